@@ -1,0 +1,83 @@
+"""Assembles the agent of one run from plain values: model, tools, middleware in priority order, prompt, memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware, ModelCallLimitMiddleware, ToolCallLimitMiddleware
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import CompiledStateGraph
+
+from aiops.agent.llm import handlers
+from aiops.agent.middleware.model_retry import ModelRetry
+from aiops.agent.middleware.redaction import Redaction
+from aiops.agent.middleware.repair import Repair
+from aiops.agent.middleware.steps import Steps
+from aiops.agent.middleware.tool_errors import ToolErrors
+from aiops.agent.middleware.truncation import Truncation
+from aiops.agent.middleware.window import Window
+from aiops.agent.ports import Tools, Watcher
+from aiops.agent.values import PROMPT, Limits, ModelSpec
+from aiops.events.redaction import Redactor
+from aiops.tools.pool import Catalogue
+from aiops.tools.server import RemoteTool
+
+LIMITS_PRIORITY = 20
+STEPS_PER_CALL = 12
+"""Graph steps that one model call and its tools may take, for LangGraph's own bound."""
+
+
+def build(
+    spec: ModelSpec,
+    catalogue: Catalogue,
+    *,
+    tools: Tools,
+    watcher: Watcher,
+    limits: Limits,
+    redactor: Redactor,
+    memory: BaseCheckpointSaver[Any],
+) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Return the agent; raises RunFailed when the model cannot be made."""
+    model = handlers.make(spec, timeout_s=limits.model_timeout_s)
+    ours: list[tuple[int, AgentMiddleware[Any, Any]]] = [
+        (m.priority, m)
+        for m in (
+            Repair(),
+            Window(budget_tokens=limits.context_tokens),
+            Steps(watcher, {tool.name: tool for tool in catalogue.tools}),
+            Truncation(max_bytes=limits.tool_result_bytes),
+            Redaction(redactor),
+            ModelRetry(watcher, spec, tries=limits.model_tries, timeout_s=limits.model_timeout_s),
+            ToolErrors(),
+        )
+    ]
+    ours += [
+        (LIMITS_PRIORITY, ModelCallLimitMiddleware(run_limit=limits.model_calls, exit_behavior="error")),
+        (LIMITS_PRIORITY, ToolCallLimitMiddleware(run_limit=limits.tool_calls, exit_behavior="continue")),
+    ]
+    chain = [middleware for _, middleware in sorted(ours, key=lambda pair: pair[0])]
+    agent: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
+        model,
+        [_as_langchain(tool, tools) for tool in catalogue.tools],
+        system_prompt=PROMPT,
+        middleware=chain,
+        checkpointer=memory,
+    )
+    return agent.with_config(recursion_limit=limits.model_calls * STEPS_PER_CALL)
+
+
+def durability(catalogue: Catalogue) -> str:
+    """Return when memory is written: before each step when some tool can change something, else at the end."""
+    return "exit" if all(tool.read_only for tool in catalogue.tools) else "sync"
+
+
+def _as_langchain(tool: RemoteTool, tools: Tools) -> BaseTool:
+    async def call(**arguments: Any) -> str:
+        result = await tools.call(tool, arguments)
+        if result.failed:
+            raise ToolException(result.text)
+        return result.text
+
+    return StructuredTool(name=tool.name, description=tool.description, args_schema=tool.schema, coroutine=call)

@@ -1,0 +1,1 @@
+"""Language models: one handler for each provider, found by its name."""

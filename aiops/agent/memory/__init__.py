@@ -1,0 +1,1 @@
+"""Memory: where the agent's checkpoints live."""

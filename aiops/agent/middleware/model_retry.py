@@ -1,0 +1,70 @@
+"""Tries a model call again after a transient error, with back-off and jitter; watchers discard what had streamed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware
+from langchain_core.messages import AIMessage
+from langgraph.errors import GraphBubbleUp
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from aiops import log
+from aiops.agent.llm import failures
+from aiops.agent.ports import Watcher
+from aiops.agent.values import ModelSpec
+
+logger = log.get(__name__)
+
+
+class ModelRetry(AgentMiddleware[Any, Any]):
+    """Wraps every model call, innermost; what fails for good is raised as RunFailed with its cure."""
+
+    priority = 80
+
+    def __init__(self, watcher: Watcher, spec: ModelSpec, *, tries: int, timeout_s: float) -> None:
+        super().__init__()
+        self._watcher = watcher
+        self._spec = spec
+        self._tries = tries
+        self._timeout_s = timeout_s
+
+    async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Call the model, each try within its own time."""
+        try:
+            async for attempt in AsyncRetrying(
+                stop=stop_after_attempt(self._tries),
+                retry=retry_if_exception(failures.is_transient),
+                wait=_wait_s,
+                before_sleep=self._discard,
+                reraise=True,
+            ):
+                with attempt:
+                    async with asyncio.timeout(self._timeout_s):
+                        return self._whole(await handler(request))
+        except (GraphBubbleUp, asyncio.CancelledError):
+            raise
+        except Exception as error:  # a provider's client raises what it likes: the edge where it gets our words
+            logger.warning("model.failed", provider=self._spec.provider, error=f"{type(error).__name__}: {error}"[:300])
+            raise failures.explain(error, self._spec) from error
+
+    async def _discard(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        logger.warning("model.retry", provider=self._spec.provider, attempt=state.attempt_number, error=type(error).__name__)
+        await self._watcher.model_call_failed("model_retry")
+
+    def _whole(self, response: Any) -> Any:
+        """Return the response; raises StreamCut when the provider stopped in mid-answer without saying so."""
+        last = response.result[-1] if response.result else None
+        if self._spec.provider == "openai" and isinstance(last, AIMessage):
+            if not last.response_metadata.get("finish_reason"):
+                raise failures.StreamCut("the stream ended without a finish reason")
+        return response
+
+
+def _wait_s(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked_s = failures.retry_after_s(error) if error else 0.0
+    return max(asked_s, wait_random_exponential(multiplier=0.3, max=8)(state))

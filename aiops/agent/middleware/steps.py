@@ -1,0 +1,52 @@
+"""Makes every tool call a step that people see, and never makes a call again that may have taken effect."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware
+from langchain_core.messages import ToolMessage
+
+from aiops.agent.ports import Watcher
+from aiops.tools.server import RemoteTool
+
+UNKNOWN = (
+    "The worker died during this call, so whether it took effect is not known. It was not made again: "
+    "look at the present state first."
+)
+
+
+class Steps(AgentMiddleware[Any, Any]):
+    """Wraps every tool call, outermost: what it sees is what the model will see."""
+
+    priority = 40
+
+    def __init__(self, watcher: Watcher, catalogue: Mapping[str, RemoteTool]) -> None:
+        super().__init__()
+        self._watcher = watcher
+        self._catalogue = catalogue
+
+    async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Note the call, make it, note its end."""
+        call = request.tool_call
+        tool = self._catalogue.get(call["name"])
+        begun = time.perf_counter()
+
+        async def end(status: str, result: str) -> None:
+            ms = (time.perf_counter() - begun) * 1e3
+            await self._watcher.tool_finished(call["id"], status=status, ms=ms, result=result)
+
+        if not await self._watcher.tool_started(call["id"], tool=tool, name=call["name"], arguments=call["args"]):
+            await end("unknown", UNKNOWN)
+            return ToolMessage(UNKNOWN, tool_call_id=call["id"], name=call["name"], status="error")
+        try:
+            result = await handler(request)
+        except asyncio.CancelledError:
+            await end("unknown", "stopped")
+            raise
+        failed = getattr(result, "status", "success") == "error"
+        await end("error" if failed else "ok", getattr(result, "text", ""))
+        return result

@@ -1,0 +1,30 @@
+"""What the agent needs from the run it works for; ``runs`` gives it, tests give a recording one."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from aiops.tools.server import RemoteTool, ToolResult
+
+
+class Watcher(Protocol):
+    """Sees every step of one run and makes it visible and durable."""
+
+    async def model_call_failed(self, reason: str) -> None:
+        """A model call is tried again: what it had streamed is to be discarded."""
+
+    async def tool_started(self, call_id: str, *, tool: RemoteTool | None, name: str, arguments: dict[str, Any]) -> bool:
+        """Note a call before it is made, durably when it can change something.
+
+        False when an earlier attempt had begun this very call and died: it must not be made again.
+        """
+
+    async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:
+        """Note a call's end; status is ok, error or unknown."""
+
+
+class Tools(Protocol):
+    """Calls tools; implemented by ``tools.pool.ToolPool``."""
+
+    async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
+        """Call one tool; raises ServerDown or ToolTimeout."""

@@ -1,0 +1,1 @@
+"""Conversations: their messages, the runs that answer them, and the only code that changes a run's state."""

@@ -1,0 +1,69 @@
+"""The only door to the queue: task and queue names, and one function for each thing that can be asked of a worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+from aiops import log
+from aiops.errors import Unavailable
+
+RUNS_QUEUE = "runs"
+UPKEEP_QUEUE = "upkeep"
+QUEUES = (RUNS_QUEUE, UPKEEP_QUEUE)
+
+RUN_TASK = "aiops.run"
+UPKEEP_TASK = "aiops.upkeep"
+CANARY_TASK = "aiops.canary"
+UPKEEP_JOBS = ("reaper", "memory_expiry", "event_streams", "tokens_and_sessions")
+"""The jobs that the clock or an administrator may ask for."""
+
+logger = log.get(__name__)
+
+
+def run(run_id: str) -> bool:
+    """Put a run's id on its queue; False, logged, when the broker did not take it (the reaper sends it later)."""
+    try:
+        _send(RUN_TASK, [run_id], queue=RUNS_QUEUE)
+    except (OperationalError, OSError) as error:
+        logger.warning("dispatch.failed", run=run_id, error=str(error))
+        return False
+    return True
+
+
+def upkeep(job: str, *, request_id: str) -> None:
+    """Ask for one upkeep job now; raises Unavailable when the broker does not take it."""
+    _send_or_refuse(UPKEEP_TASK, [job], kwargs={"request_id": request_id}, queue=UPKEEP_QUEUE)
+
+
+def canary(queue: str, nonce: str) -> None:
+    """Ask a worker of ``queue`` to show that it lives; raises Unavailable when the broker does not take it."""
+    _send_or_refuse(CANARY_TASK, [nonce], queue=queue)
+
+
+def depth(queue: str) -> int:
+    """Return how many messages wait on ``queue``; raises Unavailable when the broker is down."""
+    try:
+        with current_app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, timeout=2)
+            channel = connection.default_channel
+            try:
+                return int(channel.queue_declare(queue=queue, passive=True).message_count)
+            except connection.channel_errors:
+                return 0
+    except (OperationalError, OSError) as error:
+        raise Unavailable(f"The broker does not answer: {error}") from error
+
+
+def _send(name: str, args: list[Any], *, queue: str, **options: Any) -> None:
+    """Publish by name; none of a task's own options apply, so the queue is said here."""
+    current_app.send_task(name, args=args, queue=queue, ignore_result=True, retry=True, **options)
+
+
+def _send_or_refuse(name: str, args: list[Any], *, queue: str, **options: Any) -> None:
+    try:
+        _send(name, args, queue=queue, **options)
+    except (OperationalError, OSError) as error:
+        raise Unavailable(f"The queue does not take messages: {error}", code="queue_unavailable") from error

@@ -1,0 +1,82 @@
+"""Hides secrets in text, whole or streamed: known values, well-known shapes, and configured patterns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import regex
+
+from aiops.settings import Settings
+
+MASK = "[redacted]"
+SHAPES = (
+    r"aiops_[A-Za-z0-9_\-]{40,}",
+    r"sk-[A-Za-z0-9_\-]{20,}",
+    r"gh[pousr]_[A-Za-z0-9]{36,}",
+    r"xox[abpr]-[A-Za-z0-9\-]{20,}",
+    r"AKIA[0-9A-Z]{16}",
+    r"eyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}",
+    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]{0,8000}-----END [A-Z ]{0,20}PRIVATE KEY-----",
+)
+"""Shapes of tokens whose form their makers document (as of 2026-11)."""
+SECRET_NAMES = regex.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", regex.IGNORECASE)
+MIN_LENGTH = 8
+"""Shorter values would hide ordinary words."""
+MAX_HELD = 9_000
+"""Characters that a stream may hold back; longer than any shape above."""
+
+
+class Redactor:
+    """Replaces secrets by a mask."""
+
+    def __init__(self, *, values: Iterable[str] = (), patterns: Iterable[str] = ()) -> None:
+        known = sorted({v for v in values if len(v) >= MIN_LENGTH}, key=len, reverse=True)
+        self._pattern = regex.compile("|".join([*(regex.escape(v) for v in known), *patterns, *SHAPES]))
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Redactor:
+        """Know the settings' secrets, passwords inside URLs, and the environment's variables that sound secret."""
+        values = {*settings.secrets()}
+        values |= {unquote(urlsplit(v).password or "") for v in settings.secrets() if "://" in v}
+        values |= {value for name, value in os.environ.items() if SECRET_NAMES.search(name)}
+        values |= {str(v) for server in settings.tool_servers.values() for v in (server.get("headers") or {}).values()}
+        values |= {
+            str(value)
+            for server in settings.tool_servers.values()
+            for name, value in (server.get("env") or {}).items()
+            if SECRET_NAMES.search(name)
+        }
+        return cls(values=values, patterns=settings.redact_patterns)
+
+    def redact(self, text: str) -> str:
+        """Return the text with every secret masked."""
+        masked: str = self._pattern.sub(MASK, text)
+        return masked
+
+    def redact_json(self, value: Any) -> Any:
+        """Return a JSON value with every string in it redacted."""
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, dict):
+            return {self.redact(str(k)): self.redact_json(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.redact_json(v) for v in value]
+        return value
+
+    def split(self, text: str) -> tuple[str, str]:
+        """Split streamed text into (what may be shown, redacted; the raw tail that could begin a secret)."""
+        done = 0
+        shown: list[str] = []
+        for match in self._pattern.finditer(text):
+            if match.end() == len(text) and len(text) - match.start() < MAX_HELD:
+                return "".join(shown) + text[done : match.start()], text[match.start() :]
+            shown += [text[done : match.start()], MASK]
+            done = match.end()
+        tail = self._pattern.search(text, pos=done, partial=True)
+        start = tail.start() if tail is not None else len(text)
+        if len(text) - start >= MAX_HELD:
+            return "".join(shown) + text[done:start] + MASK, ""
+        return "".join(shown) + text[done:start], text[start:]

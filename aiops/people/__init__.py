@@ -1,0 +1,1 @@
+"""People: users, their API tokens, and what they have already asked (idempotency)."""

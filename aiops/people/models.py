@@ -1,0 +1,60 @@
+"""Tables of people: User, ApiToken, IdempotencyKey."""
+
+from __future__ import annotations
+
+import uuid
+
+import uuid_utils.compat
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models.functions import Now
+
+
+def new_id() -> uuid.UUID:
+    """Return a UUIDv7: random, and in order of time."""
+    made: uuid.UUID = uuid_utils.compat.uuid7()
+    return made
+
+
+class User(AbstractUser):
+    """Somebody who signs in; staff may run upkeep and see Flower."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+
+
+class ApiToken(models.Model):
+    """A key to the API; only its SHA-256 is kept, the text is shown once."""
+
+    class Scope(models.TextChoices):
+        """What a token may do."""
+
+        FULL = "full"
+        READ = "read"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True)
+    scope = models.CharField(max_length=4, choices=Scope.choices, default=Scope.FULL)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.scope})"
+
+
+class IdempotencyKey(models.Model):
+    """One creating request that was answered, so that its repetition gets the same answer."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    fingerprint = models.CharField(max_length=64)
+    answer = models.JSONField(null=True)
+    status = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        """A key is unique among one user's."""
+
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="one_answer_per_key")]

@@ -1,0 +1,43 @@
+"""API tokens: made once, shown once, found by their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from aiops.people.models import ApiToken, User
+
+PREFIX = "aiops_"
+
+
+def digest(text: str) -> str:
+    """Return the SHA-256 that stands for a token in the table."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def issue(user: User, *, name: str, scope: str = "full", expires_at: datetime | None = None) -> tuple[ApiToken, str]:
+    """Make a token; the text comes back only here."""
+    text = PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(user=user, name=name, digest=digest(text), scope=scope, expires_at=expires_at)
+    return token, text
+
+
+def find(text: str) -> ApiToken | None:
+    """Return the live token of an active user, or None; notes its use once a minute."""
+    if not text.startswith(PREFIX) or len(text) > 200:
+        return None
+    live = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
+    token = ApiToken.objects.select_related("user").filter(live, digest=digest(text), user__is_active=True).first()
+    if token is not None:
+        stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=Now() - timedelta(minutes=1))
+        ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=Now())
+    return token
+
+
+def remove_expired() -> int:
+    """Delete tokens past their end; return how many."""
+    return ApiToken.objects.filter(expires_at__lt=Now()).delete()[0]

@@ -1,0 +1,1 @@
+"""The spine: one run from its claim to its last event."""

@@ -1,0 +1,42 @@
+"""The database side of a run, called in a thread: what it starts with, what memory lacks."""
+
+from __future__ import annotations
+
+from aiops.conversations import transcript
+from aiops.conversations.models import Message, Run
+from aiops.conversations.transitions import Claim
+from aiops.runs.ports import Assignment, Recollection
+
+
+def assignment(claim: Claim) -> Assignment:
+    """Read a claimed run."""
+    run = Run.objects.select_related("message").get(pk=claim.run_id)
+    return Assignment(
+        claim=claim,
+        conversation_id=str(run.conversation_id),
+        message_id=str(run.message_id),
+        answer_id=str(run.answer_id),
+        text=run.message.text,
+        attempt=run.attempts + 1,
+        worker=run.worker,
+        deadline_s=run.deadline_s,
+        options=run.options,
+        steps=tuple(run.steps),
+        position=run.position,
+    )
+
+
+def recollect(run_id: str, remembered_run: str | None) -> Recollection:
+    """Compare memory, last written by ``remembered_run`` (None: there is none), with the transcript.
+
+    A cancelled or failed run may have left less in memory than people read; what is missing is remembered again.
+    """
+    run = Run.objects.select_related("conversation").get(pk=run_id)
+    last = Run.objects.filter(pk=remembered_run, conversation=run.conversation_id).first() if remembered_run else None
+    everything = transcript.before(run)
+    if last is None or last.rolled_back or last.position <= run.conversation.memory_from:
+        return Recollection(tuple(everything), stale=remembered_run is not None)
+    known = last.position + (1 if last.state == Run.State.SUCCEEDED else 0)
+    later = Message.objects.filter(conversation=run.conversation_id, position__gt=known, position__lt=run.position)
+    newer = {str(pk) for pk in later.values_list("pk", flat=True)}
+    return Recollection(tuple(u for u in everything if u.id in newer))

@@ -1,0 +1,228 @@
+"""One run, from its claim to its last event, in the order in which it happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import redis
+from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, RemoveMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphBubbleUp, GraphRecursionError
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
+
+from aiops import log
+from aiops.agent import build
+from aiops.agent.memory.redis import RedisSaver
+from aiops.agent.values import ModelSpec
+from aiops.conversations import queueing, transitions
+from aiops.conversations.models import Run
+from aiops.conversations.transitions import Ending
+from aiops.errors import AiopsError, RunFailed
+from aiops.events import types
+from aiops.events.writer import EventWriter
+from aiops.registry import models
+from aiops.runs import rows
+from aiops.runs.ports import Assignment, Bench
+from aiops.runs.recorder import LostClaim, Recorder
+from aiops.runs.stopping import Stop, Why
+
+logger = log.get(__name__)
+State = Run.State
+
+
+async def answer(assignment: Assignment, bench: Bench, stop: Stop) -> None:
+    """Answer one message: think, use tools, show every step, and leave a row that says how it ended.
+
+    Never raises, save when the database refuses the end: then the lease runs out and the reaper takes over.
+    """
+    events = EventWriter(
+        bench.redis,
+        assignment.claim.run_id,
+        fence=assignment.claim.fence,
+        message_id=assignment.answer_id,
+        redactor=bench.redactor,
+        ttl_s=bench.settings.stream_ttl_s,
+    )
+    recorder = Recorder(assignment, bench, events)
+    telling = _Telling(assignment, bench, recorder)
+    deadline = asyncio.timeout(assignment.deadline_s)
+    state, failure = State.SUCCEEDED, None
+    with log.bind(run=assignment.claim.run_id, conversation=assignment.conversation_id):
+        try:
+            with stop.guard():
+                async with deadline:
+                    await telling.tell()
+        except asyncio.CancelledError:
+            if stop.why is None:
+                raise
+            state = State.CANCELLED
+        except LostClaim:
+            stop.why = Why.LOST
+        except GraphBubbleUp:
+            raise
+        except Exception as error:  # the end of the line: whatever broke, the run must not stay "running"
+            state, failure = State.FAILED, _explained(error, assignment, late=deadline.expired())
+        await events.close()
+        await _conclude(assignment, bench, recorder, telling.ending(state, failure), why=stop.why)
+
+
+def _explained(error: Exception, assignment: Assignment, *, late: bool) -> AiopsError:
+    """Return what a person is told about a run that broke."""
+    if late:
+        detail = f"There was no answer within the deadline of {assignment.deadline_s} s: ask for less, or raise deadline_s."
+        return RunFailed(detail, code="deadline_exceeded", retry=True)
+    if isinstance(error, AiopsError):
+        return error
+    if isinstance(error, ModelCallLimitExceededError | GraphRecursionError):
+        detail = "The model wanted more calls than a run may make (AIOPS_MAX_MODEL_CALLS): ask for less at once."
+        return RunFailed(detail, code="too_many_model_calls")
+    logger.error("run.crashed", exc_info=error)
+    return RunFailed(f"{type(error).__name__}: {error}"[:500], code="internal_error", retry=True)
+
+
+async def _conclude(
+    assignment: Assignment, bench: Bench, recorder: Recorder, ending: Ending, *, why: Why | None
+) -> None:
+    """Write the end to the row first, then to the stream, then wake the conversation's next run."""
+    claim, events = assignment.claim, recorder.events
+    if why is Why.DRAIN and ending.state == State.CANCELLED and await bench.in_thread(transitions.requeue, claim):
+        logger.info("run.drained")
+        await events.emit(types.REQUEUED, reason="drained")
+        await bench.in_thread(queueing.send_next, assignment.conversation_id)
+        return
+    if why is Why.LOST or not await bench.in_thread(transitions.finish, claim, ending):
+        logger.info("run.lost")
+        return
+    logger.info("run.ended", state=ending.state, code=(ending.error or {}).get("code"))
+    if ending.state == State.SUCCEEDED:
+        await events.emit(types.COMPLETED, message=assignment.answer_id, text=types.preview(ending.answer, max_bytes=types.MAX_TEXT_BYTES))
+        await events.emit(types.SUCCEEDED, usage=ending.usage)
+    elif ending.state == State.FAILED:
+        await events.emit(types.FAILED, error=ending.error)
+    else:
+        await events.emit(types.CANCELLED)
+    await bench.in_thread(queueing.send_next, assignment.conversation_id)
+
+
+class _Telling:
+    """The part of a run that can be stopped at any point, and what is known when it is."""
+
+    def __init__(self, assignment: Assignment, bench: Bench, recorder: Recorder) -> None:
+        self._assignment = assignment
+        self._bench = bench
+        self._recorder = recorder
+        self._memory = bench.memory
+        self._config: Any = {
+            "configurable": {"thread_id": assignment.conversation_id},
+            "metadata": {"run": assignment.claim.run_id},
+        }
+        self._tokens = {"input_tokens": 0, "output_tokens": 0}
+        self._spec: ModelSpec | None = None
+        self._remembered = False
+
+    async def tell(self) -> None:
+        """Recall, build, stream, and tidy memory."""
+        assignment, bench, recorder = self._assignment, self._bench, self._recorder
+        await recorder.events.emit(types.STARTED, attempt=assignment.attempt, worker=assignment.worker)
+        self._spec = models.choose(bench.settings, assignment.options)
+        remembered = await self._latest()
+        catalogue = await bench.tools.catalogue()
+        for server, reason in catalogue.missing:
+            await self._notice("tool_server_down", f"The tool server {server!r} is missing: {reason}")
+        agent = build.build(
+            self._spec,
+            catalogue,
+            tools=bench.tools,
+            watcher=recorder,
+            limits=bench.limits,
+            redactor=bench.redactor,
+            memory=self._memory,
+        )
+        given = await self._input(remembered)
+        streamed = agent.astream(
+            given, self._config, stream_mode=["messages", "updates"], durability=build.durability(catalogue)
+        )
+        async with contextlib.aclosing(streamed) as steps:
+            async for mode, payload in steps:
+                await (self._words(payload) if mode == "messages" else self._update(payload))
+        await self._tidy()
+
+    async def _latest(self) -> Any:
+        """Return the latest checkpoint; without memory's server go on with none, saying so."""
+        try:
+            return await self._memory.aget_tuple(self._config)
+        except (redis.RedisError, OSError) as error:
+            logger.warning("memory.unavailable", error=str(error))
+            self._memory = InMemorySaver()
+            await self._notice("memory_unavailable", "Memory cannot be reached: I go on from the transcript.")
+            return None
+
+    async def _input(self, remembered: Any) -> dict[str, Any] | None:
+        """Apply the resume rule: go on where this very run was, else add what memory lacks and the message."""
+        assignment, recorder = self._assignment, self._recorder
+        run_id = assignment.claim.run_id
+        known: list[AnyMessage] = remembered.checkpoint["channel_values"].get("messages", []) if remembered else []
+        of_run = (remembered.metadata or {}).get("run") if remembered else None
+        if of_run == run_id:
+            since = next((i for i, m in enumerate(known) if m.id == assignment.message_id), len(known))
+            answers = [m.text for m in known[since:] if isinstance(m, AIMessage) and m.text]
+            await recorder.resume(answers, again=True)
+            return None
+        if assignment.claim.fence > 1:
+            await recorder.resume([], again=True)
+        recalled = await self._bench.in_thread(rows.recollect, run_id, of_run)
+        if recalled.missing and remembered is None:
+            await self._notice("memory_rebuilt", "Memory had expired: I go on from the transcript.")
+        said: list[Any] = [
+            HumanMessage(u.text, id=u.id) if u.role == "user" else AIMessage(u.text, id=u.id) for u in recalled.missing
+        ]
+        forget = [RemoveMessage(id=REMOVE_ALL_MESSAGES)] if recalled.stale else []
+        return {"messages": [*forget, *said, HumanMessage(assignment.text, id=assignment.message_id)]}
+
+    async def _words(self, payload: tuple[Any, dict[str, Any]]) -> None:
+        chunk, metadata = payload
+        if isinstance(chunk, AIMessageChunk) and metadata.get("langgraph_node") == "model":
+            await self._recorder.say(chunk.text)
+
+    async def _update(self, payload: dict[str, Any]) -> None:
+        for message in (payload.get("model") or {}).get("messages", []):
+            if isinstance(message, AIMessage):
+                await self._recorder.model_answered(message.text)
+                for name in self._tokens:
+                    self._tokens[name] += (message.usage_metadata or {}).get(name, 0)  # type: ignore[operator]
+
+    async def _tidy(self) -> None:
+        """Keep only the latest checkpoint; a failure costs room, not the answer."""
+        if not isinstance(self._memory, RedisSaver):
+            return
+        try:
+            await self._memory.akeep_latest(self._assignment.conversation_id)
+            self._remembered = True
+        except (redis.RedisError, OSError) as error:
+            logger.warning("memory.not_tidied", error=str(error))
+
+    async def _notice(self, code: str, text: str) -> None:
+        await self._recorder.events.emit(types.NOTICE, code=code, text=text)
+
+    def ending(self, state: str, failure: AiopsError | None) -> Ending:
+        """Return how this run ended, with all that was said and done until then."""
+        redactor, recorder = self._bench.redactor, self._recorder
+        error = failure and {"code": failure.code, "detail": redactor.redact(failure.detail), "retry": failure.retry}
+        usage = self._spec and {
+            "model": f"{self._spec.provider}:{self._spec.name}",
+            "reason": self._spec.reason,
+            **self._tokens,
+            "cost": None,
+        }
+        return Ending(
+            state,
+            recorder.events.said,
+            steps=[{**s, "status": "unknown"} if s["status"] == "running" else s for s in recorder.steps],
+            usage=usage,
+            error=error,
+            remembered=self._remembered,
+            first_delta_ago_s=recorder.first_delta_ago_s,
+        )

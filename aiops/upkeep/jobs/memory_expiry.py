@@ -1,0 +1,36 @@
+"""Removes the memory of conversations that were idle past their time, and notes that it is gone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from aiops import keyspace
+from aiops.conversations.models import Conversation
+from aiops.settings import Settings
+
+STEP = 500
+
+
+def work(settings: Settings) -> dict[str, int]:
+    """Do all that is due; return counts. Redis drops the keys by itself too; this also tells the rows."""
+    age = timedelta(seconds=settings.memory_ttl_s + settings.memory_grace_s)
+    idle = Conversation.objects.filter(memory_used_at__lt=Now() - age).order_by("memory_used_at")
+    client = keyspace.sync(settings.memory_redis)
+    removed = 0
+    while ids := list(idle.values_list("pk", flat=True)[:STEP]):
+        client.delete(*(keyspace.memory(str(pk)) for pk in ids))
+        removed += Conversation.objects.filter(pk__in=ids, memory_used_at__lt=Now() - age).update(memory_used_at=None)
+    return {"memories_removed": removed, "lives_set": _set_missing_lives(settings)}
+
+
+def _set_missing_lives(settings: Settings) -> int:
+    """Give an end to memory that has none (a client died between two commands, or somebody persisted it)."""
+    client = keyspace.sync(settings.memory_redis)
+    count = 0
+    for key in client.scan_iter(match=keyspace.MEMORY_PATTERN, count=STEP):
+        if client.ttl(key) == -1:
+            client.expire(key, settings.memory_ttl_s + settings.memory_grace_s)
+            count += 1
+    return count

@@ -1,0 +1,80 @@
+"""Takes back runs whose worker fell silent, and sends again what the queue lost. Never copies a backlog.
+
+A queued run's message is lost when the queue holds fewer messages than runs were sent: queues are first in, first out,
+so it is the oldest that are missing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from aiops import dispatch, log
+from aiops.conversations import queueing, transitions
+from aiops.conversations.models import Run
+from aiops.conversations.transitions import TakenBack
+from aiops.errors import Unavailable
+from aiops.events import stream, types
+from aiops.settings import Settings
+
+MOST_AT_ONCE = 1_000
+PATIENCE_S = 4.0
+"""A message this young may be between the queue and its claim."""
+
+logger = log.get(__name__)
+
+
+def work(settings: Settings) -> dict[str, int]:
+    """Do all that is due; return counts."""
+    taken = _take_back(settings)
+    return {"taken_back": taken, "sent_again": _send_again()}
+
+
+def _take_back(settings: Settings) -> int:
+    expired = Run.objects.filter(state=Run.State.RUNNING, lease_until__lt=Now()).order_by("lease_until")
+    count = 0
+    for run_id, fence, conversation in list(expired.values_list("pk", "fence", "conversation_id")[:MOST_AT_ONCE]):
+        taken = transitions.take_back(str(run_id), fence=fence, max_attempts=settings.max_attempts)
+        if taken is None:
+            continue
+        count += 1
+        logger.warning("run.taken_back", run=taken.run_id, state=taken.state)
+        _tell(taken, ttl_s=settings.stream_ttl_s)
+        queueing.send_next(conversation)
+    return count
+
+
+def _tell(taken: TakenBack, *, ttl_s: int) -> None:
+    """Write the event, which also shuts the silent worker out of the stream; keep what it had said when it is over."""
+    if taken.state == Run.State.QUEUED:
+        event = types.house(taken.run_id, taken.fence, 1, types.REQUEUED, reason="worker_lost")
+    else:
+        transitions.save_partial(taken.run_id, stream.said(taken.run_id))
+        failed = taken.state == Run.State.FAILED
+        name, data = (types.FAILED, {"error": taken.error}) if failed else (types.CANCELLED, {})
+        event = types.house(taken.run_id, taken.fence, 2, name, **data)
+    stream.append_now(taken.run_id, event, ttl_s=ttl_s)
+
+
+def _send_again() -> int:
+    free = Run.objects.filter(~transitions.older_unfinished(), state=Run.State.QUEUED)
+    unsent = free.filter(Q(sent_at=None), queued_at__lt=Now() - timedelta(seconds=PATIENCE_S))
+    due = list(unsent.order_by("queued_at").values_list("pk", flat=True)[:MOST_AT_ONCE])
+    sent = free.filter(sent_at__isnull=False)
+    oldest_first = sent.filter(sent_at__lt=Now() - timedelta(seconds=PATIENCE_S)).order_by("sent_at")
+    if oldest_first.exists():
+        try:
+            lost = sent.count() - dispatch.depth(dispatch.RUNS_QUEUE)
+        except Unavailable as error:
+            logger.warning("reaper.queue_unseen", error=error.detail)
+            return 0
+        due += list(oldest_first.values_list("pk", flat=True)[: min(max(lost, 0), MOST_AT_ONCE)])
+    count = 0
+    for run_id in due:
+        if not queueing.send(run_id):
+            break  # the broker is down: the rest stays due
+        count += 1
+        logger.warning("run.sent_again", run=str(run_id))
+    return count

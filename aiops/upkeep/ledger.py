@@ -1,0 +1,65 @@
+"""Runs upkeep jobs: takes the slot's lock, does the job, and leaves a row saying when, how long and what it did."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+
+from aiops import dispatch, log
+from aiops.settings import Settings
+from aiops.upkeep.jobs import event_streams, memory_expiry, reaper, tokens_and_sessions
+from aiops.upkeep.models import JobRun
+
+JOBS: dict[str, Callable[[Settings], dict[str, int]]] = {
+    "reaper": reaper.work,
+    "memory_expiry": memory_expiry.work,
+    "event_streams": event_streams.work,
+    "tokens_and_sessions": tokens_and_sessions.work,
+}
+assert tuple(JOBS) == dispatch.UPKEEP_JOBS
+
+logger = log.get(__name__)
+
+
+def work(job: str, *, settings: Settings, every_s: float | None = None, request_id: str | None = None) -> JobRun | None:
+    """Do a job; None when its slot is taken already: by a second beat, or by the same request delivered twice."""
+    entry = _take(job, slot=f"request:{request_id}" if request_id else _slot(every_s or 1))
+    if entry is None:
+        return None
+    begun = time.perf_counter()
+    try:
+        entry.summary = dict(JOBS[job](settings))
+        entry.outcome = JobRun.Outcome.DONE
+    except Exception as error:  # the ledger is where a job's failure is kept; the worker goes on with the others
+        logger.exception("upkeep.failed")
+        entry.summary = {"error": f"{type(error).__name__}: {error}"[:500]}
+        entry.outcome = JobRun.Outcome.FAILED
+    entry.ms = round((time.perf_counter() - begun) * 1e3, 1)
+    entry.save(update_fields=["summary", "outcome", "ms"])
+    if any(entry.summary.values()):
+        logger.info("upkeep.done", outcome=entry.outcome, ms=entry.ms, **{f"did_{k}": v for k, v in entry.summary.items()})
+    return entry
+
+
+def _take(job: str, *, slot: str) -> JobRun | None:
+    try:
+        with transaction.atomic():
+            return JobRun.objects.create(job=job, slot=slot)
+    except IntegrityError:
+        return None
+
+
+def _slot(every_s: float) -> str:
+    """Return the number of the present slot of the database's clock."""
+    return f"{every_s:g}s:{int(_database_seconds() // every_s)}"
+
+
+def _database_seconds() -> float:
+    sql = {"sqlite": "SELECT unixepoch('now', 'subsec')", "postgresql": "SELECT extract(epoch FROM clock_timestamp())"}
+    with connection.cursor() as cursor:
+        cursor.execute(sql[connection.vendor])
+        row: Any = cursor.fetchone()
+    return float(row[0])

@@ -1,0 +1,84 @@
+"""Who may call the API: a bearer token or a session (with CSRF), and a read-only token only to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from aiops.errors import Unauthenticated
+from aiops.people import tokens
+from aiops.people.models import ApiToken, User
+from aiops.web.identity import SCHEME
+
+
+class Token(BaseAuthentication):
+    """``Authorization: Bearer aiops_…``."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        """Return the token's user; raises Unauthenticated for a wrong one, None when there is none."""
+        header = request.headers.get("Authorization", "")
+        if not header:
+            return None
+        if not header.lower().startswith(SCHEME):
+            raise Unauthenticated("Send 'Authorization: Bearer <token>'.")
+        token = tokens.find(header[len(SCHEME) :].strip())
+        if token is None:
+            raise Unauthenticated("The token is wrong, expired or revoked.", code="invalid_token")
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """Name the scheme, which makes 401 of what would be 403."""
+        return "Bearer"
+
+
+class Session(SessionAuthentication):
+    """The browser's session; every POST needs its CSRF token."""
+
+
+class MayWrite(BasePermission):
+    """Signed in, and not with a read-only token when something is to change."""
+
+    message = "This token is read-only: use a full one."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether this request is within the caller's rights."""
+        if not request.user.is_authenticated:
+            return False
+        reads = request.method in SAFE_METHODS
+        return reads or not isinstance(request.auth, ApiToken) or request.auth.scope == ApiToken.Scope.FULL
+
+
+class MayRunUpkeep(MayWrite):
+    """Staff alone."""
+
+    message = "Only staff may do this."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether this is staff within the caller's rights."""
+        return super().has_permission(request, view) and request.user.is_staff
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    """Describes the bearer token in the schema."""
+
+    target_class = Token
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return OpenAPI's words for it."""
+        return {"type": "http", "scheme": "bearer", "description": "An API token: aiops_…"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):
+    """Describes the session cookie in the schema."""
+
+    target_class = Session
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return OpenAPI's words for it."""
+        return {"type": "apiKey", "in": "cookie", "name": "aiops_session"}

@@ -1,0 +1,120 @@
+"""Conversations and their messages: list, search, rename, clear, delete. Everything is its owner's alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.conf import settings as django_settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from aiops import keyspace
+from aiops.conversations import acceptance, transcript, transitions
+from aiops.conversations.models import Conversation, Message, Run
+from aiops.events import stream
+from aiops.people.models import User
+from aiops.web import cancelling
+from aiops.web.api import creating
+from aiops.web.api.filtering import StrictFilters
+from aiops.web.api.paging import ByPosition, ByUpdate
+from aiops.web.api.shapes import ConversationIn, ConversationOut, MessageOut
+
+
+class ConversationFilters(django_filters.FilterSet):
+    """Search in titles and in what was said."""
+
+    search = django_filters.CharFilter(method="said", max_length=200)
+
+    def said(self, queryset: QuerySet[Conversation], name: str, value: str) -> QuerySet[Conversation]:
+        """Keep conversations whose title or visible messages contain the text."""
+        message = Message.objects.filter(conversation=OuterRef("pk"), rolled_back=False, text__icontains=value)
+        return queryset.filter(Q(title__icontains=value) | Exists(message))
+
+
+@extend_schema_view(
+    list=extend_schema(parameters=[OpenApiParameter("search", str)], tags=["conversations"]),
+    retrieve=extend_schema(tags=["conversations"]),
+)
+class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversation]):
+    """``/api/conversations/``."""
+
+    queryset = Conversation.objects.none()
+    serializer_class = ConversationOut
+    pagination_class = ByUpdate
+    filter_backends = [StrictFilters]
+    filterset_class = ConversationFilters
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Conversation]:
+        """Return the caller's conversations."""
+        return Conversation.objects.filter(user=self.request.user.pk)
+
+    @extend_schema(request=ConversationIn, responses={201: ConversationOut}, parameters=[creating.PARAMETER], tags=["conversations"])
+    def create(self, request: Request) -> Response:
+        """Open a conversation without asking anything yet."""
+        title = _title(request)
+
+        def act(user: User) -> tuple[int, Any]:
+            made = Conversation.objects.create(user=user, title=title)
+            made.refresh_from_db()
+            return 201, ConversationOut(made).data
+
+        return creating.create(request, act)
+
+    @extend_schema(request=ConversationIn, responses=ConversationOut, tags=["conversations"])
+    def partial_update(self, request: Request, pk: Any) -> Response:
+        """Rename it."""
+        conversation = self.get_object()
+        conversation.title = _title(request)
+        conversation.save(update_fields=["title"])
+        return Response(ConversationOut(conversation).data)
+
+    @extend_schema(responses={204: None}, tags=["conversations"])
+    def destroy(self, request: Request, pk: Any) -> Response:
+        """Delete it with its messages, runs, events and memory; a running run is stopped."""
+        conversation = self.get_object()
+        runs = list(Run.objects.filter(conversation=conversation).values_list("pk", flat=True))
+        unfinished = Run.objects.filter(conversation=conversation, state__in=Run.UNFINISHED)
+        cancelling.announce(transitions.request_cancel([run.pk for run in unfinished]))
+        conversation.delete()
+        _forget(pk)
+        stream.forget(keyspace.events(str(run)) for run in runs)
+        return Response(status=204)
+
+    @extend_schema(request=None, responses={204: None}, tags=["conversations"])
+    @action(detail=True, methods=["post"])
+    def clear(self, request: Request, pk: Any) -> Response:
+        """Make the agent forget what was said; the transcript stays."""
+        acceptance.clear_memory(self.get_object())
+        _forget(pk)
+        return Response(status=204)
+
+    @extend_schema(
+        responses=MessageOut(many=True),
+        parameters=[OpenApiParameter("cursor", OpenApiTypes.STR), OpenApiParameter("limit", OpenApiTypes.INT)],
+        tags=["conversations"],
+    )
+    @action(detail=True, pagination_class=ByPosition, filterset_class=None)
+    def messages(self, request: Request, pk: Any) -> Response:
+        """Return the transcript, in order, without what was rolled back."""
+        page = self.paginate_queryset(transcript.visible(self.get_object()))
+        return self.get_paginated_response(MessageOut(page, many=True).data)
+
+
+def _title(request: Request) -> str:
+    shape = ConversationIn(data=request.data)
+    shape.is_valid(raise_exception=True)
+    return str(shape.validated_data["title"])
+
+
+def _forget(conversation_id: Any) -> None:
+    stream.forget([keyspace.memory(str(conversation_id))], url=django_settings.SETTINGS.memory_redis)
+
+

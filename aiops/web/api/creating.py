@@ -1,0 +1,29 @@
+"""Answers creating POSTs once for each Idempotency-Key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from aiops.people import idempotency
+from aiops.people.models import User
+
+HEADER = "Idempotency-Key"
+PARAMETER = OpenApiParameter(
+    HEADER, str, OpenApiParameter.HEADER, description="The same key within a day gets the same answer; 200 characters at most."
+)
+
+
+def create(request: Request, act: Callable[[User], tuple[int, Any]]) -> Response:
+    """Run ``act`` in a transaction, or give the answer that this key had before."""
+    user = cast(User, request.user)
+    canonical = json.dumps(request.data, sort_keys=True).encode()
+    fingerprint = idempotency.fingerprint(str(request.method), request.path, canonical)
+    key = request.headers.get(HEADER, "")
+    status, body = idempotency.answer_once(user, key=key, fingerprint=fingerprint, act=lambda: act(user))
+    return Response(body, status=status)

@@ -1,0 +1,1 @@
+"""The doors beside Django: streams and long polls, which hold neither a thread nor a connection for each viewer."""

@@ -1,0 +1,108 @@
+"""The outermost application: the doors, static files and health beside Django, and the lifespan of the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.db import DatabaseError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from aiops import keyspace, log
+from aiops.conversations.models import Run
+from aiops.errors import AiopsError
+from aiops.events.hub import Hub, Signal
+from aiops.web import health
+from aiops.web.api import problems
+from aiops.web.doors import guard, sse
+from aiops.web.doors.limits import Limits
+from aiops.web.doors.polling import LongPoll
+
+LOOK_S = 3.0
+"""How often the rows of all watched runs are looked at, in one query."""
+STATIC = ["aiops.web", "drf_spectacular_sidecar", "django_htmx", "rest_framework", ("django.contrib.admin", "static")]
+
+logger = log.get(__name__)
+
+
+def make(django: ASGIApp) -> Starlette:
+    """Return the application that uvicorn serves."""
+    settings = django_settings.SETTINGS
+    packages: list[Any] = [p if isinstance(p, tuple) else (p, "static") for p in STATIC]
+    return Starlette(
+        routes=[
+            Route("/health/live", _live),
+            Route("/health/ready", _ready),
+            Route("/api/runs/{id}/events", sse.events),
+            Route("/api/runs/{id}/", LongPoll(django)),
+            Mount("/static", StaticFiles(packages=packages)),
+            Mount("/", django),
+        ],
+        middleware=[
+            Middleware(Limits, max_body_bytes=settings.max_body_bytes),
+            Middleware(TrustedHostMiddleware, allowed_hosts=[h.strip("[]") for h in django_settings.ALLOWED_HOSTS] + ["[::1]"], www_redirect=False),
+        ],
+        exception_handlers={AiopsError: _problem, DatabaseError: _no_database},
+        lifespan=_lifespan,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    url = django_settings.SETTINGS.redis_url.get_secret_value()
+    hub = app.state.hub = Hub(keyspace.async_client(url))
+    hub.start()
+    looking = asyncio.create_task(_look_at_rows(hub))
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await hub.stop()
+
+
+async def _look_at_rows(hub: Hub) -> None:
+    """Tell viewers of runs that ended without an event reaching them (Redis flushed, or down at the end)."""
+    while True:
+        await asyncio.sleep(LOOK_S)
+        watched = hub.watched
+        try:
+            if watched:
+                hub.nudge(await guard.in_thread(_ended_among, watched), Signal.ENDED)
+        except DatabaseError as error:
+            logger.warning("rows.not_seen", error=str(error))
+
+
+def _ended_among(run_ids: list[str]) -> list[str]:
+    unfinished = Run.objects.filter(pk__in=run_ids, state__in=Run.UNFINISHED).values_list("pk", flat=True)
+    return sorted(set(run_ids) - {str(pk) for pk in unfinished})
+
+
+async def _live(request: Request) -> Response:
+    return JSONResponse({"status": "live"})
+
+
+async def _ready(request: Request) -> Response:
+    database, missing = await guard.in_thread(health.look)
+    body = {"status": "ready" if database else "not ready", "degraded": missing}
+    return JSONResponse(body, status_code=200 if database else 503)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AiopsError)
+    members, headers = problems.of(error)
+    return JSONResponse(members, status_code=error.status, headers=headers, media_type=problems.CONTENT_TYPE)
+
+
+async def _no_database(request: Request, error: Exception) -> Response:
+    members = problems.body(503, "database_unavailable", "Unavailable", "The database does not answer. Try again.")
+    return JSONResponse(members, status_code=503, headers={"Retry-After": "5"}, media_type=problems.CONTENT_TYPE)

@@ -1,0 +1,70 @@
+"""Who may pass a door: checks Host, Origin and rights, each in a thread whose database connection is closed after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings as django_settings
+from django.db import close_old_connections, connection
+from starlette.requests import Request
+
+from aiops.conversations.models import Run
+from aiops.errors import Forbidden, NotFound, TooMany
+from aiops.people.models import User
+from aiops.web import identity, throttle
+
+T = TypeVar("T")
+
+
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Run database work in a thread and leave no connection behind."""
+    return await asyncio.to_thread(_with_connection, function, args)
+
+
+def _with_connection(function: Callable[..., T], args: tuple[Any, ...]) -> T:
+    close_old_connections()
+    try:
+        return function(*args)
+    finally:
+        connection.close()
+
+
+async def run_of_caller(request: Request) -> Run:
+    """Return the run that is asked for; raises NotFound also when it is somebody else's."""
+    check_origin(request)
+    return await in_thread(_find, request)
+
+
+def check_origin(request: Request) -> None:
+    """Refuse a browser that comes from another site; raises Forbidden."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return
+    if urlsplit(origin).netloc == request.headers.get("host") or origin in django_settings.CSRF_TRUSTED_ORIGINS:
+        return
+    raise Forbidden("This page may not read streams from here.", code="bad_origin")
+
+
+def _find(request: Request) -> Run:
+    user = _caller(request)
+    if throttle.count(f"api:{user.pk}") > django_settings.SETTINGS.requests_per_minute:
+        raise TooMany("Too many requests.", retry_after_s=throttle.seconds_left())
+    try:
+        run_id = UUID(request.path_params["id"])
+    except ValueError:
+        raise NotFound("There is no such run.") from None
+    run = Run.objects.filter(pk=run_id, user=user.pk).first()
+    if run is None:
+        raise NotFound("There is no such run.")
+    return run
+
+
+def _caller(request: Request) -> User:
+    header = request.headers.get("authorization", "")
+    if header:
+        return identity.from_header(header)
+    return identity.from_session(request.cookies.get(django_settings.SESSION_COOKIE_NAME, ""))

@@ -1,0 +1,109 @@
+"""The SSE door: ``GET /api/runs/{id}/events``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aiops.conversations.models import Run
+from aiops.errors import Invalid
+from aiops.events import types
+from aiops.events.hub import Hub
+from aiops.events.types import Event, EventId
+from aiops.web import markdown
+from aiops.web.doors import guard, viewing
+
+PING_S = 15
+RENDER_S = 0.15
+"""Rendered HTML of a growing answer is sent at most this often."""
+SEND_TIMEOUT_S = 60
+RETRY_MS = 1_000
+
+
+async def events(request: Request) -> Response:
+    """Stream a run's events; 204 when the caller has had them all."""
+    run = await guard.run_of_caller(request)
+    after = _cursor(request)
+    html = _wants_html(request)
+    hub: Hub = request.app.state.hub
+    feed = viewing.watch(hub, str(run.pk), types.START if html else after)
+    if run.state in Run.ENDED:
+        left = await viewing.ended(hub, run, after)
+        if left is None:
+            return Response(status_code=204)
+        feed = _each(left)
+    return EventSourceResponse(
+        _lines(feed, after, html=html),
+        ping=PING_S,
+        ping_message_factory=lambda: ServerSentEvent(comment="still here"),
+        send_timeout=SEND_TIMEOUT_S,
+        headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _each(events: list[Event]) -> AsyncGenerator[Event]:
+    for event in events:
+        yield event
+
+
+async def _lines(feed: AsyncGenerator[Event], after: EventId, *, html: bool) -> AsyncIterator[ServerSentEvent]:
+    """Yield what comes after the cursor; for HTML the feed begins at the start, since it renders the whole answer."""
+    rendering = _Rendering() if html else None
+    async with contextlib.aclosing(feed) as events:
+        async for event in events:
+            data = rendering.add(event, shown=after < event.id) if rendering else event.data
+            if event.id != types.START and not after < event.id:
+                continue
+            yield ServerSentEvent(
+                json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+                event=event.type,
+                id=None if event.id == types.START else str(event.id),
+                retry=RETRY_MS if event.type == types.QUEUED else None,
+            )
+
+
+class _Rendering:
+    """Adds sanitised HTML of the whole answer so far to what a browser gets."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._rendered_at = 0.0
+
+    def add(self, event: Event, *, shown: bool) -> dict[str, object]:
+        """Return the event's data, with ``html`` when it is time and the event is to be shown."""
+        data = event.data
+        if event.type in (types.RESET, types.RESYNC):
+            self._text = ""
+            self._rendered_at = 0.0
+        elif event.type == types.COMPLETED:
+            return {**data, "html": markdown.render(data["text"])}
+        elif event.type == types.DELTA:
+            self._text += data["text"]
+            if shown and time.monotonic() - self._rendered_at >= RENDER_S:
+                self._rendered_at = time.monotonic()
+                return {**data, "html": markdown.render(self._text)}
+        return data
+
+
+def _cursor(request: Request) -> EventId:
+    text = request.headers.get("last-event-id", "")
+    if not text:
+        return types.START
+    try:
+        return EventId.parse(text)
+    except ValueError:
+        raise Invalid("Last-Event-ID is none of ours.", errors={"Last-Event-ID": ["Not an event's id."]}) from None
+
+
+def _wants_html(request: Request) -> bool:
+    unknown = set(request.query_params) - {"render"}
+    if unknown or request.query_params.get("render", "html") != "html":
+        names = sorted(unknown) or ["render"]
+        raise Invalid("There is no such parameter.", errors={name[:100]: ["There is no such parameter."] for name in names})
+    return "render" in request.query_params

@@ -1,0 +1,40 @@
+"""What is shown when a request fails outside the API's views: a problem under /api/, a page elsewhere."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from aiops.web.api import problems
+
+
+def _fail(request: HttpRequest, status: int, code: str, title: str, detail: str) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return problems.plain(status, code, title, detail)
+    return render(request, "web/failure.html", {"status": status, "title": title, "detail": detail}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400."""
+    return _fail(request, 400, "invalid", "Invalid request", "The request could not be read.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403."""
+    return _fail(request, 403, "forbidden", "Not allowed", "Your rights do not cover this.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404; every API path but a run's events ends with a slash."""
+    slash = "" if request.path.endswith("/") else " API paths end with a slash."
+    return _fail(request, 404, "not_found", "Not found", f"There is nothing here for you.{slash}")
+
+
+def crashed(request: HttpRequest) -> HttpResponse:
+    """500."""
+    return _fail(request, 500, "internal_error", "Internal error", "Something broke on our side; the log has the details.")
+
+
+def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 for a POST without its CSRF token."""
+    return _fail(request, 403, "csrf_failed", "Not allowed", "This form is too old: reload the page and try again.")

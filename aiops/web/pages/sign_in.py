@@ -1,0 +1,42 @@
+"""Signing in and out; failed tries are limited for each address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from aiops.web import throttle
+
+
+class SignIn(LoginView):
+    """``/sign-in/``."""
+
+    template_name = "web/sign_in.html"
+    redirect_authenticated_user = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Refuse an address that failed too often this minute."""
+        if request.method == "POST" and throttle.counted(self._key) >= django_settings.SETTINGS.sign_ins_per_minute:
+            wait_s = throttle.seconds_left()
+            context = {"status": 429, "title": "Too many tries", "detail": f"Wait {wait_s} seconds, then try again."}
+            return render(request, "web/failure.html", context, status=429, headers={"Retry-After": str(wait_s)})
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """Count the failed try."""
+        throttle.count(self._key)
+        return super().form_invalid(form)
+
+    @property
+    def _key(self) -> str:
+        return f"sign-in:{self.request.META.get('REMOTE_ADDR', '')}"
+
+
+class SignOut(LogoutView):
+    """``/sign-out/``; POST only."""

@@ -1,0 +1,188 @@
+// The chat page: composer, stop and retry, the conversation's menu, memory's end, and keys.
+
+import { call } from "./api.js";
+import { Live } from "./live.js";
+import { Turn, copyAnswer } from "./turn.js";
+
+const main = document.querySelector("main.chat");
+const list = document.getElementById("turns");
+const form = document.getElementById("composer");
+const box = form.elements.message;
+const problem = document.getElementById("composer-problem");
+const turns = [...list.querySelectorAll(".turn")].map((element) => new Turn(element));
+let pending = null; // a message that could not be sent: sent again with the same key
+
+const live = new Live({
+  turns: () => turns,
+  changed: (turn) => { refresh(); if (turn.ended) remembered(turn); follow(); },
+  connection: (up) => banner(up ? "" : "The connection is lost. The answer goes on without you; reconnecting…"),
+});
+
+function banner(text) {
+  const line = document.getElementById("banner");
+  line.textContent = text;
+  line.hidden = !text;
+}
+
+function running() { return turns.find((turn) => !turn.ended); }
+
+function refresh() {
+  const busy = Boolean(running());
+  form.querySelector("[data-do=stop]").hidden = !busy;
+  form.elements.on_busy.hidden = !busy;
+}
+
+/** Keep the end in view, unless the reader has scrolled up. */
+function follow(force = false) {
+  if (force || list.scrollHeight - list.scrollTop - list.clientHeight < 160) list.scrollTop = list.scrollHeight;
+}
+
+function fit() {
+  box.style.height = "auto";
+  box.style.height = `${Math.min(box.scrollHeight, 220)}px`;
+}
+
+function complain(text) {
+  problem.textContent = text;
+  problem.hidden = !text;
+}
+
+async function send(message) {
+  const bytes = new TextEncoder().encode(message).length;
+  const most = Number(box.dataset.maxBytes);
+  if (bytes > most) return complain(`This message has ${bytes} bytes; the most is ${most}.`);
+  if (pending?.message !== message) pending = { message, key: crypto.randomUUID?.() ?? String(Math.random()) };
+  const body = { message };
+  if (main.dataset.conversation) body.conversation = main.dataset.conversation;
+  if (running()) body.on_busy = form.elements.on_busy.value;
+  form.classList.add("sending");
+  try {
+    const accepted = await call("POST", "/api/chat/", body, { "Idempotency-Key": pending.key });
+    pending = null;
+    complain("");
+    box.value = "";
+    fit();
+    shown(accepted, body);
+  } catch (error) {
+    const wait = error.retryAfter ? ` Try again in ${error.retryAfter} s.` : "";
+    complain(error.message + wait);
+  } finally {
+    form.classList.remove("sending");
+  }
+}
+
+function shown(accepted, body) {
+  list.querySelector(".welcome")?.remove();
+  document.getElementById("expired").hidden = true;
+  if (body.on_busy === "rollback") {
+    for (const turn of turns.filter((one) => !one.ended)) { turn.end("cancelled"); turn.element.remove(); }
+  }
+  const turn = Turn.make(accepted.run.id, body.message);
+  turns.push(turn);
+  list.insertBefore(turn.element, document.getElementById("expired"));
+  turn.say("Sending…");
+  if (!main.dataset.conversation) {
+    main.dataset.conversation = accepted.conversation;
+    history.pushState(null, "", `/c/${accepted.conversation}/`);
+    document.querySelector(".bar h1").textContent = body.message.slice(0, 80);
+    document.querySelector("details.more").hidden = false;
+    document.body.dispatchEvent(new Event("conversations-changed"));
+  }
+  refresh();
+  live.follow();
+  follow(true);
+}
+
+/** After an answer memory lives its whole time again. */
+async function remembered(turn) {
+  const conversation = await call("GET", `/api/conversations/${main.dataset.conversation}/`).catch(() => null);
+  const life = Number(main.dataset.memoryS) * 1000;
+  if (conversation?.memory_used_at) memory.dataset.ends = new Date(Date.parse(conversation.memory_used_at) + life).toISOString();
+  tick();
+}
+
+const memory = document.querySelector(".memory");
+function tick() {
+  const ends = Date.parse(memory.dataset.ends ?? "");
+  if (Number.isNaN(ends)) { memory.textContent = ""; return; }
+  const minutes = Math.ceil((ends - Date.now()) / 60000);
+  memory.textContent = minutes > 120 ? `Memory: ${Math.round(minutes / 60)} h` : minutes > 0 ? `Memory: ${minutes} min` : "Memory expired";
+  memory.classList.toggle("soon", minutes <= 10);
+  memory.title = `The assistant remembers this conversation until ${new Date(ends).toLocaleString()}, if nothing is asked before`;
+  if (minutes <= 0 && !running()) document.getElementById("expired").hidden = false;
+}
+
+function ask(text, value) {
+  const dialog = document.getElementById("ask");
+  const input = dialog.querySelector("input");
+  dialog.querySelector("p").textContent = text;
+  input.hidden = value === undefined;
+  input.value = value ?? "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue ? input.value || true : null), { once: true });
+  });
+}
+
+const here = () => `/api/conversations/${main.dataset.conversation}/`;
+const ACTIONS = {
+  sidebar: () => document.body.classList.toggle("with-sidebar"),
+  stop: async () => { const turn = running(); if (turn) { turn.say("Stopping…"); await call("POST", `/api/runs/${turn.run}/cancel/`); } },
+  copy: async (button) => { await copyAnswer(turnOf(button)); button.textContent = "Copied"; setTimeout(() => { button.textContent = "Copy"; }, 1500); },
+  retry: (button) => send(turnOf(button).question),
+  "go-on": () => { document.getElementById("expired").hidden = true; box.focus(); },
+  rename: async () => {
+    const title = await ask("Title", document.querySelector(".bar h1").textContent);
+    if (typeof title !== "string") return;
+    await call("PATCH", here(), { title });
+    document.querySelector(".bar h1").textContent = title;
+    document.body.dispatchEvent(new Event("conversations-changed"));
+  },
+  clear: async () => {
+    if (!await ask("The assistant will forget this conversation. What you read here stays.")) return;
+    await call("POST", `${here()}clear/`);
+    location.reload();
+  },
+  delete: async () => {
+    if (!await ask("Delete this conversation with everything in it?")) return;
+    await call("DELETE", here());
+    location.assign("/");
+  },
+};
+const turnOf = (button) => turns.find((turn) => turn.element.contains(button));
+
+document.addEventListener("click", async (event) => {
+  const starter = event.target.closest("[data-ask]");
+  if (starter) return send(starter.dataset.ask);
+  const button = event.target.closest("[data-do]");
+  if (!event.target.closest("details.more")) document.querySelector("details.more").open = false;
+  if (document.body.classList.contains("with-sidebar") && event.target.closest("main") && !button) document.body.classList.remove("with-sidebar");
+  const act = ACTIONS[button?.dataset.do];
+  if (!act) return;
+  document.querySelector("details.more").open = false;
+  try { await act(button); } catch (error) { complain(error.message); }
+});
+form.addEventListener("submit", (event) => { event.preventDefault(); if (box.value.trim()) send(box.value); });
+box.addEventListener("input", fit);
+box.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); form.requestSubmit(); }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !document.querySelector("dialog[open]") && running()) ACTIONS.stop().catch((error) => complain(error.message));
+  if ((event.ctrlKey || event.metaKey) && event.key === "k") { event.preventDefault(); document.body.classList.add("with-sidebar"); document.querySelector("[type=search]").focus(); }
+});
+window.addEventListener("popstate", () => location.reload());
+window.addEventListener("offline", () => banner("You are offline. Answers go on without you."));
+window.addEventListener("online", () => banner(""));
+document.addEventListener("visibilitychange", async () => {
+  if (document.hidden || !main.dataset.conversation) return;
+  const newest = await call("GET", `/api/runs/?conversation=${main.dataset.conversation}&limit=1`).catch(() => null);
+  const run = newest?.results[0]?.id;
+  if (run && !turns.some((turn) => turn.run === run)) location.reload(); // asked from another tab or device
+});
+
+setInterval(tick, 15000);
+tick();
+refresh();
+live.follow();
+follow(true);

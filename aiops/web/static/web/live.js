@@ -1,0 +1,61 @@
+// The page's one stream: follows the first unfinished run, then the next; none while the tab is hidden.
+
+import { EVENT_TYPES } from "./turn.js";
+
+const HIDDEN_MS = 20000;
+
+export class Live {
+  constructor({ turns, changed, connection }) {
+    this.turns = turns; // () => [Turn]
+    this.changed = changed; // called after every event
+    this.connection = connection; // called with true or false
+    this.source = null;
+    this.turn = null;
+    this.hiding = null;
+    document.addEventListener("visibilitychange", () => this.visibility());
+  }
+
+  visibility() {
+    clearTimeout(this.hiding);
+    if (document.hidden) this.hiding = setTimeout(() => this.close(), HIDDEN_MS);
+    else this.follow();
+  }
+
+  /** Begin to follow the first unfinished run, if it is not followed already. */
+  follow() {
+    if (this.source && this.turn && !this.turn.ended) return;
+    this.close();
+    this.turn = this.turns().find((turn) => !turn.ended) ?? null;
+    if (this.turn && !document.hidden) this.open(this.turn);
+  }
+
+  open(turn) {
+    const source = new EventSource(`/api/runs/${turn.run}/events?render=html`);
+    let fresh = true;
+    this.source = source;
+    turn.watchForWorker();
+    source.onopen = () => {
+      this.connection(true);
+      if (fresh) turn.reset();
+      fresh = false;
+    };
+    source.onerror = () => {
+      if (turn.ended) return this.follow();
+      this.connection(false);
+      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      setTimeout(() => { if (this.source === source) { this.source = null; this.follow(); } }, 2000);
+    };
+    for (const type of EVENT_TYPES) {
+      source.addEventListener(type, (event) => {
+        turn.on(type, JSON.parse(event.data));
+        this.changed(turn);
+        if (turn.ended) this.follow();
+      });
+    }
+  }
+
+  close() {
+    this.source?.close();
+    this.source = null;
+  }
+}

@@ -1,0 +1,145 @@
+// One turn on the page: a question, and what the events of its run make of the reply.
+
+import { call } from "./api.js";
+
+export const ENDED = new Set(["succeeded", "failed", "cancelled"]);
+const SILENT_MS = 5000;
+
+export class Turn {
+  constructor(element) {
+    this.element = element;
+    this.waiting = null;
+  }
+
+  static make(runId, question) {
+    const element = document.getElementById("turn-template").content.firstElementChild.cloneNode(true);
+    element.dataset.run = runId;
+    element.dataset.state = "queued";
+    element.querySelector(".bubble").textContent = question;
+    return new Turn(element);
+  }
+
+  get run() { return this.element.dataset.run; }
+  get ended() { return ENDED.has(this.element.dataset.state); }
+  get question() { return this.find(".bubble").textContent; }
+
+  find(selector) { return this.element.querySelector(selector); }
+
+  say(text) { this.find(".status").textContent = text; }
+
+  /** Forget what was shown: the stream is about to tell it all again. */
+  reset() {
+    this.find(".answer").replaceChildren();
+    this.find(".steps").replaceChildren();
+    this.find(".notices").replaceChildren();
+  }
+
+  /** Say so when no worker takes the run for a while. */
+  watchForWorker() {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(async () => {
+      if (this.element.dataset.state !== "queued") return;
+      const health = await fetch("/health/ready").then((r) => r.json()).catch(() => null);
+      const gone = health?.degraded?.includes("workers");
+      if (gone) this.say("No worker is running. Your message is kept and will be answered when one is back.");
+      this.watchForWorker();
+    }, SILENT_MS);
+  }
+
+  on(type, data) {
+    const known = HANDLERS[type];
+    if (known) known(this, data);
+  }
+
+  end(state, text = "") {
+    clearTimeout(this.waiting);
+    this.element.dataset.state = state;
+    this.say(text);
+    for (const step of this.element.querySelectorAll(".step[data-status=running]")) step.dataset.status = "unknown";
+  }
+
+  step(callId) { return this.find(`.step[data-call="${CSS.escape(callId)}"]`); }
+}
+
+function show(turn, data) {
+  const answer = turn.find(".answer");
+  if (data.html !== undefined) {
+    answer.innerHTML = data.html; // sanitised by the server
+    return;
+  }
+  let tail = answer.querySelector(":scope > .tail");
+  if (!tail) answer.append((tail = Object.assign(document.createElement("span"), { className: "tail" })));
+  tail.append(data.text);
+}
+
+function notice(turn, text) {
+  const item = document.createElement("li");
+  item.textContent = text;
+  turn.find(".notices").append(item);
+}
+
+const HANDLERS = {
+  "run.queued": (turn, data) => turn.say(data.ahead ? `Waiting behind ${data.ahead} of yours…` : "Queued…"),
+  "run.started": (turn, data) => {
+    turn.element.dataset.state = "running";
+    turn.say(data.attempt > 1 ? "Going on after a lost worker…" : "Thinking…");
+  },
+  "message.delta": (turn, data) => { turn.say(""); show(turn, data); },
+  "message.reset": (turn, data) => {
+    turn.find(".answer").replaceChildren();
+    turn.say(data.reason === "model_retry" ? "The model failed; trying again…" : "Going on…");
+  },
+  "message.completed": show,
+  "tool.started": (turn, data) => {
+    turn.step(data.call_id)?.remove();
+    const step = document.getElementById("step-template").content.firstElementChild.cloneNode(true);
+    step.dataset.call = data.call_id;
+    step.dataset.status = "running";
+    step.querySelector(".name").textContent = `${data.server} · ${data.tool}`;
+    step.querySelector(".arguments").textContent = JSON.stringify(data.arguments, null, 2);
+    turn.find(".steps").append(step);
+    turn.say(`Using ${data.tool}…`);
+  },
+  "tool.finished": (turn, data) => {
+    const step = turn.step(data.call_id);
+    if (!step) return;
+    step.dataset.status = data.status;
+    step.querySelector(".time").textContent = `${Math.round(data.ms)} ms`;
+    step.querySelector(".result").textContent = data.preview;
+    turn.say("Thinking…");
+  },
+  "run.requeued": (turn, data) => {
+    turn.element.dataset.state = "queued";
+    turn.say(data.reason === "drained" ? "The worker is stopping; another goes on…" : "The worker was lost; another goes on…");
+    turn.watchForWorker();
+  },
+  notice: (turn, data) => notice(turn, data.text),
+  resync: (turn) => turn.reset(),
+  "run.succeeded": (turn, data) => {
+    turn.end("succeeded");
+    turn.find(".meta").textContent = data.usage?.model ?? "";
+  },
+  "run.failed": (turn, data) => {
+    turn.end("failed");
+    const problem = turn.find(".problem");
+    problem.textContent = data.error?.detail ?? "The run failed.";
+    problem.hidden = false;
+  },
+  "run.cancelled": (turn) => {
+    turn.end("cancelled");
+    turn.find(".meta").textContent = "Stopped.";
+  },
+};
+
+export const EVENT_TYPES = Object.keys(HANDLERS);
+
+export async function copyAnswer(turn) {
+  const run = await call("GET", `/api/runs/${turn.run}/`);
+  const text = run.answer ?? run.partial ?? "";
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = Object.assign(document.createElement("textarea"), { value: text });
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy"); // pages on plain HTTP have no clipboard object
+  area.remove();
+}

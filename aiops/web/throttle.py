@@ -1,0 +1,44 @@
+"""Counts requests per minute in this web process: of a user at the API, of an address at failed sign-ins."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.cache import cache
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+WINDOW_S = 60
+
+
+def count(key: str) -> int:
+    """Count one more in this minute and return how many there were."""
+    slot = f"throttle:{key}:{int(time.time() // WINDOW_S)}"
+    cache.add(slot, 0, timeout=WINDOW_S * 2)
+    return int(cache.incr(slot))
+
+
+def counted(key: str) -> int:
+    """Return how many there were in this minute."""
+    return int(cache.get(f"throttle:{key}:{int(time.time() // WINDOW_S)}", 0))
+
+
+def seconds_left() -> int:
+    """Return when the next minute begins, seconds."""
+    return WINDOW_S - int(time.time()) % WINDOW_S
+
+
+class PerUser(BaseThrottle):
+    """Limits the API calls of one user."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Whether this call is within the limit; strangers are refused elsewhere."""
+        if not request.user.is_authenticated:
+            return True
+        return count(f"api:{request.user.pk}") <= django_settings.SETTINGS.requests_per_minute
+
+    def wait(self) -> float:
+        """Return when to come back, seconds."""
+        return float(seconds_left())

@@ -1,0 +1,13 @@
+"""What uvicorn serves: Starlette outermost, Django inside."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+_django = get_asgi_application()
+
+from aiops.web.doors import front  # noqa: E402  (its models need Django set up first)
+
+application = front.make(_django)

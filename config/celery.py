@@ -1,0 +1,66 @@
+"""The Celery app: early acknowledgement, nothing reserved ahead, JSON ids only, and the queue of every task."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from celery import Celery  # noqa: E402  (the settings module must be named before Celery exists, see above)
+from django.conf import settings as django_settings  # noqa: E402
+from kombu import Exchange, Queue  # noqa: E402
+
+from aiops import dispatch  # noqa: E402
+from config import schedule  # noqa: E402
+
+SETTINGS = django_settings.SETTINGS
+REDIS = SETTINGS.broker.startswith("redis")
+RETRY: dict[str, Any] = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+
+app = Celery("aiops", set_as_current=True)
+app.conf.update(
+    broker_url=SETTINGS.broker,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_connection_timeout=2,
+    broker_transport_options=(
+        {
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "health_check_interval": 10,
+            "retry_on_timeout": False,
+            "max_retries": 2,
+            "interval_start": 0,
+            "interval_step": 0.2,
+            "interval_max": 0.5,
+        }
+        if REDIS
+        else {"confirm_publish": True, "max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+    ),
+    task_publish_retry_policy=RETRY,
+    task_queues=[
+        Queue(name, Exchange(name), routing_key=name, queue_arguments=None if REDIS else {"x-queue-type": "quorum"})
+        for name in dispatch.QUEUES
+    ],
+    task_default_queue=dispatch.UPKEEP_QUEUE,
+    task_create_missing_queues=False,
+    task_serializer="json",
+    accept_content=["json"],
+    result_backend=None,
+    task_ignore_result=True,
+    task_acks_late=False,
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=REDIS,
+    worker_send_task_events=True,
+    task_send_sent_event=True,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    imports=["workers.lifecycle", "workers.runs", "workers.upkeep"],
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    beat_schedule=schedule.entries(SETTINGS),
+    beat_max_loop_interval=5,
+    timezone="UTC",
+    enable_utc=True,
+)

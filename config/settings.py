@@ -1,0 +1,144 @@
+"""Django's settings, derived from the frozen settings of this process."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+import django_stubs_ext
+
+from aiops import log
+from aiops.events.redaction import Redactor
+from config import env
+
+django_stubs_ext.monkeypatch()
+SETTINGS = env.load()
+log.configure(SETTINGS.log_level, redact=Redactor.from_settings(SETTINGS).redact)
+
+SECRET_KEY = SETTINGS.secret_key.get_secret_value()
+if not SECRET_KEY:
+    sys.exit("aiops cannot start:\n  - AIOPS_SECRET_KEY is not set: start with `aiops up`, or set 50 random characters.")
+DEBUG = False
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+CSRF_TRUSTED_ORIGINS: list[str] = []
+SECURE = False
+if SETTINGS.public_url:
+    _public = urlsplit(SETTINGS.public_url)
+    ALLOWED_HOSTS.append(_public.hostname or "")
+    CSRF_TRUSTED_ORIGINS.append(f"{_public.scheme}://{_public.netloc}")
+    SECURE = _public.scheme == "https"
+
+INSTALLED_APPS = [
+    "config",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.admin",
+    "django_celery_beat",
+    "django_filters",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "aiops.people",
+    "aiops.conversations",
+    "aiops.upkeep",
+    "aiops.web",
+]
+MIDDLEWARE = [
+    "django.middleware.common.CommonMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "people.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/sign-in/"
+APPEND_SLASH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+STATIC_URL = "/static/"
+LOGGING_CONFIG = None
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_NAME = "aiops_session"
+CSRF_COOKIE_NAME = "aiops_csrf"
+CSRF_FAILURE_VIEW = "aiops.web.pages.failures.csrf"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = SETTINGS.max_body_bytes
+
+SQLITE_OPTIONS: dict[str, Any] = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 10,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+}
+
+
+def database() -> dict[str, Any]:
+    """Return Django's entry for the database: SQLite with WAL and immediate transactions, or PostgreSQL."""
+    url = SETTINGS.database_url.get_secret_value() or f"sqlite:///{(SETTINGS.home / 'db.sqlite3').absolute()}"
+    made: dict[str, Any] = dict(dj_database_url.parse(url))
+    if made["ENGINE"] == "django.db.backends.sqlite3":
+        made["OPTIONS"] = {**made.get("OPTIONS", {}), **SQLITE_OPTIONS}
+        made["TEST"] = {"NAME": None}
+    made["CONN_MAX_AGE"] = 0
+    return made
+
+
+DATABASES = {"default": database()}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}}}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["aiops.web.api.authentication.Token", "aiops.web.api.authentication.Session"],
+    "DEFAULT_PERMISSION_CLASSES": ["aiops.web.api.authentication.MayWrite"],
+    "DEFAULT_PARSER_CLASSES": ["aiops.web.api.parsing.StrictJSON"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["aiops.web.throttle.PerUser"],
+    "EXCEPTION_HANDLER": "aiops.web.api.problems.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "NUM_PROXIES": 0,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "aiops",
+    "DESCRIPTION": "Ask, watch, stop and find again: conversations answered by workers.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "aiops.web.api.schema.with_problems"],
+    "AUTHENTICATION_WHITELIST": ["aiops.web.api.authentication.Token", "aiops.web.api.authentication.Session"],
+}

@@ -1,0 +1,164 @@
+"""What one worker process holds: its loop, clients, tool sessions and leases; made once, ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+import time
+import uuid
+
+import redis
+from django.conf import settings as django_settings
+from django.db import connection
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+
+from aiops import keyspace, log
+from aiops.agent.memory.redis import RedisSaver
+from aiops.agent.values import Limits
+from aiops.conversations import transitions
+from aiops.events.redaction import Redactor
+from aiops.registry import tool_servers
+from aiops.runs import rows, story
+from aiops.runs.ports import Bench
+from aiops.runs.stopping import Stop
+from aiops.settings import Settings
+from aiops.tools.pool import ToolPool
+from workers.leases import Leases
+from workers.loop import Loop
+
+MEMORY_RETRIES = 8
+"""Memory outlasts a restart of its server, about five seconds."""
+
+logger = log.get(__name__)
+
+
+class Process:
+    """A worker process that answers runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.loop = Loop()
+        self.leases = Leases(settings, self.loop, worker=self.name)
+        self._draining = threading.Event()
+        self.bench: Bench | None = None
+
+    def start(self) -> None:
+        """Start the threads, connect to tool servers, and listen for requests to stop runs."""
+        self.loop.start()
+        self.leases.start()
+        self.loop.submit(self._open()).result(timeout=30)
+
+    def answer(self, run_id: str) -> None:
+        """Claim a run and wait, in this thread, until it is answered; returns at once when it is not to be had."""
+        if self._draining.is_set():
+            transitions.mark_sent(run_id, sent=False)
+            return
+        claim = transitions.claim(run_id, worker=self.name, lease_s=self.settings.lease_s)
+        if claim is None:
+            logger.info("run.not_claimed", run=run_id)
+            connection.close()
+            return
+        stop = Stop()
+        self.leases.take(claim, stop)
+        try:
+            assignment = rows.assignment(claim)
+            connection.close()  # a waiting run holds no connection
+            assert self.bench is not None
+            self.loop.submit(story.answer(assignment, self.bench, stop)).result()
+        finally:
+            self.leases.give_up(claim)
+
+    def drain(self) -> None:
+        """Take nothing new; give runs ``drain_s`` to end, then hand them back to the queue."""
+        self._draining.set()
+        threading.Thread(target=self._drain, name="drain", daemon=True).start()
+
+    def stop(self) -> None:
+        """Close tool sessions and clients, then the threads."""
+        self.leases.end()
+        with contextlib.suppress(TimeoutError):
+            self.loop.submit(self._close()).result(timeout=5)
+        self.loop.stop()
+
+    def _drain(self) -> None:
+        until = time.monotonic() + self.settings.drain_s
+        while self.leases.count and time.monotonic() < until:
+            threading.Event().wait(0.1)
+        if self.leases.count:
+            logger.info("drain.handing_back", runs=self.leases.count)
+            self.leases.drain()
+
+    async def _open(self) -> None:
+        s = self.settings
+        events = keyspace.async_client(s.redis_url.get_secret_value())
+        self.bench = Bench(
+            settings=s,
+            limits=Limits(
+                model_calls=s.max_model_calls,
+                tool_calls=s.max_tool_calls,
+                model_timeout_s=s.model_timeout_s,
+                model_tries=s.model_retries,
+                tool_timeout_s=s.tool_timeout_s,
+                tool_result_bytes=s.max_tool_result_bytes,
+                context_tokens=s.context_tokens,
+            ),
+            redis=events,
+            memory=self._memory(),
+            tools=ToolPool(tool_servers.configured(s), timeout_s=s.tool_timeout_s),
+            redactor=Redactor.from_settings(s),
+            in_thread=self.loop.in_thread,
+        )
+        self.bench.tools.start()
+        self._listener = asyncio.create_task(self._listen(keyspace.async_client(s.redis_url.get_secret_value(), retries=0)))
+
+    def _memory(self) -> BaseCheckpointSaver[str]:
+        if self.settings.checkpointer == "memory":
+            return InMemorySaver()
+        client = keyspace.async_client(self.settings.memory_redis, retries=MEMORY_RETRIES)
+        ttl_s = self.settings.memory_ttl_s + self.settings.memory_grace_s
+        return RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=ttl_s)
+
+    async def _listen(self, client: redis.asyncio.Redis) -> None:
+        """Hear requests to stop runs; while Redis is down the heartbeat brings them."""
+        while True:
+            try:
+                async with client.pubsub() as channel:
+                    await channel.subscribe(keyspace.CONTROL)
+                    while True:
+                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
+                        if message is not None:
+                            self.leases.stop_run(message["data"].decode(errors="replace"))
+            except (redis.RedisError, OSError) as error:
+                logger.warning("control.disconnected", error=str(error))
+                await asyncio.sleep(1)
+
+    async def _close(self) -> None:
+        assert self.bench is not None
+        self._listener.cancel()
+        await self.bench.tools.stop()
+        await self.bench.redis.aclose()
+
+
+_present: list[Process] = []
+
+
+def start() -> None:
+    """Make this process's ``Process``, when it does not exist yet."""
+    if not _present:
+        _present.append(Process(django_settings.SETTINGS))
+        _present[0].start()
+
+
+def present() -> Process:
+    """Return this process's ``Process``."""
+    return _present[0]
+
+
+def exists() -> bool:
+    """Whether this process answers runs."""
+    return bool(_present)

@@ -1,0 +1,16 @@
+"""The upkeep queue: one task for every job."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.conf import settings as django_settings
+
+from aiops import dispatch, log
+from aiops.upkeep import ledger
+
+
+@shared_task(name=dispatch.UPKEEP_TASK)
+def keep_up(job: str, *, every_s: float | None = None, request_id: str | None = None) -> None:
+    """Do one job, once for each slot of the clock or each request."""
+    with log.bind(task=dispatch.UPKEEP_TASK, job=job):
+        ledger.work(job, settings=django_settings.SETTINGS, every_s=every_s, request_id=request_id)
