@@ -57,7 +57,6 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    imports=["workers.lifecycle", "workers.runs", "workers.upkeep"],
     beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
     beat_schedule=schedule.entries(SETTINGS),
     beat_max_loop_interval=5,

@@ -7,6 +7,9 @@ from django.conf import settings as django_settings
 
 from aiops import dispatch, log
 from aiops.upkeep import ledger
+from workers import canary
+
+__all__ = ["canary", "keep_up"]
 
 
 @shared_task(name=dispatch.UPKEEP_TASK)

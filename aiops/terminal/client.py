@@ -1,0 +1,90 @@
+"""Calls the API: plain requests, and a stream of events that survives lost connections."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import httpx_sse
+
+RECONNECTS = 30
+TERMINAL = ("run.succeeded", "run.failed", "run.cancelled")
+
+
+class CallFailed(Exception):
+    """The server refused, or cannot be reached; the message is for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a run."""
+
+    type: str
+    data: dict[str, Any]
+
+
+class Client:
+    """A server and a token."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=httpx.Timeout(35, connect=5))
+
+    def get(self, path: str, **params: Any) -> Any:
+        """Return an answer's JSON; raises CallFailed."""
+        return self._call("GET", path, params={k: v for k, v in params.items() if v is not None})
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Post JSON, under a key that makes a repetition harmless; raises CallFailed."""
+        return self._call("POST", path, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
+
+    def events(self, run_id: str) -> Iterator[Event]:
+        """Yield a run's events until its end, reconnecting after the last one seen; raises CallFailed."""
+        last, wait_s, failures = "", 0.3, 0
+        while True:
+            try:
+                headers = {"Last-Event-ID": last} if last else {}
+                path = f"/api/runs/{run_id}/events"
+                with httpx_sse.connect_sse(self._http, "GET", path, headers=headers) as source:
+                    if source.response.status_code == httpx.codes.NO_CONTENT:
+                        return
+                    self._check(source.response)
+                    for sse in source.iter_sse():
+                        last, failures, wait_s = sse.id or last, 0, 0.3
+                        event = Event(sse.event, sse.json())
+                        yield event
+                        if event.type in TERMINAL:
+                            return
+            except httpx.TransportError as error:
+                failures += 1
+                if failures > RECONNECTS:
+                    raise CallFailed(f"The connection to {self.url} is lost: {error}. The run goes on: aiops runs follow {run_id}") from error
+                if failures == 1:
+                    yield Event("connection.lost", {})
+                time.sleep(wait_s)
+                wait_s = min(wait_s * 1.6, 3.0)
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise CallFailed(f"{self.url} cannot be reached ({error}): is `aiops up` running?") from error
+        self._check(response)
+        return response.json() if response.content else None
+
+    def _check(self, response: httpx.Response) -> None:
+        if response.is_success:
+            return
+        response.read()
+        try:
+            problem = response.json()
+            reasons = "; ".join(f"{field}: {' '.join(why)}" for field, why in problem.get("errors", {}).items())
+            text = f"{problem['detail']} {reasons}".strip()
+        except (ValueError, KeyError, TypeError):
+            text = f"{self.url} answered {response.status_code}, and not in our words: is it an aiops server?"
+        raise CallFailed(text)

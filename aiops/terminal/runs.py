@@ -1,0 +1,86 @@
+"""``aiops runs``: list, show, cancel."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from aiops.terminal.client import CallFailed, Client
+
+OK, FAILED = 0, 1
+COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "queued": "dim"}
+
+
+def list_(client: Client, *, state: str | None, limit: int, as_json: bool) -> int:
+    """Print the newest runs; plain lines when piped."""
+    try:
+        rows = client.get("/api/runs/", state=state, limit=limit)["results"]
+    except CallFailed as failed:
+        return _complain(failed)
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return OK
+    if not sys.stdout.isatty():
+        for row in rows:
+            print(row["id"], row["state"], row["timings"]["queued"], sep="\t")
+        return OK
+    if not rows:
+        print("There are no runs yet: aiops chat \"hello\"")
+        return OK
+    table = Table("run", "state", "asked", "took", "answer", box=None, pad_edge=False)
+    for row in rows:
+        state_ = f"[{COLOURS[row['state']]}]{row['state']}[/]"
+        said = " ".join((row["answer"] or row["partial"] or "").split())
+        table.add_row(row["id"], state_, _when(row["timings"]["queued"]), _took(row), said[:60].replace("[", "\\["))
+    Console(highlight=False).print(table)
+    return OK
+
+
+def show(client: Client, run_id: str, *, as_json: bool) -> int:
+    """Print one run."""
+    try:
+        run = client.get(f"/api/runs/{run_id}/")
+    except CallFailed as failed:
+        return _complain(failed)
+    if as_json:
+        print(json.dumps(run, indent=2, ensure_ascii=False))
+        return OK
+    print(f"run           {run['id']}\nconversation  {run['conversation']}\nstate         {run['state']}")
+    print(f"model         {run['model'] or '-'}\nasked         {_when(run['timings']['queued'])}\ntook          {_took(run)}")
+    if run["error"]:
+        print(f"error         {run['error']['code']}: {run['error']['detail']}")
+    for step in run["steps"]:
+        print(f"step          {step['server']} · {step['tool']}  {step['status']}  {step['ms'] or 0:.0f} ms")
+    print(f"\n{run['answer'] or run['partial'] or ''}")
+    return OK
+
+
+def cancel(client: Client, run_ids: Sequence[str]) -> int:
+    """Stop runs, each with its own result."""
+    code = OK
+    for run_id in run_ids:
+        try:
+            print(run_id, client.post(f"/api/runs/{run_id}/cancel/")["state"], sep="\t")
+        except CallFailed as failed:
+            code = _complain(failed)
+    return code
+
+
+def _when(text: str) -> str:
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _took(run: dict[str, Any]) -> str:
+    ms = run["timings"]["ms"]["queued_to_finished"]
+    return f"{ms / 1e3:.1f} s" if ms is not None else "-"
+
+
+def _complain(failed: CallFailed) -> int:
+    print(f"aiops: {failed}", file=sys.stderr)
+    return FAILED

@@ -1,0 +1,129 @@
+"""The command line; each command imports what it needs when it is called, so that all of them start fast."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from aiops import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="aiops")
+def main() -> None:
+    """aiops: an operations assistant. Begin with `aiops up`."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port of the web pages and API.")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder for everything that is written  [default: AIOPS_HOME or .aiops]")
+@click.option("--flower", is_flag=True, help="Also start Flower, read-only, behind a password.")
+@click.option("--flower-port", default=5555, show_default=True, type=click.IntRange(1, 65535), help="Port of Flower.")
+def up(host: str, port: int, home: Path | None, flower: bool, flower_port: int) -> None:
+    """Start everything on this machine and watch over it until Ctrl-C."""
+    if home is not None:
+        os.environ["AIOPS_HOME"] = str(home)
+    from config import env
+    from config.up import Options, Up
+
+    sys.exit(Up(env.load(), Options(host, port, flower, flower_port)).run())
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def manage(arguments: tuple[str, ...]) -> None:
+    """Django's commands, such as `changepassword` or `createsuperuser`, on the home's data."""
+    from config import management
+
+    management.execute(["aiops manage", *arguments])
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Look at each part: what was seen, and the cure."""
+    from config import management
+
+    management.use_home()
+    from config import doctor as examination
+
+    sys.exit(examination.run(as_json=as_json))
+
+
+def _client_options(command: object) -> object:
+    url = click.option("--url", help="The server  [default: AIOPS_URL, or the home's]")
+    return url(command)  # type: ignore[arg-type]
+
+
+@main.command()
+@click.argument("message", required=False)
+@click.option("--conversation", metavar="ID", help="Go on with this conversation.")
+@click.option("--model", help="Ask this model instead of the default.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run as JSON when it has ended.")
+@_client_options
+def chat(message: str | None, conversation: str | None, model: str | None, as_json: bool, url: str | None) -> None:
+    """Ask MESSAGE and watch the answer; without one, talk (Ctrl-D ends)."""
+    from aiops.terminal import chat as terminal
+    from config.client import connect
+
+    sys.exit(terminal.run(connect(url), message, conversation=conversation, model=model, as_json=as_json))
+
+
+@main.group()
+def runs() -> None:
+    """List, show, follow and cancel runs."""
+
+
+@runs.command("list")
+@click.option("--state", type=click.Choice(["queued", "running", "succeeded", "failed", "cancelled"]))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 200))
+@click.option("--json", "as_json", is_flag=True)
+@_client_options
+def runs_list(state: str | None, limit: int, as_json: bool, url: str | None) -> None:
+    """Your runs, the newest first."""
+    from aiops.terminal import runs as terminal
+    from config.client import connect
+
+    sys.exit(terminal.list_(connect(url), state=state, limit=limit, as_json=as_json))
+
+
+@runs.command("show")
+@click.argument("run_id")
+@click.option("--json", "as_json", is_flag=True)
+@_client_options
+def runs_show(run_id: str, as_json: bool, url: str | None) -> None:
+    """One run: its state, steps, answer and timings."""
+    from aiops.terminal import runs as terminal
+    from config.client import connect
+
+    sys.exit(terminal.show(connect(url), run_id, as_json=as_json))
+
+
+@runs.command("follow")
+@click.argument("run_id")
+@_client_options
+def runs_follow(run_id: str, url: str | None) -> None:
+    """Watch a run, from its beginning to its end; Ctrl-C leaves it running."""
+    from aiops.terminal import chat as terminal
+    from config.client import connect
+
+    sys.exit(terminal.follow(connect(url), run_id))
+
+
+@runs.command("cancel")
+@click.argument("run_ids", nargs=-1, required=True)
+@_client_options
+def runs_cancel(run_ids: tuple[str, ...], url: str | None) -> None:
+    """Stop runs."""
+    from aiops.terminal import runs as terminal
+    from config.client import connect
+
+    sys.exit(terminal.cancel(connect(url), run_ids))
+
+
+if __name__ == "__main__":
+    main()

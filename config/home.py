@@ -1,0 +1,94 @@
+"""The home folder: everything that ``aiops up`` writes, readable by its owner alone."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+from typing import IO
+
+QUICK_CHECK_BYTES = 100_000_000
+"""Larger databases are only opened, not read through, before a start."""
+
+
+class Unusable(Exception):
+    """The home cannot be used; the message is one sentence with the cure."""
+
+
+class Home:
+    """Paths inside the home."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.database = self.path / "db.sqlite3"
+        self.logs = self.path / "logs"
+        self.valkey = self.path / "valkey"
+        self.secret_key = self.path / "secret_key"
+        self.token = self.path / "token"
+        self.redis_url = self.path / "redis_url"
+        self.address = self.path / "address"
+        self.flower_password = self.path / "flower_password"
+        self._lock: IO[str] | None = None
+
+    def open(self) -> None:
+        """Make the folders and take the lock; raises Unusable."""
+        try:
+            for folder in (self.path, self.logs, self.valkey):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(13, "no permission to write", str(folder))
+            self._lock = (self.path / "up.lock").open("a+")
+        except OSError as error:
+            raise Unusable(
+                f"The home {self.path} cannot be written ({error.strerror or error}): correct its rights or choose another with --home."
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Unusable(f"aiops is already running from {self.path}: stop that one, or choose another --home.") from error
+        self._check_database()
+
+    def write(self, path: Path, text: str) -> None:
+        """Write a file that only its owner may read, whole or not at all; raises Unusable."""
+        partial = path.with_name(path.name + ".new")
+        try:
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(text)
+            partial.replace(path)
+        except OSError as error:
+            raise Unusable(f"{path} cannot be written ({error.strerror}): make room or correct its rights.") from error
+
+    def secret(self, path: Path, *, bytes_: int = 48) -> str:
+        """Return the secret kept in a file, made at first use; raises Unusable."""
+        try:
+            kept = path.read_text().strip() if path.exists() else ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise Unusable(f"{path} cannot be read ({error}): correct its rights, or remove it for a new one.") from error
+        if not kept:
+            kept = secrets.token_urlsafe(bytes_)
+            self.write(path, kept)
+        return kept
+
+    def _check_database(self) -> None:
+        if not self.database.exists():
+            return
+        try:
+            connection = sqlite3.connect(f"file:{self.database}?mode=rw", uri=True, timeout=5)
+            try:
+                small = self.database.stat().st_size < QUICK_CHECK_BYTES
+                answer = connection.execute("PRAGMA quick_check(1)" if small else "PRAGMA schema_version").fetchone()
+            finally:
+                connection.close()
+        except sqlite3.OperationalError as error:
+            raise Unusable(f"The database {self.database} cannot be opened ({error}): correct its rights, or stop who uses it.") from error
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(str(error)) from error
+        if small and answer != ("ok",):
+            raise self._damaged(str(answer[0]))
+
+    def _damaged(self, reason: str) -> Unusable:
+        return Unusable(
+            f"The database {self.database} is damaged ({reason}): restore a backup, or move the file away to begin anew."
+        )

@@ -1,0 +1,210 @@
+"""``aiops up``: everything on one machine, with nothing installed beforehand, started, watched and stopped in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+
+from aiops.errors import Refused
+from aiops.registry import models
+from aiops.settings import Settings
+from config import processes, valkey
+from config.home import Home, Unusable
+from config.supervisor import CannotStart, Child, Supervisor
+
+STOP_S = 9.5
+START_S = 60.0
+DRAIN_S = "5"
+LOOK_S = 0.3
+FLOWER_USER = "aiops"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    host: str
+    port: int
+    flower: bool
+    flower_port: int
+
+
+class Stopped(Exception):
+    """Somebody asked us to stop while starting."""
+
+
+class Up:
+    """One start of everything."""
+
+    def __init__(self, settings: Settings, options: Options) -> None:
+        self._settings = settings
+        self._options = options
+        self._home = Home(settings.home)
+        self._asked = threading.Event()
+        self._env: dict[str, str] = {}
+
+    def run(self) -> int:
+        """Start, watch until asked to stop, stop; return the exit code."""
+        os.umask(0o077)
+        for number in ENDING:
+            signal.signal(number, self._ask)
+        try:
+            self._home.open()
+            self._check_port(self._options.host, self._options.port, "--port")
+            if self._options.flower:
+                self._check_port("127.0.0.1", self._options.flower_port, "--flower-port")
+        except Unusable as problem:
+            return _fail(str(problem))
+        supervisor = Supervisor(self._home.logs, say=_say)
+        try:
+            self._start(supervisor)
+            while not self._asked.wait(LOOK_S):
+                supervisor.look()
+            _say("Stopping…")
+        except Stopped:
+            _say("Stopping…")
+        except (CannotStart, Unusable) as problem:
+            return _fail(str(problem))
+        finally:
+            supervisor.stop(within_s=STOP_S, last=("valkey",))
+            self._home.address.unlink(missing_ok=True)
+        _say("Stopped.")
+        return 0
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked.set()
+
+    def _check_port(self, host: str, port: int, option: str) -> None:
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family[0]) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(family[4])
+        except OSError as error:
+            reason = "is in use" if error.errno == 98 else f"cannot be used ({error.strerror or error})"
+            raise Unusable(f"Port {port} of {host} {reason}: stop who uses it, or choose another with {option}.") from error
+
+    def _start(self, supervisor: Supervisor) -> None:
+        self._env = self._environment()
+        if not self._settings.redis_url.get_secret_value():
+            command, url = valkey.configure(self._home)
+            self._home.write(self._home.redis_url, url)
+            self._env["REDIS_URL_FILE"] = str(self._home.redis_url)
+            supervisor.start(Child("valkey", command, self._env))
+            self._wait(supervisor, lambda: valkey.is_ready(url), "valkey")
+        made = self._prepare()
+        for child in self._children():
+            supervisor.start(child)
+        self._wait(supervisor, self._is_ready, "aiops")
+        self._home.write(self._home.address, self._local)
+        print(self._screen(made), flush=True)
+
+    def _wait(self, supervisor: Supervisor, ready: Callable[[], bool], what: str) -> None:
+        def done() -> bool:
+            if self._asked.is_set():
+                raise Stopped
+            return ready()
+
+        supervisor.wait_until(done, timeout_s=START_S, what=what)
+
+    def _environment(self) -> dict[str, str]:
+        env = {**os.environ, "AIOPS_HOME": str(self._home.path), "PYTHONUNBUFFERED": "1"}
+        env.setdefault("AIOPS_DRAIN_S", DRAIN_S)
+        env["LANGGRAPH_STRICT_MSGPACK"] = "true"
+        if not self._settings.secret_key.get_secret_value():
+            self._home.secret(self._home.secret_key)
+            env["AIOPS_SECRET_KEY_FILE"] = str(self._home.secret_key)
+        if self._options.host not in LOOPBACK and not self._settings.public_url:
+            name = socket.gethostname() if self._options.host in ("0.0.0.0", "::") else self._options.host
+            env["AIOPS_PUBLIC_URL"] = f"http://{name}:{self._options.port}"
+        if self._options.flower:
+            password = self._home.secret(self._home.flower_password, bytes_=18)
+            env["FLOWER_BASIC_AUTH"] = f"{FLOWER_USER}:{password}"
+            env["AIOPS_FLOWER_URL"] = f"http://127.0.0.1:{self._options.flower_port}"
+        return env
+
+    def _prepare(self) -> dict[str, str]:
+        """Migrate and make the first administrator, in a process of its own: this one stays small."""
+        command = [processes.PYTHON, "-m", "config.prepare", str(self._home.token)]
+        done = subprocess.run(command, env=self._env, capture_output=True, text=True, start_new_session=True)
+        if self._asked.is_set():
+            raise Stopped
+        if done.returncode:
+            words = "\n".join(f"    {line[:500]}" for line in done.stderr.strip().splitlines()[-8:])
+            raise CannotStart(f"The database could not be prepared:\n{words}")
+        made: dict[str, str] = json.loads(done.stdout.strip().splitlines()[-1])
+        return made
+
+    def _children(self) -> list[Child]:
+        options, settings = self._options, self._settings
+        count = settings.workers or os.cpu_count() or 1
+        runs = [
+            Child(f"worker-runs-{n}", processes.worker_runs(n, concurrency=settings.concurrency), self._env)
+            for n in range(1, count + 1)
+        ]
+        flower = [Child("flower", processes.flower(options.flower_port), self._env)] if options.flower else []
+        return [
+            *runs,
+            Child("web", processes.web(options.host, options.port), self._env),
+            Child("worker-upkeep", processes.worker_upkeep(), self._env),
+            Child("beat", processes.beat(), self._env),
+            *flower,
+        ]
+
+    @property
+    def _local(self) -> str:
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(self._options.host, self._options.host)
+        return f"http://{host}:{self._options.port}"
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self._local}/health/ready", timeout=2) as answer:  # noqa: S310  (our own address)
+                return not json.load(answer)["degraded"]
+        except (urllib.error.URLError, OSError, ValueError):
+            return False
+
+    def _screen(self, made: dict[str, str]) -> str:
+        password = made.get("password")
+        rows = [
+            ("Address", self._env.get("AIOPS_PUBLIC_URL") or self._settings.public_url or self._local),
+            ("Sign in", f"{made['name']} / {password}   (shown this once)" if password else f"{made['name']}   (your password)"),
+            ("Model", _model(self._settings)),
+            ("Data", str(self._home.path)),
+            ("Logs", str(self._home.logs)),
+            ("API token", f"{self._home.token}   (the terminal uses it: aiops chat \"hello\")"),
+        ]
+        if self._options.flower:
+            rows.append(("Flower", f"{self._env['AIOPS_FLOWER_URL']}   ({FLOWER_USER} / {self._home.flower_password})"))
+        lines = [f"  {name:<10} {value}" for name, value in [*rows, ("Stop", "Ctrl-C")]]
+        return "\n".join(["", "aiops is ready.", "", *lines, ""])
+
+
+def _model(settings: Settings) -> str:
+    try:
+        spec = models.choose(settings, {})
+    except Refused as problem:
+        return f"none: {problem.detail}"
+    if spec.provider == "offline":
+        return "offline: tools only, no language model (to add one: LLM_TYPE and LLM_MODEL, see the README)"
+    return f"{spec.name} ({spec.provider})"
+
+
+def _say(text: str) -> None:
+    print(f"aiops: {text}", file=sys.stderr, flush=True)
+
+
+def _fail(text: str) -> int:
+    _say(text)
+    return 1
