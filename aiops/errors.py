@@ -1,16 +1,16 @@
 """The error tree; each error knows its stable code, its HTTP status and whether trying again can help.
 
-    AiopsError
-    ├── Refused              the request cannot be served as it stands
-    │   ├── Invalid          400, with a reason for each field
-    │   ├── Unauthenticated  401
-    │   ├── Forbidden        403
-    │   ├── NotFound         404, also for what is somebody else's
-    │   ├── Conflict         409
-    │   ├── IdempotencyMismatch  422
-    │   └── TooMany          429, says when to come back
-    ├── Unavailable          503, a part we need is down
-    └── RunFailed            the run ends as failed with this code
+AiopsError
+├── Refused              the request cannot be served as it stands
+│   ├── Invalid          400, with a reason for each field
+│   ├── Unauthenticated  401
+│   ├── Forbidden        403
+│   ├── NotFound         404, also for what is somebody else's
+│   ├── Conflict         409
+│   ├── IdempotencyMismatch  422
+│   └── TooMany          429, says when to come back
+├── Unavailable          503, a part we need is down
+└── RunFailed            the run ends as failed with this code
 """
 
 from __future__ import annotations

@@ -13,7 +13,17 @@ import structlog
 bind = structlog.contextvars.bound_contextvars
 """Context manager that adds ids (run, conversation, task) to every line logged inside it."""
 
-NOISY = ("httpx", "httpcore", "mcp", "celery.worker.strategy", "celery.app.trace", "openai", "asyncio", "urllib3", "bm25s")
+NOISY = (
+    "httpx",
+    "httpcore",
+    "mcp",
+    "celery.worker.strategy",
+    "celery.app.trace",
+    "openai",
+    "asyncio",
+    "urllib3",
+    "bm25s",
+)
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

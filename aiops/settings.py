@@ -47,7 +47,9 @@ class Settings(BaseModel):
         "AIOPS_REDACT_PATTERNS", "[]", "more secrets to hide in answers, as a JSON list of regular expressions"
     )
 
-    database_url: SecretStr = _env("DATABASE_URL", "", "rows: postgres://… or sqlite:///…; otherwise SQLite in the home")
+    database_url: SecretStr = _env(
+        "DATABASE_URL", "", "rows: postgres://… or sqlite:///…; otherwise SQLite in the home"
+    )
     redis_url: SecretStr = _env("REDIS_URL", "", "events and memory: redis:// or rediss://; `aiops up` starts its own")
     broker_url: SecretStr = _env("CELERY_BROKER_URL", "", "queue: redis://, rediss:// or amqp://; otherwise REDIS_URL")
     checkpoint_redis_url: SecretStr = _env("CHECKPOINT_REDIS_URL", "", "memory alone; otherwise REDIS_URL")
@@ -62,7 +64,9 @@ class Settings(BaseModel):
     openai_base_url: str = _env("OPENAI_BASE_URL", "", "any server that speaks OpenAI's chat API")
     ollama_base_url: str = _env("OLLAMA_BASE_URL", "", "Ollama server, such as http://127.0.0.1:11434")
 
-    workers: int = _env("AIOPS_WORKERS", 0, "run worker processes of `aiops up`; 0 means one for each core", ge=0, le=64)
+    workers: int = _env(
+        "AIOPS_WORKERS", 0, "run worker processes of `aiops up`; 0 means one for each core", ge=0, le=64
+    )
     concurrency: Count = _env("AIOPS_CONCURRENCY", 250, "runs at once in one worker process")
     max_message_bytes: Count = _env("AIOPS_MAX_MESSAGE_BYTES", 32_768, "longest message, bytes of UTF-8")
     max_body_bytes: Count = _env("AIOPS_MAX_BODY_BYTES", 65_536, "longest request body, bytes")
@@ -80,7 +84,9 @@ class Settings(BaseModel):
     lease_s: Seconds = _env("AIOPS_LEASE_S", 10, "a run whose worker is silent this long is taken back, seconds")
     heartbeat_s: Seconds = _env("AIOPS_HEARTBEAT_S", 3, "between renewals of a lease, seconds")
     reaper_s: Seconds = _env("AIOPS_REAPER_S", 3, "between looks of the reaper, seconds")
-    drain_s: Seconds = _env("AIOPS_DRAIN_S", 20, "time for runs to end when a worker stops, seconds (5 under `aiops up`)")
+    drain_s: Seconds = _env(
+        "AIOPS_DRAIN_S", 20, "time for runs to end when a worker stops, seconds (5 under `aiops up`)"
+    )
     max_attempts: Count = _env("AIOPS_MAX_ATTEMPTS", 3, "crashes of one run before it fails as poisoned")
     memory_ttl_s: Count = _env("AIOPS_MEMORY_TTL_S", 86_400, "memory of an idle conversation, seconds")
     memory_grace_s: int = _env("AIOPS_MEMORY_GRACE_S", 30, "after that, until it is removed, seconds", ge=0)

@@ -7,12 +7,12 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from celery import Celery  # noqa: E402  (the settings module must be named before Celery exists, see above)
-from django.conf import settings as django_settings  # noqa: E402
-from kombu import Exchange, Queue  # noqa: E402
+from celery import Celery
+from django.conf import settings as django_settings
+from kombu import Exchange, Queue
 
-from aiops import dispatch  # noqa: E402
-from config import schedule  # noqa: E402
+from aiops import dispatch
+from config import schedule
 
 SETTINGS = django_settings.SETTINGS
 REDIS = SETTINGS.broker.startswith("redis")

@@ -19,8 +19,14 @@ def main() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port of the web pages and API.")
-@click.option("--home", type=click.Path(path_type=Path), help="Folder for everything that is written  [default: AIOPS_HOME or .aiops]")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port of the web pages and API."
+)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    help="Folder for everything that is written  [default: AIOPS_HOME or .aiops]",
+)
 @click.option("--flower", is_flag=True, help="Also start Flower, read-only, behind a password.")
 @click.option("--flower-port", default=5555, show_default=True, type=click.IntRange(1, 65535), help="Port of Flower.")
 def up(host: str, port: int, home: Path | None, flower: bool, flower_port: int) -> None:
@@ -48,15 +54,14 @@ def doctor(as_json: bool) -> None:
     """Look at each part: what was seen, and the cure."""
     from config import management
 
+    os.environ["LOG_LEVEL"] = "ERROR"  # what the parts log would only blur the findings
     management.use_home()
     from config import doctor as examination
 
     sys.exit(examination.run(as_json=as_json))
 
 
-def _client_options(command: object) -> object:
-    url = click.option("--url", help="The server  [default: AIOPS_URL, or the home's]")
-    return url(command)  # type: ignore[arg-type]
+_client_options = click.option("--url", help="The server  [default: AIOPS_URL, or the home's]")
 
 
 @main.command()

@@ -23,7 +23,9 @@ def connect(url: str | None) -> Client:
     except OSError as error:
         sys.exit(f"aiops: {error.filename} cannot be read ({error.strerror}): set AIOPS_URL and AIOPS_TOKEN.")
     if not address:
-        sys.exit(f"aiops: no server runs from {home.path}: start one with `aiops up`, or set AIOPS_URL and AIOPS_TOKEN.")
+        sys.exit(
+            f"aiops: no server runs from {home.path}: start one with `aiops up`, or set AIOPS_URL and AIOPS_TOKEN."
+        )
     if not token:
         sys.exit("aiops: there is no token: set AIOPS_TOKEN.")
     return Client(address, token)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import resource
 import shutil
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from aiops.errors import Refused, Unavailable  # noqa: E402
 from aiops.registry import models, tool_servers  # noqa: E402
 from aiops.registry.tool_servers import BadToolServer  # noqa: E402
 from aiops.tools.pool import Catalogue, ToolPool  # noqa: E402
+from aiops.upkeep import ledger  # noqa: E402
 from aiops.upkeep.models import JobRun  # noqa: E402
 
 SETTINGS = django_settings.SETTINGS
@@ -69,7 +69,14 @@ def database() -> list[Finding]:
     except DatabaseError as error:
         return [Finding("database", False, f"{connection.vendor}: {error}".strip(), cure)]
     if behind:
-        return [Finding("database", False, f"{connection.vendor}: {len(behind)} migrations are missing", "Start `aiops up`, or run `aiops manage migrate`.")]
+        return [
+            Finding(
+                "database",
+                False,
+                f"{connection.vendor}: {len(behind)} migrations are missing",
+                "Start `aiops up`, or run `aiops manage migrate`.",
+            )
+        ]
     return [Finding("database", True, f"{connection.vendor}, tables up to date")]
 
 
@@ -104,7 +111,11 @@ def queues() -> list[Finding]:
             found.append(Finding(f"queue {queue}", False, str(error)[:200], cure))
             continue
         ms = (time.monotonic() - begun) * 1e3
-        seen = f"a worker answered in {ms:.0f} ms, {depth} waiting" if heard else f"no worker answered within {CANARY_S:g} s, {depth} waiting"
+        seen = (
+            f"a worker answered in {ms:.0f} ms, {depth} waiting"
+            if heard
+            else f"no worker answered within {CANARY_S:g} s, {depth} waiting"
+        )
         found.append(Finding(f"queue {queue}", heard, seen, cure))
     return found
 
@@ -128,7 +139,9 @@ def beat() -> list[Finding]:
     if last is None:
         return [Finding("beat", False, "the reaper never ran", cure)]
     age_s = (datetime.now(UTC) - last.started_at).total_seconds()
-    return [Finding("beat", age_s < SETTINGS.reaper_s * 3 + 10, f"the reaper ran {age_s:.0f} s ago: {last.outcome}", cure)]
+    return [
+        Finding("beat", age_s < SETTINGS.reaper_s * 3 + 10, f"the reaper ran {age_s:.0f} s ago: {last.outcome}", cure)
+    ]
 
 
 def model() -> list[Finding]:
@@ -136,7 +149,14 @@ def model() -> list[Finding]:
     try:
         spec = models.choose(SETTINGS, {})
     except Refused as refused:
-        return [Finding("model", False, refused.detail, "Set LLM_TYPE, LLM_MODEL and the provider's variables; see the README's table.")]
+        return [
+            Finding(
+                "model",
+                False,
+                refused.detail,
+                "Set LLM_TYPE, LLM_MODEL and the provider's variables; see the README's table.",
+            )
+        ]
     if spec.provider == "offline":
         return [Finding("model", True, "offline: tools only, no language model is configured")]
     base = spec.base_url or {"openai": "https://api.openai.com/v1", "ollama": "http://127.0.0.1:11434"}[spec.provider]
@@ -145,9 +165,20 @@ def model() -> list[Finding]:
     try:
         answer = httpx.get(base.rstrip("/") + path, headers=headers, timeout=5)
     except httpx.HTTPError as error:
-        return [Finding("model", False, f"{spec.name} ({spec.provider}) at {base}: {error}", "See that its server runs and can be reached from here.")]
+        return [
+            Finding(
+                "model",
+                False,
+                f"{spec.name} ({spec.provider}) at {base}: {error}",
+                "See that its server runs and can be reached from here.",
+            )
+        ]
     cure = "Correct the key (OPENAI_API_KEY)." if answer.status_code in (401, 403) else "See that the address is right."
-    return [Finding("model", answer.is_success, f"{spec.name} ({spec.provider}) at {base} answered {answer.status_code}", cure)]
+    return [
+        Finding(
+            "model", answer.is_success, f"{spec.name} ({spec.provider}) at {base} answered {answer.status_code}", cure
+        )
+    ]
 
 
 def tools() -> list[Finding]:
@@ -167,7 +198,9 @@ def tools() -> list[Finding]:
 
     catalogue = asyncio.run(look())
     up = [
-        Finding(f"tools {spec.name}", True, f"{sum(t.server == spec.name for t in catalogue.tools)} tools", required=False)
+        Finding(
+            f"tools {spec.name}", True, f"{sum(t.server == spec.name for t in catalogue.tools)} tools", required=False
+        )
         for spec in specs
         if spec.name not in dict(catalogue.missing)
     ]
@@ -182,19 +215,24 @@ def machine() -> list[Finding]:
     free = shutil.disk_usage(place).free
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     found = [
-        Finding("disk", free > LOW_DISK_BYTES, f"{free / 1e9:.1f} GB free at {place}", "Make room: rows and memory need it."),
-        Finding("open files", soft >= FEW_FILES, f"at most {soft} (hard {hard})", "Raise it: ulimit -n 65536.", required=False),
+        Finding(
+            "disk", free > LOW_DISK_BYTES, f"{free / 1e9:.1f} GB free at {place}", "Make room: rows and memory need it."
+        ),
+        Finding(
+            "open files",
+            soft >= FEW_FILES,
+            f"at most {soft} (hard {hard})",
+            "Raise it: ulimit -n 65536.",
+            required=False,
+        ),
     ]
     return found + _clock()
 
 
 def _clock() -> list[Finding]:
     """Compare this machine's clock with the database's."""
-    sql = {"sqlite": "SELECT unixepoch('now', 'subsec')", "postgresql": "SELECT extract(epoch FROM clock_timestamp())"}
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql[connection.vendor])
-            apart_s = abs(float(cursor.fetchone()[0]) - time.time())
+        apart_s = abs(ledger.database_seconds() - time.time())
     except DatabaseError:
         return []
     seen = f"{apart_s:.1f} s from the database's"
@@ -202,4 +240,3 @@ def _clock() -> list[Finding]:
 
 
 LOOKS: list[Callable[[], list[Finding]]] = [database, redis_server, queues, beat, model, tools, machine]
-

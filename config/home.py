@@ -42,12 +42,15 @@ class Home:
             self._lock = (self.path / "up.lock").open("a+")
         except OSError as error:
             raise Unusable(
-                f"The home {self.path} cannot be written ({error.strerror or error}): correct its rights or choose another with --home."
+                f"The home {self.path} cannot be written ({error.strerror or error}): "
+                "correct its rights or choose another with --home."
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise Unusable(f"aiops is already running from {self.path}: stop that one, or choose another --home.") from error
+            raise Unusable(
+                f"aiops is already running from {self.path}: stop that one, or choose another --home."
+            ) from error
         self._check_database()
 
     def write(self, path: Path, text: str) -> None:
@@ -65,7 +68,9 @@ class Home:
         try:
             kept = path.read_text().strip() if path.exists() else ""
         except (OSError, UnicodeDecodeError) as error:
-            raise Unusable(f"{path} cannot be read ({error}): correct its rights, or remove it for a new one.") from error
+            raise Unusable(
+                f"{path} cannot be read ({error}): correct its rights, or remove it for a new one."
+            ) from error
         if not kept:
             kept = secrets.token_urlsafe(bytes_)
             self.write(path, kept)
@@ -82,7 +87,9 @@ class Home:
             finally:
                 connection.close()
         except sqlite3.OperationalError as error:
-            raise Unusable(f"The database {self.database} cannot be opened ({error}): correct its rights, or stop who uses it.") from error
+            raise Unusable(
+                f"The database {self.database} cannot be opened ({error}): correct its rights, or stop who uses it."
+            ) from error
         except sqlite3.DatabaseError as error:
             raise self._damaged(str(error)) from error
         if small and answer != ("ok",):
@@ -90,5 +97,5 @@ class Home:
 
     def _damaged(self, reason: str) -> Unusable:
         return Unusable(
-            f"The database {self.database} is damaged ({reason}): restore a backup, or move the file away to begin anew."
+            f"The database {self.database} is damaged ({reason}): restore a backup, or move it away to begin anew."
         )

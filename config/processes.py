@@ -17,12 +17,40 @@ def web(host: str, port: int) -> list[str]:
 
 def worker_runs(number: int, *, concurrency: int) -> list[str]:
     """Return the command of a worker of the runs queue."""
-    return [*CELERY, "worker", "-P", "threads", "-Q", "runs", "-I", "workers.runs", "-c", str(concurrency), "-n", f"runs-{number}@%h", *QUIET]
+    return [
+        *CELERY,
+        "worker",
+        "-P",
+        "threads",
+        "-Q",
+        "runs",
+        "-I",
+        "workers.runs",
+        "-c",
+        str(concurrency),
+        "-n",
+        f"runs-{number}@%h",
+        *QUIET,
+    ]
 
 
 def worker_upkeep() -> list[str]:
     """Return the command of the worker of the upkeep queue."""
-    return [*CELERY, "worker", "-P", "threads", "-Q", "upkeep", "-I", "workers.upkeep", "-c", "4", "-n", "upkeep@%h", *QUIET]
+    return [
+        *CELERY,
+        "worker",
+        "-P",
+        "threads",
+        "-Q",
+        "upkeep",
+        "-I",
+        "workers.upkeep",
+        "-c",
+        "4",
+        "-n",
+        "upkeep@%h",
+        *QUIET,
+    ]
 
 
 def beat() -> list[str]:

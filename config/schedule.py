@@ -1,4 +1,4 @@
-"""What the clock asks for: every upkeep job with its interval; a job does all that is due, so a missed tick is harmless."""
+"""What the clock asks for: upkeep jobs and their intervals; each does all that is due, so a missed tick is harmless."""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ log.configure(SETTINGS.log_level, redact=Redactor.from_settings(SETTINGS).redact
 
 SECRET_KEY = SETTINGS.secret_key.get_secret_value()
 if not SECRET_KEY:
-    sys.exit("aiops cannot start:\n  - AIOPS_SECRET_KEY is not set: start with `aiops up`, or set 50 random characters.")
+    sys.exit(
+        "aiops cannot start:\n  - AIOPS_SECRET_KEY is not set: start with `aiops up`, or set 50 random characters."
+    )
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS: list[str] = []

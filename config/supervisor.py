@@ -78,7 +78,9 @@ class Supervisor:
         while not ready():
             for child in self.children:
                 if child.process is not None and child.process.poll() is not None:
-                    raise CannotStart(f"{child.name} {_how(child.process.returncode)}. Its last words:\n{self._last(child)}")
+                    raise CannotStart(
+                        f"{child.name} {_how(child.process.returncode)}. Its last words:\n{self._last(child)}"
+                    )
             if time.monotonic() > until:
                 raise CannotStart(f"{what} was not ready within {timeout_s:g} s: see the logs in {self._logs}.")
             time.sleep(0.1)

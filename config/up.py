@@ -94,7 +94,9 @@ class Up:
                 probe.bind(family[4])
         except OSError as error:
             reason = "is in use" if error.errno == 98 else f"cannot be used ({error.strerror or error})"
-            raise Unusable(f"Port {port} of {host} {reason}: stop who uses it, or choose another with {option}.") from error
+            raise Unusable(
+                f"Port {port} of {host} {reason}: stop who uses it, or choose another with {option}."
+            ) from error
 
     def _start(self, supervisor: Supervisor) -> None:
         self._env = self._environment()
@@ -179,11 +181,14 @@ class Up:
         password = made.get("password")
         rows = [
             ("Address", self._env.get("AIOPS_PUBLIC_URL") or self._settings.public_url or self._local),
-            ("Sign in", f"{made['name']} / {password}   (shown this once)" if password else f"{made['name']}   (your password)"),
+            (
+                "Sign in",
+                f"{made['name']} / {password}   (shown this once)" if password else f"{made['name']}   (your password)",
+            ),
             ("Model", _model(self._settings)),
             ("Data", str(self._home.path)),
             ("Logs", str(self._home.logs)),
-            ("API token", f"{self._home.token}   (the terminal uses it: aiops chat \"hello\")"),
+            ("API token", f'{self._home.token}   (the terminal uses it: aiops chat "hello")'),
         ]
         if self._options.flower:
             rows.append(("Flower", f"{self._env['AIOPS_FLOWER_URL']}   ({FLOWER_USER} / {self._home.flower_password})"))

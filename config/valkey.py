@@ -10,7 +10,10 @@ import redis
 
 from config.home import Home, Unusable
 
-CURE = "There is no Valkey or Redis for this platform: install valkey-server or redis-server, or set REDIS_URL to a server."
+CURE = (
+    "There is no Valkey or Redis for this platform: "
+    "install valkey-server or redis-server, or set REDIS_URL to a server."
+)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -68,5 +71,3 @@ def is_ready(url: str) -> bool:
         return False
     finally:
         client.close()
-
-

@@ -114,7 +114,9 @@ class Process:
             in_thread=self.loop.in_thread,
         )
         self.bench.tools.start()
-        self._listener = asyncio.create_task(self._listen(keyspace.async_client(s.redis_url.get_secret_value(), retries=0)))
+        self._listener = asyncio.create_task(
+            self._listen(keyspace.async_client(s.redis_url.get_secret_value(), retries=0))
+        )
 
     def _memory(self) -> BaseCheckpointSaver[str]:
         if self.settings.checkpointer == "memory":

@@ -13,7 +13,9 @@ class Watcher(Protocol):
     async def model_call_failed(self, reason: str) -> None:
         """A model call is tried again: what it had streamed is to be discarded."""
 
-    async def tool_started(self, call_id: str, *, tool: RemoteTool | None, name: str, arguments: dict[str, Any]) -> bool:
+    async def tool_started(
+        self, call_id: str, *, tool: RemoteTool | None, name: str, arguments: dict[str, Any]
+    ) -> bool:
         """Note a call before it is made, durably when it can change something.
 
         False when an earlier attempt had begun this very call and died: it must not be made again.

@@ -55,7 +55,9 @@ def accept(user: User, question: Question, *, max_queued: int) -> Accepted:
     )
     stopped: dict[str, str] = {}
     if unfinished and question.on_busy == "reject":
-        raise Conflict("This conversation is busy: wait for its run, or choose another on_busy.", code="conversation_busy")
+        raise Conflict(
+            "This conversation is busy: wait for its run, or choose another on_busy.", code="conversation_busy"
+        )
     if unfinished and question.on_busy in ("interrupt", "rollback"):
         stopped = transitions.request_cancel(unfinished)
         if question.on_busy == "rollback":
@@ -95,5 +97,7 @@ def clear_memory(conversation: Conversation) -> None:
     """Make the agent forget all that was said so far; raises Conflict while a run is unfinished."""
     with transaction.atomic():
         if Run.objects.filter(conversation=conversation, state__in=Run.UNFINISHED).exists():
-            raise Conflict("A run of this conversation is unfinished: wait for it or cancel it.", code="conversation_busy")
+            raise Conflict(
+                "A run of this conversation is unfinished: wait for it or cancel it.", code="conversation_busy"
+            )
         Conversation.objects.filter(pk=conversation.pk).update(memory_from=F("last_position"), memory_used_at=None)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Case, DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, Value, When
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
 
 from aiops.conversations.models import Conversation, Message, Run
@@ -53,7 +54,7 @@ class TakenBack:
     error: dict[str, Any] | None = None
 
 
-def in_seconds(seconds: float) -> ExpressionWrapper:
+def in_seconds(seconds: float) -> Combinable:
     """Return the database's time in ``seconds`` (negative: ago) as an expression."""
     return ExpressionWrapper(Now() + Value(timedelta(seconds=seconds)), output_field=DateTimeField())
 
@@ -190,7 +191,7 @@ def mark_sent(run_id: str, *, sent: bool) -> None:
 
 def next_in_line(conversation_id: UUID | str) -> str | None:
     """Return the conversation's oldest unfinished run when it is waiting and free to start."""
-    head = Run.objects.filter(conversation=conversation_id, state__in=Run.UNFINISHED).order_by("position").first()
+    head = Run.objects.filter(conversation_id=conversation_id, state__in=Run.UNFINISHED).order_by("position").first()
     return str(head.pk) if head is not None and head.state == State.QUEUED else None
 
 

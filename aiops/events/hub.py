@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from enum import Enum
+from typing import Any
 
 import redis
 import redis.asyncio
@@ -166,9 +167,9 @@ class Hub:
                     self._hand_out(message)
         finally:
             with contextlib.suppress(redis.RedisError, OSError):
-                await pubsub.aclose()
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
 
-    def _hand_out(self, message: dict[str, object]) -> None:
+    def _hand_out(self, message: dict[str, Any]) -> None:
         channel = str(message["channel"], "ascii") if isinstance(message["channel"], bytes) else str(message["channel"])
         run_id = channel.rpartition(":")[2]
         if message["type"] == "subscribe":
@@ -178,6 +179,6 @@ class Hub:
             elif ack is not None:
                 ack.set()
         elif message["type"] == "message" and run_id in self._viewers:
-            event = Event.loads(bytes(message["data"]))  # type: ignore[arg-type]  # redis gives bytes here
+            event = Event.loads(message["data"])
             for viewer in self._viewers[run_id]:
                 viewer.offer(event)

@@ -1,4 +1,4 @@
-"""A run's stream in Redis: append, replay, what was said so far. Entry ids are event ids, so old claims can't append."""
+"""A run's stream in Redis: append, replay, what was said. Entry ids are event ids, so old claims can't append."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def replay(client: redis.asyncio.Redis, run_id: str, after: EventId) -> tu
 def said(run_id: str) -> str:
     """Return the partial answer of a running run, from its events; empty when Redis is down."""
     try:
-        entries = keyspace.sync().xrange(keyspace.events(run_id))
+        entries: Any = keyspace.sync().xrange(keyspace.events(run_id))
     except redis.RedisError:
         return ""
     text = ""

@@ -19,13 +19,17 @@ def configured(settings: Settings) -> list[ModelSpec]:
         raise Conflict(CURE.format(environment=settings.environment), code="no_default_model")
     provider = settings.llm_type.lower() or _guessed(settings)
     if provider not in PROVIDERS:
-        raise Conflict(f"LLM_TYPE={provider} is not one of {', '.join(PROVIDERS)}: correct it.", code="no_default_model")
+        raise Conflict(
+            f"LLM_TYPE={provider} is not one of {', '.join(PROVIDERS)}: correct it.", code="no_default_model"
+        )
     if provider == "offline":
         return [ModelSpec("offline", "offline")]
     if not settings.llm_model:
         raise Conflict(f"LLM_TYPE={provider} needs LLM_MODEL, the model's name: set it.", code="no_default_model")
     if provider == "openai" and not settings.openai_api_key.get_secret_value() and not settings.openai_base_url:
-        raise Conflict("LLM_TYPE=openai needs OPENAI_API_KEY, or OPENAI_BASE_URL of your own server.", code="no_default_model")
+        raise Conflict(
+            "LLM_TYPE=openai needs OPENAI_API_KEY, or OPENAI_BASE_URL of your own server.", code="no_default_model"
+        )
     address = {"openai": settings.openai_base_url, "ollama": settings.ollama_base_url}[provider]
     key = settings.openai_api_key.get_secret_value() if provider == "openai" else ""
     made = ModelSpec(

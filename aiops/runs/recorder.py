@@ -29,7 +29,9 @@ class Recorder:
         self.steps: list[dict[str, Any]] = [
             {**step, "status": "unknown"} if step["status"] == "running" else dict(step) for step in assignment.steps
         ]
-        self._begun_before = {s["call_id"] for s in assignment.steps if s["status"] in ("running", "unknown") and not s["safe"]}
+        self._begun_before = {
+            s["call_id"] for s in assignment.steps if s["status"] in ("running", "unknown") and not s["safe"]
+        }
         self.answers: list[str] = []
         self._said_before_call = 0
         self._first_delta: float | None = None
@@ -74,7 +76,9 @@ class Recorder:
         if again:
             await self.events.reset("resumed", keep=self.prefix)
 
-    async def tool_started(self, call_id: str, *, tool: RemoteTool | None, name: str, arguments: dict[str, Any]) -> bool:
+    async def tool_started(
+        self, call_id: str, *, tool: RemoteTool | None, name: str, arguments: dict[str, Any]
+    ) -> bool:
         """Add the step; one that can change something is written to the row before the call is made."""
         if call_id in self._begun_before:
             return False
@@ -111,4 +115,6 @@ class Recorder:
 
 def _bounded(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return arguments small enough for an event: long texts cut."""
-    return {key: types.preview(v, max_bytes=ARGUMENTS_BYTES) if isinstance(v, str) else v for key, v in arguments.items()}
+    return {
+        key: types.preview(v, max_bytes=ARGUMENTS_BYTES) if isinstance(v, str) else v for key, v in arguments.items()
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, cast
 
 import redis
 from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
@@ -63,7 +63,7 @@ async def answer(assignment: Assignment, bench: Bench, stop: Stop) -> None:
             stop.why = Why.LOST
         except GraphBubbleUp:
             raise
-        except Exception as error:  # the end of the line: whatever broke, the run must not stay "running"
+        except Exception as error:  # noqa: BLE001  the end of the line: whatever broke, the run must not stay "running"
             state, failure = State.FAILED, _explained(error, assignment, late=deadline.expired())
         await events.close()
         await _conclude(assignment, bench, recorder, telling.ending(state, failure), why=stop.why)
@@ -72,7 +72,9 @@ async def answer(assignment: Assignment, bench: Bench, stop: Stop) -> None:
 def _explained(error: Exception, assignment: Assignment, *, late: bool) -> AiopsError:
     """Return what a person is told about a run that broke."""
     if late:
-        detail = f"There was no answer within the deadline of {assignment.deadline_s} s: ask for less, or raise deadline_s."
+        detail = (
+            f"There was no answer within the deadline of {assignment.deadline_s} s: ask for less, or raise deadline_s."
+        )
         return RunFailed(detail, code="deadline_exceeded", retry=True)
     if isinstance(error, AiopsError):
         return error
@@ -98,7 +100,11 @@ async def _conclude(
         return
     logger.info("run.ended", state=ending.state, code=(ending.error or {}).get("code"))
     if ending.state == State.SUCCEEDED:
-        await events.emit(types.COMPLETED, message=assignment.answer_id, text=types.preview(ending.answer, max_bytes=types.MAX_TEXT_BYTES))
+        await events.emit(
+            types.COMPLETED,
+            message=assignment.answer_id,
+            text=types.preview(ending.answer, max_bytes=types.MAX_TEXT_BYTES),
+        )
         await events.emit(types.SUCCEEDED, usage=ending.usage)
     elif ending.state == State.FAILED:
         await events.emit(types.FAILED, error=ending.error)
@@ -142,7 +148,7 @@ class _Telling:
             memory=self._memory,
         )
         given = await self._input(remembered)
-        streamed = agent.astream(
+        streamed: Any = agent.astream(
             given, self._config, stream_mode=["messages", "updates"], durability=build.durability(catalogue)
         )
         async with contextlib.aclosing(streamed) as steps:
@@ -168,7 +174,7 @@ class _Telling:
         of_run = (remembered.metadata or {}).get("run") if remembered else None
         if of_run == run_id:
             since = next((i for i, m in enumerate(known) if m.id == assignment.message_id), len(known))
-            answers = [m.text for m in known[since:] if isinstance(m, AIMessage) and m.text]
+            answers = [str(m.text) for m in known[since:] if isinstance(m, AIMessage) and m.text]
             await recorder.resume(answers, again=True)
             return None
         if assignment.claim.fence > 1:
@@ -185,14 +191,15 @@ class _Telling:
     async def _words(self, payload: tuple[Any, dict[str, Any]]) -> None:
         chunk, metadata = payload
         if isinstance(chunk, AIMessageChunk) and metadata.get("langgraph_node") == "model":
-            await self._recorder.say(chunk.text)
+            await self._recorder.say(str(chunk.text))
 
     async def _update(self, payload: dict[str, Any]) -> None:
         for message in (payload.get("model") or {}).get("messages", []):
             if isinstance(message, AIMessage):
-                await self._recorder.model_answered(message.text)
+                await self._recorder.model_answered(str(message.text))
+                used = cast(dict[str, int], message.usage_metadata or {})
                 for name in self._tokens:
-                    self._tokens[name] += (message.usage_metadata or {}).get(name, 0)  # type: ignore[operator]
+                    self._tokens[name] += used.get(name, 0)
 
     async def _tidy(self) -> None:
         """Keep only the latest checkpoint; a failure costs room, not the answer."""
@@ -210,13 +217,12 @@ class _Telling:
     def ending(self, state: str, failure: AiopsError | None) -> Ending:
         """Return how this run ended, with all that was said and done until then."""
         redactor, recorder = self._bench.redactor, self._recorder
-        error = failure and {"code": failure.code, "detail": redactor.redact(failure.detail), "retry": failure.retry}
-        usage = self._spec and {
-            "model": f"{self._spec.provider}:{self._spec.name}",
-            "reason": self._spec.reason,
-            **self._tokens,
-            "cost": None,
-        }
+        error = usage = None
+        if failure is not None:
+            error = {"code": failure.code, "detail": redactor.redact(failure.detail), "retry": failure.retry}
+        if self._spec is not None:
+            used = f"{self._spec.provider}:{self._spec.name}"
+            usage = {"model": used, "reason": self._spec.reason, **self._tokens, "cost": None}
         return Ending(
             state,
             recorder.events.said,

@@ -146,7 +146,9 @@ class _Show:
             case "run.failed":
                 self._end_line()
                 error = data.get("error") or {}
-                self._side.print(f"[red]The run failed:[/] {escape(error.get('detail', 'no reason is known'))}", soft_wrap=True)
+                self._side.print(
+                    f"[red]The run failed:[/] {escape(error.get('detail', 'no reason is known'))}", soft_wrap=True
+                )
             case "run.cancelled":
                 self._end_line()
                 self._note("The run was stopped.")

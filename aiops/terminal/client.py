@@ -63,7 +63,9 @@ class Client:
             except httpx.TransportError as error:
                 failures += 1
                 if failures > RECONNECTS:
-                    raise CallFailed(f"The connection to {self.url} is lost: {error}. The run goes on: aiops runs follow {run_id}") from error
+                    raise CallFailed(
+                        f"The connection to {self.url} is lost: {error}. The run goes on: aiops runs follow {run_id}"
+                    ) from error
                 if failures == 1:
                     yield Event("connection.lost", {})
                 time.sleep(wait_s)

@@ -31,7 +31,7 @@ def list_(client: Client, *, state: str | None, limit: int, as_json: bool) -> in
             print(row["id"], row["state"], row["timings"]["queued"], sep="\t")
         return OK
     if not rows:
-        print("There are no runs yet: aiops chat \"hello\"")
+        print('There are no runs yet: aiops chat "hello"')
         return OK
     table = Table("run", "state", "asked", "took", "answer", box=None, pad_edge=False)
     for row in rows:
@@ -51,8 +51,16 @@ def show(client: Client, run_id: str, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(run, indent=2, ensure_ascii=False))
         return OK
-    print(f"run           {run['id']}\nconversation  {run['conversation']}\nstate         {run['state']}")
-    print(f"model         {run['model'] or '-'}\nasked         {_when(run['timings']['queued'])}\ntook          {_took(run)}")
+    facts = {
+        "run": run["id"],
+        "conversation": run["conversation"],
+        "state": run["state"],
+        "model": run["model"] or "-",
+        "asked": _when(run["timings"]["queued"]),
+        "took": _took(run),
+    }
+    for name, value in facts.items():
+        print(f"{name:<13} {value}")
     if run["error"]:
         print(f"error         {run['error']['code']}: {run['error']['detail']}")
     for step in run["steps"]:

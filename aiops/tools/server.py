@@ -1,4 +1,4 @@
-"""One MCP server: a single owner task opens its session, serves calls over it, reconnects with back-off and closes it."""
+"""One MCP server: a single owner task opens its session, serves calls over it, reconnects and closes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,12 @@ MAX_BACKOFF_S = 15.0
 MAX_TOOLS = 128
 MAX_DESCRIPTION_CHARACTERS = 1_500
 BROKEN = (
-    anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, httpx.HTTPError, ConnectionError, OSError,
+    anyio.ClosedResourceError,
+    anyio.BrokenResourceError,
+    anyio.EndOfStream,
+    httpx.HTTPError,
+    ConnectionError,
+    OSError,
 )
 """What a call meets when the server or the way to it is gone."""
 CONNECTION_CLOSED = -32_000
@@ -134,7 +139,7 @@ class ToolServer:
                 self._broken.clear()
                 await self._serve()
                 backoff_s = FIRST_BACKOFF_S
-            except (Exception, BaseExceptionGroup) as error:
+            except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  whatever ends a session, we connect again
                 self.failure = _reason(error)
                 logger.warning("tools.down", server=self.spec.name, reason=self.failure, again_in_s=backoff_s)
             finally:
@@ -199,7 +204,12 @@ def _connection(spec: ServerSpec) -> Connection:
             "sse_read_timeout": timedelta(seconds=300),
         }
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return {"transport": "stdio", "command": spec.command, "args": list(spec.args), "env": {**inherited, **dict(spec.env)}}
+    return {
+        "transport": "stdio",
+        "command": spec.command,
+        "args": list(spec.args),
+        "env": {**inherited, **dict(spec.env)},
+    }
 
 
 def _reason(error: BaseException) -> str:

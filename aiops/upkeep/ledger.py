@@ -40,7 +40,9 @@ def work(job: str, *, settings: Settings, every_s: float | None = None, request_
     entry.ms = round((time.perf_counter() - begun) * 1e3, 1)
     entry.save(update_fields=["summary", "outcome", "ms"])
     if any(entry.summary.values()):
-        logger.info("upkeep.done", outcome=entry.outcome, ms=entry.ms, **{f"did_{k}": v for k, v in entry.summary.items()})
+        logger.info(
+            "upkeep.done", outcome=entry.outcome, ms=entry.ms, **{f"did_{k}": v for k, v in entry.summary.items()}
+        )
     return entry
 
 
@@ -54,11 +56,15 @@ def _take(job: str, *, slot: str) -> JobRun | None:
 
 def _slot(every_s: float) -> str:
     """Return the number of the present slot of the database's clock."""
-    return f"{every_s:g}s:{int(_database_seconds() // every_s)}"
+    return f"{every_s:g}s:{int(database_seconds() // every_s)}"
 
 
-def _database_seconds() -> float:
-    sql = {"sqlite": "SELECT unixepoch('now', 'subsec')", "postgresql": "SELECT extract(epoch FROM clock_timestamp())"}
+def database_seconds() -> float:
+    """Return the database's time, Unix seconds (SQLite before 3.42 has no sub-second unixepoch)."""
+    sql = {
+        "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
+        "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+    }
     with connection.cursor() as cursor:
         cursor.execute(sql[connection.vendor])
         row: Any = cursor.fetchone()

@@ -33,4 +33,4 @@ def from_session(session_key: str) -> User:
     user = get_user(cast(HttpRequest, SimpleNamespace(session=store)))
     if not user.is_authenticated:
         raise Unauthenticated("You are not signed in.")
-    return cast(User, user)
+    return user

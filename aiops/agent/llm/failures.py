@@ -65,17 +65,35 @@ def explain(error: BaseException, spec: ModelSpec) -> RunFailed:
     who = f"the model {spec.name!r} of {spec.provider}" + (f" at {spec.base_url}" if spec.base_url else "")
     status = status_of(error)
     if is_timeout(error):
-        return RunFailed(f"There was no answer in time from {who}: try again, or raise AIOPS_MODEL_TIMEOUT_S.", code="model_timeout", retry=True)
+        return RunFailed(
+            f"There was no answer in time from {who}: try again, or raise AIOPS_MODEL_TIMEOUT_S.",
+            code="model_timeout",
+            retry=True,
+        )
     if status == 429:
-        return RunFailed(f"Too many requests for {who}: wait a little, or raise its quota.", code="model_rate_limited", retry=True)
+        return RunFailed(
+            f"Too many requests for {who}: wait a little, or raise its quota.", code="model_rate_limited", retry=True
+        )
     if status in (401, 403):
-        return RunFailed(f"The key was refused by {who}: correct it (for openai: OPENAI_API_KEY).", code="model_key_refused")
+        return RunFailed(
+            f"The key was refused by {who}: correct it (for openai: OPENAI_API_KEY).", code="model_key_refused"
+        )
     if status == 404:
         return RunFailed(f"The provider does not know {who}: correct LLM_MODEL or the address.", code="model_not_found")
     if status is not None and status >= 500:
-        return RunFailed(f"An error ({status}) came from {who}: try again, or see that server's log.", code="model_error", retry=True)
+        return RunFailed(
+            f"An error ({status}) came from {who}: try again, or see that server's log.", code="model_error", retry=True
+        )
     if status is not None:
         return RunFailed(f"The request was refused ({status}) by {who}.", code="model_refused")
     if is_unreachable(error):
-        return RunFailed(f"The connection failed or broke to {who}: see that it runs and can be reached.", code="model_unreachable", retry=True)
-    return RunFailed(f"An answer we can't read ({type(error).__name__}) came from {who}: see that it speaks that API.", code="model_nonsense", retry=True)
+        return RunFailed(
+            f"The connection failed or broke to {who}: see that it runs and can be reached.",
+            code="model_unreachable",
+            retry=True,
+        )
+    return RunFailed(
+        f"An answer we can't read ({type(error).__name__}) came from {who}: see that it speaks that API.",
+        code="model_nonsense",
+        retry=True,
+    )

@@ -7,7 +7,7 @@ version → one value; ``w`` ns id task index → one pending write. A put is on
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import redis.asyncio
 from langchain_core.runnables import RunnableConfig
@@ -40,7 +40,11 @@ class RedisSaver(BaseCheckpointSaver[str]):
         self._ttl_s = ttl_s
 
     async def aput(
-        self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint and the values that changed."""
         thread, ns, parent = _place(config)
@@ -51,9 +55,11 @@ class RedisSaver(BaseCheckpointSaver[str]):
             for channel, version in new_versions.items()
             if channel in values
         }
-        fields[_field("c", ns, checkpoint["id"])] = self._dump((bare, get_checkpoint_metadata(config, metadata), parent))
+        fields[_field("c", ns, checkpoint["id"])] = self._dump(
+            (bare, get_checkpoint_metadata(config, metadata), parent)
+        )
         pipe = self._client.pipeline(transaction=True)
-        pipe.hset(self._key(thread), mapping=fields)
+        pipe.hset(self._key(thread), mapping=cast(Any, fields))
         pipe.expire(self._key(thread), self._ttl_s)
         await pipe.execute()
         return _config(thread, ns, checkpoint["id"])
@@ -83,7 +89,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         self,
         config: RunnableConfig | None,
         *,
-        filter: dict[str, Any] | None = None,
+        filter: dict[str, Any] | None = None,  # noqa: A002  (the base class names it so)
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
@@ -111,7 +117,9 @@ class RedisSaver(BaseCheckpointSaver[str]):
     async def akeep_latest(self, thread_id: str) -> None:
         """Remove everything but each namespace's latest checkpoint and its values, and renew the thread's life."""
         fields = {_split(name) for name in await self._client.hkeys(self._key(thread_id))}
-        latest = {ns: max(f[2] for f in fields if f[0] == "c" and f[1] == ns) for ns in {f[1] for f in fields if f[0] == "c"}}
+        latest = {
+            ns: max(f[2] for f in fields if f[0] == "c" and f[1] == ns) for ns in {f[1] for f in fields if f[0] == "c"}
+        }
         old = {f for f in fields if f[0] in "cw" and f[2] != latest.get(f[1])}
         blobs = [f for f in fields if f[0] == "b"]
         newest = {(f[1], f[2]): max((b[3] for b in blobs if b[1:3] == f[1:3]), key=int) for f in blobs}
@@ -148,7 +156,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         pending = [(f[3], *self._undump(fields[f])[:2]) for f in writes]
         return CheckpointTuple(
             config=_config(thread, ns, id_),
-            checkpoint={**bare, "channel_values": values},
+            checkpoint=cast(Checkpoint, {**bare, "channel_values": values}),
             metadata=metadata,
             parent_config=_config(thread, ns, parent) if parent else None,
             pending_writes=pending,
@@ -176,5 +184,5 @@ def _field(*parts: str) -> str:
     return SEPARATOR.join(parts)
 
 
-def _split(name: bytes) -> tuple[str, ...]:
+def _split(name: Any) -> tuple[str, ...]:
     return tuple(name.decode().split(SEPARATOR))

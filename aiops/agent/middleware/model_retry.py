@@ -46,21 +46,23 @@ class ModelRetry(AgentMiddleware[Any, Any]):
                         return self._whole(await handler(request))
         except (GraphBubbleUp, asyncio.CancelledError):
             raise
-        except Exception as error:  # a provider's client raises what it likes: the edge where it gets our words
+        except Exception as error:
             logger.warning("model.failed", provider=self._spec.provider, error=f"{type(error).__name__}: {error}"[:300])
             raise failures.explain(error, self._spec) from error
 
     async def _discard(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        logger.warning("model.retry", provider=self._spec.provider, attempt=state.attempt_number, error=type(error).__name__)
+        logger.warning(
+            "model.retry", provider=self._spec.provider, attempt=state.attempt_number, error=type(error).__name__
+        )
         await self._watcher.model_call_failed("model_retry")
 
     def _whole(self, response: Any) -> Any:
         """Return the response; raises StreamCut when the provider stopped in mid-answer without saying so."""
         last = response.result[-1] if response.result else None
-        if self._spec.provider == "openai" and isinstance(last, AIMessage):
-            if not last.response_metadata.get("finish_reason"):
-                raise failures.StreamCut("the stream ended without a finish reason")
+        cut = isinstance(last, AIMessage) and not last.response_metadata.get("finish_reason")
+        if self._spec.provider == "openai" and cut:
+            raise failures.StreamCut("the stream ended without a finish reason")
         return response
 
 

@@ -29,7 +29,7 @@ class ToolErrors(AgentMiddleware[Any, Any]):
             raise
         except (ServerDown, ToolTimeout, ToolException) as error:
             text = str(error)
-        except Exception as error:  # a tool is somebody else's code: whatever it raises is a failed call
+        except Exception as error:  # noqa: BLE001  a tool is somebody else's code: whatever it raises is a failed call
             logger.warning("tool.raised", tool=request.tool_call["name"], error=type(error).__name__)
             text = f"The tool failed: {type(error).__name__}: {error}"
         call = request.tool_call

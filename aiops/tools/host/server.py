@@ -23,7 +23,13 @@ def load() -> dict[str, Any]:
     """CPU load of this machine: load average over 1, 5 and 15 minutes, how busy the processor cores are."""
     one, five, fifteen = os.getloadavg()
     busy = psutil.cpu_percent(interval=SAMPLE_S)
-    return {"load_1_min": one, "load_5_min": five, "load_15_min": fifteen, "cores": psutil.cpu_count(), "cpu_percent": busy}
+    return {
+        "load_1_min": one,
+        "load_5_min": five,
+        "load_15_min": fifteen,
+        "cores": psutil.cpu_count(),
+        "cpu_percent": busy,
+    }
 
 
 def memory() -> dict[str, Any]:
@@ -125,7 +131,8 @@ def listening_ports() -> dict[str, Any]:
     rows = {}
     for connection in psutil.net_connections(kind="tcp"):
         if connection.status == psutil.CONN_LISTEN:
-            address, port = connection.laddr
+            here: Any = connection.laddr
+            address, port = here.ip, here.port
             name = _quietly(psutil.Process(connection.pid).name) if connection.pid else None
             rows[port, address] = {"port": port, "address": address, "pid": connection.pid, "process": name}
     return {"ports": [rows[key] for key in sorted(rows)]}
@@ -145,7 +152,9 @@ def log_tail(log: str = "", lines: int = 40) -> dict[str, Any]:
     there = sorted(name for name, path in allowed.items() if path.is_file())
     name = Path(log).name or (there[0] if there else "")
     if name not in there:
-        raise ValueError(f"no such log may be read; allowed and present: {', '.join(there) or 'none'} ({LOGS_VARIABLE})")
+        raise ValueError(
+            f"no such log may be read; allowed and present: {', '.join(there) or 'none'} ({LOGS_VARIABLE})"
+        )
     with allowed[name].open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_TAIL_BYTES))
         tail = file.read().decode(errors="replace").splitlines()

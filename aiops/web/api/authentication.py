@@ -62,7 +62,7 @@ class MayRunUpkeep(MayWrite):
         return super().has_permission(request, view) and request.user.is_staff
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describes the bearer token in the schema."""
 
     target_class = Token
@@ -73,7 +73,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "description": "An API token: aiops_…"}
 
 
-class SessionScheme(OpenApiAuthenticationExtension):
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describes the session cookie in the schema."""
 
     target_class = Session

@@ -56,7 +56,12 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
         """Return the caller's conversations."""
         return Conversation.objects.filter(user=self.request.user.pk)
 
-    @extend_schema(request=ConversationIn, responses={201: ConversationOut}, parameters=[creating.PARAMETER], tags=["conversations"])
+    @extend_schema(
+        request=ConversationIn,
+        responses={201: ConversationOut},
+        parameters=[creating.PARAMETER],
+        tags=["conversations"],
+    )
     def create(self, request: Request) -> Response:
         """Open a conversation without asking anything yet."""
         title = _title(request)
@@ -104,7 +109,8 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
     @action(detail=True, pagination_class=ByPosition, filterset_class=None)
     def messages(self, request: Request, pk: Any) -> Response:
         """Return the transcript, in order, without what was rolled back."""
-        page = self.paginate_queryset(transcript.visible(self.get_object()))
+        said: Any = transcript.visible(self.get_object())
+        page: Any = self.paginate_queryset(said)
         return self.get_paginated_response(MessageOut(page, many=True).data)
 
 
@@ -116,5 +122,3 @@ def _title(request: Request) -> str:
 
 def _forget(conversation_id: Any) -> None:
     stream.forget([keyspace.memory(str(conversation_id))], url=django_settings.SETTINGS.memory_redis)
-
-

@@ -15,7 +15,10 @@ from aiops.people.models import User
 
 HEADER = "Idempotency-Key"
 PARAMETER = OpenApiParameter(
-    HEADER, str, OpenApiParameter.HEADER, description="The same key within a day gets the same answer; 200 characters at most."
+    HEADER,
+    str,
+    OpenApiParameter.HEADER,
+    description="The same key within a day gets the same answer; 200 characters at most.",
 )
 
 

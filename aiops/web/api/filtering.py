@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
-from rest_framework.request import Request
 
 from aiops.errors import Invalid
 
@@ -16,12 +15,14 @@ PAGING = {"cursor", "limit"}
 class StrictFilters(DjangoFilterBackend):
     """django-filter, strict about names."""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+    def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         """Apply the list's filters; raises Invalid for unknown parameters."""
         filters = self.get_filterset_class(view, queryset)
         known = PAGING | set(filters.base_filters if filters else ())
         unknown = sorted(set(request.query_params) - known)
         if unknown:
-            raise Invalid("There is no such parameter.", errors={name[:100]: ["There is no such parameter."] for name in unknown})
+            raise Invalid(
+                "There is no such parameter.", errors={name[:100]: ["There is no such parameter."] for name in unknown}
+            )
         filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return filtered

@@ -11,7 +11,7 @@ class ByUpdate(CursorPagination):
     page_size = 50
     max_page_size = 200
     page_size_query_param = "limit"
-    ordering = ("-updated_at", "-id")
+    ordering: str | tuple[str, ...] = ("-updated_at", "-id")
 
 
 class ById(ByUpdate):

@@ -29,9 +29,17 @@ DRF_CODES = {
 logger = log.get(__name__)
 
 
-def body(status: int, code: str, title: str, detail: str, *, errors: dict[str, list[str]] | None = None) -> dict[str, Any]:
+def body(
+    status: int, code: str, title: str, detail: str, *, errors: dict[str, list[str]] | None = None
+) -> dict[str, Any]:
     """Return a problem's members."""
-    made: dict[str, Any] = {"type": f"urn:aiops:error:{code}", "title": title, "status": status, "detail": detail, "code": code}
+    made: dict[str, Any] = {
+        "type": f"urn:aiops:error:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
     return {**made, "errors": errors} if errors else made
 
 
@@ -65,7 +73,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         members, headers = _of_drf(error)
     elif isinstance(error, OperationalError):
         logger.exception("database.failed")
-        members = body(503, "database_unavailable", "Unavailable", "The database does not answer; nothing was changed. Try again.")
+        members = body(
+            503, "database_unavailable", "Unavailable", "The database does not answer; nothing was changed. Try again."
+        )
         headers["Retry-After"] = "5"
     else:
         logger.exception("request.crashed")
@@ -81,7 +91,7 @@ def _of_drf(error: exceptions.APIException) -> tuple[dict[str, Any], dict[str, s
         code, title = "invalid_json", "Invalid request"
     headers = {}
     if isinstance(error, exceptions.Throttled):
-        headers["Retry-After"] = str(int(error.wait or 1))
+        headers["Retry-After"] = str(int(getattr(error, "wait", None) or 1))
     if error.status_code == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return body(error.status_code, code, title, str(error.detail)), headers

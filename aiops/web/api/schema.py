@@ -21,7 +21,7 @@ PROBLEM = {
 EVENTS = {
     "get": {
         "operationId": "runs_events",
-        "description": "The run's events as Server-Sent Events; `Last-Event-ID` replays what came after it. 204 when all was sent.",
+        "description": "The run's events (SSE); `Last-Event-ID` replays what came after it. 204 when all was sent.",
         "tags": ["runs"],
         "parameters": [
             {"in": "path", "name": "id", "required": True, "schema": {"type": "string", "format": "uuid"}},
@@ -41,7 +41,10 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
     """Add the stream's door, and the problem document as every call's other answer."""
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     result["paths"]["/api/runs/{id}/events"] = EVENTS
-    problem = {"description": "A problem.", "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    problem = {
+        "description": "A problem.",
+        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
     for path in result["paths"].values():
         for operation in path.values():
             operation["responses"]["default"] = problem

@@ -9,8 +9,8 @@ from django.conf import settings as django_settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from aiops.conversations.models import Conversation, Message, Run
 from aiops import dispatch
+from aiops.conversations.models import Conversation, Message, Run
 from aiops.events import stream
 from aiops.people.models import ApiToken
 from aiops.web import markdown
@@ -111,7 +111,7 @@ class RunOut(serializers.Serializer[Run]):
     message = serializers.UUIDField(source="message_id")
     state = serializers.ChoiceField(Run.State.choices)
     answer = serializers.SerializerMethodField()
-    partial = serializers.SerializerMethodField()
+    partial = serializers.SerializerMethodField()  # type: ignore[assignment]  # DRF keeps a flag of this name
     steps = serializers.SerializerMethodField()
     model = serializers.SerializerMethodField()
     usage = serializers.SerializerMethodField()

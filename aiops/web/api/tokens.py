@@ -38,12 +38,16 @@ class Tokens(ListModelMixin, DestroyModelMixin, GenericViewSet[ApiToken]):
     def create(self, request: Request) -> Response:
         """Make a token; its text is shown in this answer and never again, so the answer cannot be repeated by a key."""
         if creating.HEADER in request.headers:
-            raise Invalid("A token's text is shown once: send no Idempotency-Key here.", code="idempotency_not_possible")
+            raise Invalid(
+                "A token's text is shown once: send no Idempotency-Key here.", code="idempotency_not_possible"
+            )
         shape = TokenIn(data=request.data)
         shape.is_valid(raise_exception=True)
         asked: dict[str, Any] = shape.validated_data
         days = asked.get("expires_in_days")
         expires = timezone.now() + timedelta(days=days) if days else None
-        token, text = tokens.issue(cast(User, request.user), name=asked["name"], scope=asked["scope"], expires_at=expires)
+        token, text = tokens.issue(
+            cast(User, request.user), name=asked["name"], scope=asked["scope"], expires_at=expires
+        )
         token.refresh_from_db()
         return Response({**TokenOut(token).data, "token": text}, status=201)

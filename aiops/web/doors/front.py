@@ -50,7 +50,11 @@ def make(django: ASGIApp) -> Starlette:
         ],
         middleware=[
             Middleware(Limits, max_body_bytes=settings.max_body_bytes),
-            Middleware(TrustedHostMiddleware, allowed_hosts=[h.strip("[]") for h in django_settings.ALLOWED_HOSTS] + ["[::1]"], www_redirect=False),
+            Middleware(
+                TrustedHostMiddleware,
+                allowed_hosts=[h.strip("[]") for h in django_settings.ALLOWED_HOSTS] + ["[::1]"],
+                www_redirect=False,
+            ),
         ],
         exception_handlers={AiopsError: _problem, DatabaseError: _no_database},
         lifespan=_lifespan,

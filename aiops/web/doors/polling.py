@@ -42,7 +42,9 @@ async def wait(request: Request) -> Response:
     if run.state in Run.UNFINISHED:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                async with contextlib.aclosing(viewing.watch(request.app.state.hub, str(run.pk), types.START)) as events:
+                async with contextlib.aclosing(
+                    viewing.watch(request.app.state.hub, str(run.pk), types.START)
+                ) as events:
                     async for _ in events:
                         pass
     shown = await guard.in_thread(_shown, run)
@@ -51,14 +53,21 @@ async def wait(request: Request) -> Response:
 
 def _shown(run: Run) -> dict[str, Any]:
     run.refresh_from_db()
-    return {**RunOut(run).data, "id": str(run.pk), "conversation": str(run.conversation_id), "message": str(run.message_id)}
+    return {
+        **RunOut(run).data,
+        "id": str(run.pk),
+        "conversation": str(run.conversation_id),
+        "message": str(run.message_id),
+    }
 
 
 def _seconds(request: Request) -> int:
     text = request.query_params["wait"]
     unknown = sorted(set(request.query_params) - {"wait"})
     if unknown:
-        raise Invalid("There is no such parameter.", errors={name[:100]: ["There is no such parameter."] for name in unknown})
+        raise Invalid(
+            "There is no such parameter.", errors={name[:100]: ["There is no such parameter."] for name in unknown}
+        )
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= MAX_WAIT_S):
         raise Invalid("wait is out of range.", errors={"wait": [f"A whole number of seconds, 1 to {MAX_WAIT_S}."]})
     return int(text)

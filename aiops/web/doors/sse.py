@@ -105,5 +105,7 @@ def _wants_html(request: Request) -> bool:
     unknown = set(request.query_params) - {"render"}
     if unknown or request.query_params.get("render", "html") != "html":
         names = sorted(unknown) or ["render"]
-        raise Invalid("There is no such parameter.", errors={name[:100]: ["There is no such parameter."] for name in names})
+        raise Invalid(
+            "There is no such parameter.", errors={name[:100]: ["There is no such parameter."] for name in names}
+        )
     return "render" in request.query_params

@@ -39,7 +39,12 @@ async def watch(hub: Hub, run_id: str, after: EventId) -> AsyncGenerator[Event]:
             else:
                 due, seen = await _replay(hub, run_id, cursor)
                 if not seen and not degraded:
-                    yield _without_id(run_id, types.NOTICE, code="degraded", text="Live events are not available now; the answer will come.")
+                    yield _without_id(
+                        run_id,
+                        types.NOTICE,
+                        code="degraded",
+                        text="Live events are not available now; the answer will come.",
+                    )
                 degraded = not seen
                 if item is Signal.ENDED or degraded:
                     due += await _end(run_id)

@@ -32,7 +32,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def crashed(request: HttpRequest) -> HttpResponse:
     """500."""
-    return _fail(request, 500, "internal_error", "Internal error", "Something broke on our side; the log has the details.")
+    return _fail(
+        request, 500, "internal_error", "Internal error", "Something broke on our side; the log has the details."
+    )
 
 
 def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:

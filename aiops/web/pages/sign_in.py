@@ -25,7 +25,9 @@ class SignIn(LoginView):
         if request.method == "POST" and throttle.counted(self._key) >= django_settings.SETTINGS.sign_ins_per_minute:
             wait_s = throttle.seconds_left()
             context = {"status": 429, "title": "Too many tries", "detail": f"Wait {wait_s} seconds, then try again."}
-            return render(request, "web/failure.html", context, status=429, headers={"Retry-After": str(wait_s)})
+            response = render(request, "web/failure.html", context, status=429)
+            response["Retry-After"] = str(wait_s)
+            return response
         return super().dispatch(request, *args, **kwargs)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:

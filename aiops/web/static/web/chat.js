@@ -171,6 +171,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]") && running()) ACTIONS.stop().catch((error) => complain(error.message));
   if ((event.ctrlKey || event.metaKey) && event.key === "k") { event.preventDefault(); document.body.classList.add("with-sidebar"); document.querySelector("[type=search]").focus(); }
 });
+document.body.addEventListener("htmx:afterSwap", () => {
+  document.querySelector(`#conversations a[data-conversation="${main.dataset.conversation}"]`)?.setAttribute("aria-current", "page");
+});
 window.addEventListener("popstate", () => location.reload());
 window.addEventListener("offline", () => banner("You are offline. Answers go on without you."));
 window.addEventListener("online", () => banner(""));
