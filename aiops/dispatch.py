@@ -48,7 +48,7 @@ def depth(queue: str) -> int:
     try:
         with current_app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
-            channel = connection.default_channel
+            channel: Any = connection.default_channel
             try:
                 return int(channel.queue_declare(queue=queue, passive=True).message_count)
             except connection.channel_errors:

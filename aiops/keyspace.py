@@ -64,7 +64,7 @@ def async_client(url: str, *, retries: int = 2, max_connections: int = 64) -> re
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         url, retry=retry, max_connections=max_connections, timeout=5, **_options(url)
     )
-    return redis.asyncio.Redis(connection_pool=pool)
+    return redis.asyncio.Redis.from_pool(pool)
 
 
 def sync(url: str = "") -> redis.Redis:

@@ -112,7 +112,6 @@ def database() -> dict[str, Any]:
     made: dict[str, Any] = dict(dj_database_url.parse(url))
     if made["ENGINE"] == "django.db.backends.sqlite3":
         made["OPTIONS"] = {**made.get("OPTIONS", {}), **SQLITE_OPTIONS}
-        made["TEST"] = {"NAME": None}
     made["CONN_MAX_AGE"] = 0
     return made
 

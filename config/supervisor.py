@@ -41,6 +41,7 @@ class Child:
     env: dict[str, str]
     nice: bool = False
     process: subprocess.Popen[bytes] | None = None
+    follower: threading.Thread | None = None
     started_at: float = 0.0
     restart_at: float | None = None
     backoff_s: float = FIRST_BACKOFF_S
@@ -70,7 +71,8 @@ class Supervisor:
             start_new_session=True,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
-        threading.Thread(target=self._follow, args=(child, child.process), daemon=True).start()
+        child.follower = threading.Thread(target=self._follow, args=(child, child.process), daemon=True)
+        child.follower.start()
 
     def wait_until(self, ready: Callable[[], bool], *, timeout_s: float, what: str) -> None:
         """Wait for readiness; raises CannotStart when a process ends first or the time is up."""
@@ -114,6 +116,10 @@ class Supervisor:
                 except subprocess.TimeoutExpired:
                     self._say(f"{child.name} did not end in time and is killed.")
                     _signal(child, signal.SIGKILL)
+                    child.process.wait()
+        for child in self.children:
+            if child.follower is not None:
+                child.follower.join(timeout=1)
 
     def _last(self, child: Child) -> str:
         time.sleep(0.2)  # its output is still being read
@@ -125,10 +131,11 @@ class Supervisor:
         handler.setFormatter(logging.Formatter("%(message)s"))
         log.addHandler(handler)
         assert process.stdout is not None
-        for raw in process.stdout:
-            line = raw.decode(errors="replace").rstrip("\n")
-            child.words.append(line[:500])
-            log.info("%s", line)
+        with process.stdout:
+            for raw in process.stdout:
+                line = raw.decode(errors="replace").rstrip("\n")
+                child.words.append(line[:500])
+                log.info("%s", line)
         handler.close()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelCallLimitMiddleware, ToolCallLimitMiddleware
@@ -68,7 +68,7 @@ def build(
     return agent.with_config(recursion_limit=limits.model_calls * STEPS_PER_CALL)
 
 
-def durability(catalogue: Catalogue) -> str:
+def durability(catalogue: Catalogue) -> Literal["exit", "sync"]:
     """Return when memory is written: before each step when some tool can change something, else at the end."""
     return "exit" if all(tool.read_only for tool in catalogue.tools) else "sync"
 

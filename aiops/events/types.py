@@ -47,7 +47,7 @@ class EventId:
     def parse(cls, text: str) -> EventId:
         """Read ``fence-seq``; raises ValueError."""
         fence, _, seq = text.partition("-")
-        if not (fence.isdecimal() and seq.isdecimal() and len(text) < 42):
+        if not (text.isascii() and fence.isdecimal() and seq.isdecimal() and len(text) < 42):
             raise ValueError(f"not an event id: {text[:50]!r}")
         return cls(int(fence), int(seq))
 

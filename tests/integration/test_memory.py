@@ -1,0 +1,88 @@
+"""Our saver does all that a saver must, in a constant number of round trips, and its threads expire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import redis.asyncio
+from langgraph.checkpoint.conformance import checkpointer_test, validate
+from langgraph.checkpoint.conformance.test_utils import generate_checkpoint, generate_config, generate_metadata
+
+from aiops import keyspace, settings
+from aiops.agent.memory.redis import RedisSaver
+
+
+def client() -> redis.asyncio.Redis:
+    return keyspace.async_client(settings.current().redis_url.get_secret_value())
+
+
+def saver_over(connection: redis.asyncio.Redis, ttl_s: int = 100) -> RedisSaver:
+    return RedisSaver(connection, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=ttl_s)
+
+
+async def test_every_base_test_of_the_conformance_suite_passes() -> None:
+    @checkpointer_test(name="RedisSaver")
+    async def factory() -> AsyncIterator[RedisSaver]:
+        connection = client()
+        await connection.flushdb()
+        yield saver_over(connection)
+        await connection.aclose()
+
+    report = await validate(factory)
+    assert report.passed_all_base(), report.to_dict()
+
+
+@pytest.fixture
+async def connection() -> AsyncIterator[redis.asyncio.Redis]:
+    made = client()
+    yield made
+    await made.aclose()
+
+
+async def put(saver: RedisSaver, config: Any, **values: Any) -> Any:
+    versions = {name: n for n, name in enumerate(values, 1)}
+    checkpoint = generate_checkpoint(channel_values=values, channel_versions=versions)
+    return await saver.aput(config, checkpoint, generate_metadata(), versions)
+
+
+async def test_a_put_is_one_round_trip_however_much_it_holds(
+    connection: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = 0
+    execute = redis.asyncio.client.Pipeline.execute
+
+    async def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal trips
+        trips += 1
+        return await execute(self, *args, **kwargs)
+
+    monkeypatch.setattr(redis.asyncio.client.Pipeline, "execute", counted)
+    saver = saver_over(connection)
+    config = await put(saver, generate_config("t"), **{f"c{n}": "x" * 100 for n in range(50)})
+    assert trips == 1
+    await saver.aput_writes(config, [(f"c{n}", n) for n in range(50)], "task")
+    assert trips == 2
+
+
+async def test_use_renews_the_life_of_a_thread(connection: redis.asyncio.Redis) -> None:
+    await put(saver_over(connection, ttl_s=50), generate_config("t"), a=1)
+    assert await connection.ttl(keyspace.memory("t")) <= 50
+    assert await saver_over(connection, ttl_s=500).aget_tuple(generate_config("t"))
+    assert await connection.ttl(keyspace.memory("t")) > 400
+
+
+async def test_only_the_latest_checkpoint_is_kept(connection: redis.asyncio.Redis) -> None:
+    saver = saver_over(connection)
+    config: Any = generate_config("t")
+    for n in range(12):
+        checkpoint = generate_checkpoint(channel_values={"a": n, "b": "same"}, channel_versions={"a": n + 1, "b": 1})
+        config = await saver.aput(config, checkpoint, generate_metadata(), {"a": n + 1, **({"b": 1} if n == 0 else {})})
+        await saver.aput_writes(config, [("a", n)], f"task-{n}")
+    await saver.akeep_latest("t")
+    found = await saver.aget_tuple(generate_config("t"))
+    assert found is not None
+    assert found.checkpoint["channel_values"] == {"a": 11, "b": "same"}
+    assert len([c async for c in saver.alist(generate_config("t"))]) == 1
+    assert await connection.hlen(keyspace.memory("t")) == 4

@@ -1,0 +1,114 @@
+"""The reaper takes back what workers lost, sends again what the queue lost, and never copies a backlog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as django_settings
+from django.db.models.functions import Now
+
+from aiops import dispatch, keyspace
+from aiops.conversations import transitions
+from aiops.conversations.models import Message, Run
+from aiops.errors import Unavailable
+from aiops.events import stream, types
+from aiops.upkeep.jobs import reaper
+
+Ask = Callable[..., Run]
+pytestmark = pytest.mark.django_db
+SETTINGS = django_settings.SETTINGS
+
+
+@pytest.fixture
+def depth(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many messages the queue says it holds."""
+    held = [0]
+    monkeypatch.setattr(dispatch, "depth", lambda queue: held[0])
+    return held
+
+
+def grow_old(*runs: Run) -> None:
+    for n, run in enumerate(runs):
+        age = timedelta(minutes=10) - timedelta(seconds=n)
+        Run.objects.filter(pk=run.pk).update(queued_at=Now() - age)
+        Run.objects.filter(pk=run.pk, sent_at__isnull=False).update(sent_at=Now() - age)
+
+
+def test_a_silent_workers_run_is_queued_again_and_told(ask: Ask, sent: list[str], depth: list[int]) -> None:
+    run = ask()
+    assert transitions.claim(str(run.pk), worker="w", lease_s=-1)
+    assert reaper.work(SETTINGS) == {"taken_back": 1, "sent_again": 0}
+    assert sent == [str(run.pk)]
+    told = keyspace.sync().xrange(keyspace.events(str(run.pk)))
+    assert types.Event.loads(told[-1][1][b"e"]).type == types.REQUEUED
+
+
+def test_the_silent_worker_can_write_no_more_events(ask: Ask, sent: list[str], depth: list[int]) -> None:
+    run = ask()
+    assert transitions.claim(str(run.pk), worker="w", lease_s=-1)
+    reaper.work(SETTINGS)
+    late = types.make(str(run.pk), types.EventId(1, 5), types.DELTA, {"message": "m", "text": "late"})
+    assert not stream.append_now(str(run.pk), late, ttl_s=60)
+
+
+def test_a_poisoned_run_keeps_what_it_had_said(ask: Ask, sent: list[str], depth: list[int]) -> None:
+    run = ask()
+    Run.objects.filter(pk=run.pk).update(attempts=3)
+    assert transitions.claim(str(run.pk), worker="w", lease_s=-1)
+    event = types.make(str(run.pk), types.EventId(1, 1), types.DELTA, {"message": "m", "text": "half of"})
+    stream.append_now(str(run.pk), event, ttl_s=60)
+    reaper.work(SETTINGS)
+    assert Run.objects.get(pk=run.pk).state == Run.State.FAILED
+    assert Message.objects.get(pk=run.answer_id).text == "half of"
+
+
+def test_a_message_that_the_queue_lost_is_sent_again(ask: Ask, sent: list[str], depth: list[int]) -> None:
+    lost, waiting = ask(), ask()
+    grow_old(lost, waiting)
+    depth[0] = 1  # first in, first out: the older one is missing
+    assert reaper.work(SETTINGS)["sent_again"] == 1
+    assert sent == [str(lost.pk)]
+
+
+def test_a_backlog_is_never_copied(ask: Ask, sent: list[str], depth: list[int]) -> None:
+    runs = [ask() for _ in range(30)]
+    grow_old(*runs)
+    depth[0] = 30
+    assert reaper.work(SETTINGS)["sent_again"] == 0
+    assert sent == []
+
+
+def test_a_young_message_is_given_time(ask: Ask, sent: list[str], depth: list[int]) -> None:
+    ask()
+    assert reaper.work(SETTINGS)["sent_again"] == 0
+
+
+def test_what_the_broker_never_took_is_sent(ask: Ask, sent: list[str], depth: list[int]) -> None:
+    run = ask()
+    grow_old(run)
+    transitions.mark_sent(str(run.pk), sent=False)
+    depth[0] = 100
+    assert reaper.work(SETTINGS)["sent_again"] == 1
+    assert Run.objects.get(pk=run.pk).sent_at is not None
+
+
+def test_a_run_behind_another_is_not_sent(ask: Ask, sent: list[str], depth: list[int]) -> None:
+    first = ask()
+    second = ask("two", first.conversation_id)
+    assert transitions.claim(str(first.pk), worker="w", lease_s=100)
+    grow_old(second)
+    assert reaper.work(SETTINGS)["sent_again"] == 0
+
+
+def test_while_the_queue_cannot_be_seen_nothing_is_copied(
+    ask: Ask, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(queue: str) -> int:
+        raise Unavailable("down")
+
+    monkeypatch.setattr(dispatch, "depth", down)
+    grow_old(ask())
+    assert reaper.work(SETTINGS)["sent_again"] == 0
+    assert sent == []

@@ -1,0 +1,60 @@
+"""The environment is read strictly; every problem has its name, its value and its cure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config import env
+from config.env import BadEnvironment
+
+
+def problems(**values: str) -> list[str]:
+    with pytest.raises(BadEnvironment) as caught:
+        env.read(values)
+    return caught.value.problems
+
+
+def test_an_empty_environment_is_fine() -> None:
+    settings = env.read({})
+    assert settings.environment == "LAB"
+    assert settings.lease_s == 10
+
+
+def test_every_problem_is_told_at_once() -> None:
+    told = problems(AIOPS_LEASE_S="soon", AIOPS_ENVIRONMENT="HOME", REDIS_URL="http://x", AIOPS_TYPO="1")
+    assert len(told) == 4
+    assert any("AIOPS_LEASE_S='soon'" in p for p in told)
+    assert any("AIOPS_TYPO is not a variable" in p for p in told)
+    assert any("REDIS_URL must begin with redis://" in p for p in told)
+
+
+def test_a_secret_is_not_repeated_in_a_problem() -> None:
+    assert "hunter2" not in " ".join(problems(AIOPS_SECRET_KEY="hunter2"))
+
+
+def test_a_lease_must_outlast_two_heartbeats() -> None:
+    assert "must outlast two heartbeats" in problems(AIOPS_LEASE_S="4", AIOPS_HEARTBEAT_S="3")[0]
+
+
+def test_a_bad_pattern_is_named() -> None:
+    assert "no regular expression" in problems(AIOPS_REDACT_PATTERNS='["("]')[0]
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("k" * 60 + "\n")
+    assert env.read({"AIOPS_SECRET_KEY_FILE": str(path)}).secret_key.get_secret_value() == "k" * 60
+
+
+def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
+    assert "cannot be read" in problems(AIOPS_TOKEN_FILE=str(tmp_path / "none"))[0]
+
+
+def test_only_secrets_come_from_files(tmp_path: Path) -> None:
+    assert "not a variable" in problems(LOG_LEVEL_FILE=str(tmp_path))[0]
+
+
+def test_values_for_headers_may_have_any_name_under_their_prefix() -> None:
+    assert env.read({"AIOPS_SECRET_NETBOX": "x"})

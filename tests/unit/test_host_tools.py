@@ -1,0 +1,55 @@
+"""The host tools tell what the machine has, and read no other file than those allowed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from aiops.tools.host import server
+
+
+def test_this_process_is_among_those_it_can_describe() -> None:
+    told = server.process(str(os.getpid()))
+    assert told["pid"] == os.getpid()
+    assert told["memory_mb"] > 1
+
+
+def test_an_unknown_process_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no process"):
+        server.process("no-such-process-here")
+
+
+@pytest.mark.parametrize("by", ["memory", "cpu"])
+def test_top_processes_are_in_order(by: str) -> None:
+    rows = server.top_processes(by=by, limit=5)["processes"]  # type: ignore[arg-type]
+    column = [row["cpu_percent" if by == "cpu" else "memory_mb"] for row in rows]
+    assert 1 <= len(rows) <= 5
+    assert column == sorted(column, reverse=True)
+
+
+def test_the_numbers_of_the_machine_make_sense() -> None:
+    assert server.memory()["total_mb"] > server.memory()["used_mb"] > 0
+    assert server.load()["cores"] >= 1
+    assert any(row["mount"] == "/" for row in server.disks()["disks"])
+    assert any(row["interface"] == "lo" for row in server.network_interfaces()["interfaces"])
+    assert server.uptime()["host"] == os.uname().nodename
+
+
+def test_an_open_port_is_listed() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ports = {row["port"]: row for row in server.listening_ports()["ports"]}
+        assert ports[listening.getsockname()[1]]["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("asked", ["/etc/passwd", "../../etc/passwd", "passwd", "other.log"])
+def test_only_allowed_logs_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
+    allowed = tmp_path / "app.log"
+    allowed.write_text("one\ntwo\nthree\n")
+    monkeypatch.setenv(server.LOGS_VARIABLE, str(allowed))
+    assert server.log_tail("app.log", lines=2)["lines"] == ["two", "three"]
+    with pytest.raises(ValueError, match="no such log may be read"):
+        server.log_tail(asked)

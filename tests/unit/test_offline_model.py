@@ -1,0 +1,89 @@
+"""The model of rules finds the tool a person means, and never pretends."""
+
+from __future__ import annotations
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+from aiops.agent.llm.matching import fill, rank
+from aiops.agent.llm.offline import NO_MODEL, OfflineModel
+from aiops.tools.host.server import make
+
+HOST = {
+    "load": "how is the load?",
+    "memory": "how much memory is free?",
+    "disks": "how full are the disks?",
+    "top_processes": "what uses the most memory?",
+    "process": "show process nginx",
+    "network_interfaces": "show me the network interfaces",
+    "listening_ports": "which ports are listening?",
+    "uptime": "how long has this machine been up?",
+    "log_tail": "tail of syslog, 5 lines",
+}
+
+
+@pytest.fixture(scope="module")
+def tools() -> list[dict]:
+    import asyncio
+
+    listed = asyncio.run(make().list_tools())
+    return [{"name": f"host_{t.name}", "description": t.description, "parameters": t.inputSchema} for t in listed]
+
+
+@pytest.mark.parametrize(("tool", "question"), HOST.items())
+def test_each_host_tool_is_found_by_its_question(tools: list[dict], tool: str, question: str) -> None:
+    assert rank(question, tools)["name"] == f"host_{tool}"
+
+
+@pytest.mark.parametrize(
+    ("question", "arguments"),
+    [
+        ("top 3 processes by cpu", {"by": "cpu", "limit": 3}),
+        ("show process nginx", {"name_or_pid": "nginx"}),
+        ("is the process 'my daemon' running", {"name_or_pid": "my daemon"}),
+        ("details of process 4711", {"name_or_pid": "4711"}),
+        ("tail of syslog 5 lines", {"log": "syslog", "lines": 5}),
+    ],
+)
+def test_arguments_are_taken_from_the_question(tools: list[dict], question: str, arguments: dict) -> None:
+    tool = rank(question, tools)
+    assert fill(question, tool["parameters"], nouns=tool["name"].split("_")[1:])[0] == arguments
+
+
+def test_a_missing_argument_is_asked_for(tools: list[dict]) -> None:
+    said = OfflineModel(tools=tools).answer([HumanMessage("show the open files of one process")])
+    assert not said.tool_calls
+    assert "name_or_pid" in said.text
+
+
+def test_an_unknown_topic_is_admitted(tools: list[dict]) -> None:
+    said = OfflineModel(tools=tools).answer([HumanMessage("write a poem on the weather in Rome")])
+    assert said.text.startswith("I found no tool that fits")
+    assert NO_MODEL in said.text
+
+
+def test_what_can_you_do_names_every_tool(tools: list[dict]) -> None:
+    said = OfflineModel(tools=tools).answer([HumanMessage("What can you do?")]).text
+    assert all(f"host_{name}" in said for name in HOST)
+
+
+def test_a_result_becomes_a_table_and_says_that_no_model_is_configured() -> None:
+    call = AIMessage("", tool_calls=[{"name": "host_x", "args": {}, "id": "1"}])
+    result = ToolMessage('{"rows": [{"a": 1, "b": "x|y"}]}', tool_call_id="1", name="host_x")
+    said = OfflineModel().answer([HumanMessage("x"), call, result]).text
+    assert "| 1 | x\\|y |" in said
+    assert NO_MODEL in said
+
+
+async def test_it_streams_in_words() -> None:
+    chunks = [c.text async for c in OfflineModel().astream([HumanMessage("hello")])]
+    assert len(chunks) > 5
+    assert "".join(chunks).startswith("Hello.")
+
+
+def test_the_model_is_small() -> None:
+    from pathlib import Path
+
+    import aiops.agent.llm.offline as module
+
+    assert len(Path(module.__file__).read_text().splitlines()) <= 200

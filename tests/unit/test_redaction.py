@@ -1,0 +1,66 @@
+"""Secrets never pass, whole or in pieces."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiops.events.redaction import MASK, Redactor
+
+SECRET = "canary-4f9a-secret"
+redactor = Redactor(values=[SECRET], patterns=[r"CARD-\d{4}"])
+
+
+def streamed(text: str, sizes: list[int]) -> str:
+    """Return what a stream shows of a text that comes in pieces."""
+    shown, raw, at = "", "", 0
+    for size in [*sizes, len(text)]:
+        piece, at = text[at : at + size], at + size
+        done, raw = redactor.split(raw + piece)
+        shown += done
+    return shown + redactor.redact(raw)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET,
+        "CARD-1234",
+        "sk-" + "a" * 24,
+        "aiops_" + "b" * 43,
+        "AKIA" + "Q" * 16,
+        f"eyJ{'a' * 12}.eyJ{'b' * 12}.{'c' * 12}",
+    ],
+)
+def test_a_secret_is_masked(text: str) -> None:
+    assert redactor.redact(f"before {text} after") == f"before {MASK} after"
+
+
+def test_ordinary_words_are_left_alone() -> None:
+    text = "The canary sings; the secret is a risk-free task-list of sk- and AKIA."
+    assert redactor.redact(text) == text
+
+
+def test_a_short_value_hides_nothing() -> None:
+    assert Redactor(values=["on"]).redact("on and on") == "on and on"
+
+
+@given(st.lists(st.integers(1, 9), max_size=30))
+def test_a_secret_cut_into_pieces_never_shows(sizes: list[int]) -> None:
+    shown = streamed(f"x {SECRET} y CARD-1234 z {SECRET}", sizes)
+    assert shown == f"x {MASK} y {MASK} z {MASK}"
+
+
+@given(st.text(max_size=200), st.lists(st.integers(1, 9), max_size=30))
+def test_streaming_changes_nothing_that_redacting_the_whole_would_not(text: str, sizes: list[int]) -> None:
+    assert streamed(text, sizes) == redactor.redact(text)
+
+
+def test_only_a_possible_beginning_is_held_back() -> None:
+    assert redactor.split("all of it") == ("all of it", "")
+    assert redactor.split("all of it canary-4f") == ("all of it ", "canary-4f")
+
+
+def test_json_is_redacted_in_keys_and_values() -> None:
+    assert redactor.redact_json({SECRET: [SECRET, 1, None]}) == {MASK: [MASK, 1, None]}

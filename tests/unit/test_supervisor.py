@@ -1,0 +1,78 @@
+"""The supervisor restarts what dies, says so, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from config.supervisor import CannotStart, Child, Supervisor
+
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)",
+]
+
+
+def wait_for(condition: Callable[[], bool], within_s: float = 5) -> None:
+    until = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path, said: list[str]):
+    made = Supervisor(tmp_path, say=said.append)
+    yield made
+    made.stop(within_s=2)
+
+
+def test_a_killed_process_is_started_again_and_that_is_said(supervisor: Supervisor, said: list[str]) -> None:
+    child = Child("worker", SLEEPER, dict(os.environ))
+    supervisor.start(child)
+    first = child.process
+    assert first is not None
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+
+    def again() -> bool:
+        supervisor.look()
+        return child.process is not first
+
+    wait_for(again)
+    assert said == ["worker was ended by SIGKILL; starting it again in 0.5 s."]
+
+
+def test_a_process_that_cannot_start_is_told_with_its_last_words(supervisor: Supervisor) -> None:
+    supervisor.start(Child("web", [sys.executable, "-c", "raise SystemExit('no such thing')"], dict(os.environ)))
+    with pytest.raises(CannotStart, match=r"web ended with exit code 1(.|\n)*no such thing"):
+        supervisor.wait_until(lambda: False, timeout_s=5, what="it")
+
+
+def test_a_process_that_ignores_the_end_is_killed(supervisor: Supervisor, said: list[str]) -> None:
+    child = Child("stubborn", STUBBORN, dict(os.environ))
+    supervisor.start(child)
+    wait_for(lambda: "up" in child.words)
+    supervisor.stop(within_s=0.6)
+    assert child.process is not None
+    assert child.process.wait(timeout=2) == -signal.SIGKILL
+    assert said == ["stubborn did not end in time and is killed."]
+
+
+def test_output_is_kept_in_a_log(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(Child("talker", [sys.executable, "-c", "print('hello log')"], dict(os.environ)))
+    log = tmp_path / "talker.log"
+    wait_for(lambda: log.exists() and "hello log" in log.read_text())
