@@ -83,7 +83,7 @@ class Settings(BaseModel):
     context_tokens: Count = _env("AIOPS_CONTEXT_TOKENS", 16_000, "tokens of a conversation that the model is shown")
     lease_s: Seconds = _env("AIOPS_LEASE_S", 10, "a run whose worker is silent this long is taken back, seconds")
     heartbeat_s: Seconds = _env("AIOPS_HEARTBEAT_S", 3, "between renewals of a lease, seconds")
-    reaper_s: Seconds = _env("AIOPS_REAPER_S", 3, "between looks of the reaper, seconds")
+    reaper_s: Count = _env("AIOPS_REAPER_S", 3, "between looks of the reaper, whole seconds (beat stores no parts)")
     drain_s: Seconds = _env(
         "AIOPS_DRAIN_S", 20, "time for runs to end when a worker stops, seconds (5 under `aiops up`)"
     )

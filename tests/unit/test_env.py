@@ -38,6 +38,10 @@ def test_a_lease_must_outlast_two_heartbeats() -> None:
     assert "must outlast two heartbeats" in problems(AIOPS_LEASE_S="4", AIOPS_HEARTBEAT_S="3")[0]
 
 
+def test_beat_counts_in_whole_seconds() -> None:
+    assert "AIOPS_REAPER_S='0.5'" in problems(AIOPS_REAPER_S="0.5")[0]
+
+
 def test_a_bad_pattern_is_named() -> None:
     assert "no regular expression" in problems(AIOPS_REDACT_PATTERNS='["("]')[0]
 

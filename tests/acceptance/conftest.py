@@ -1,0 +1,74 @@
+"""Two running systems for the session: ``system`` has a scripted model and short leases, ``plain`` is as people get it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.valkey import free_port
+from tests.acceptance.model_server import ModelServer
+from tests.acceptance.system import System
+
+CANARY = "canary-7d1f-do-not-show"
+HEADER_CANARY = "canary-header-55aa-do-not-show"
+SHORT = {
+    "AIOPS_LEASE_S": "2",
+    "AIOPS_HEARTBEAT_S": "0.5",
+    "AIOPS_REAPER_S": "1",
+    "AIOPS_MODEL_TIMEOUT_S": "6",
+    "AIOPS_TOOL_TIMEOUT_S": "8",
+    "AIOPS_DRAIN_S": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[ModelServer]:
+    server = ModelServer(free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def scripted(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a system with the scripted model and the counting tools."""
+    counting = {
+        "command": sys.executable,
+        "args": [str(Path(__file__).with_name("counting_server.py"))],
+        "env": {"MARKS": str(tmp_path_factory.mktemp("marks") / "marks"), "CANARY": "env:AIOPS_SECRET_CANARY"},
+    }
+    absent = {"url": f"http://127.0.0.1:{free_port()}/mcp", "headers": {"X-Key": "env:AIOPS_SECRET_HEADER"}}
+    return {
+        "LLM_TYPE": "OpenAI",
+        "LLM_MODEL": "scripted",
+        "OPENAI_BASE_URL": model.url,
+        "OPENAI_API_KEY": "sk-canary-openai-key-0123456789abcdef",
+        "AIOPS_SECRET_CANARY": CANARY,
+        "AIOPS_SECRET_HEADER": HEADER_CANARY,
+        "AIOPS_TOOL_SERVERS": json.dumps({"counting": counting, "absent": absent}),
+    }
+
+
+@pytest.fixture(scope="session")
+def system(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    made = System(tmp_path_factory.mktemp("system") / "home", **scripted, **SHORT).start()
+    yield made
+    assert made.stop() == 0, "".join(made.output)
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    made = System(tmp_path_factory.mktemp("plain") / "home").start()
+    yield made
+    assert made.stop() == 0, "".join(made.output)
+
+
+@pytest.fixture
+def marks(scripted: dict[str, str]) -> Path:
+    path = Path(json.loads(scripted["AIOPS_TOOL_SERVERS"])["counting"]["env"]["MARKS"])
+    path.touch()
+    return path

@@ -1,0 +1,116 @@
+"""A language model's server that speaks OpenAI's chat API and does what the question tells it to.
+
+A question ends with ``DO {json}``: ``words`` and ``pause`` stream so many words; ``call`` and ``args`` call a tool first;
+``fail`` is a list of what goes wrong, one entry for each call (429, 500, 401, hang, cut, nonsense, empty), then all is well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+DO = re.compile(r"DO (\{.*\})", re.DOTALL)
+
+
+class ModelServer:
+    """Runs in a thread of the tests; ``asked`` has every request's body, ``calls`` counts them by question."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.asked: list[dict[str, Any]] = []
+        self.calls: Counter[str] = Counter()
+        self.headers: list[dict[str, str]] = []
+        routes = [Route("/v1/chat/completions", self._complete, methods=["POST"]), Route("/v1/models", self._models)]
+        config = uvicorn.Config(Starlette(routes=routes), port=port, log_level="error", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        until = time.monotonic() + 10
+        while not self._server.started:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def _models(self, request: Request) -> Response:
+        return JSONResponse({"data": [{"id": "scripted"}]})
+
+    async def _complete(self, request: Request) -> Response:
+        body = await request.json()
+        self.asked.append(body)
+        self.headers.append(dict(request.headers))
+        messages = body["messages"]
+        asked = max(n for n, m in enumerate(messages) if m["role"] == "user")
+        question = _text(messages[asked])
+        self.calls[question] += 1
+        found = DO.search(question)
+        do = json.loads(found.group(1)) if found else {}
+        failures = do.get("fail", [])
+        turn = self.calls[question] - 1
+        failure = failures[turn] if turn < len(failures) else None
+        results = [m for m in messages[asked + 1 :] if m["role"] == "tool"]
+        if isinstance(failure, int):
+            headers = {"Retry-After": "0"} if failure == 429 else {}
+            return JSONResponse({"error": {"message": "scripted"}}, status_code=failure, headers=headers)
+        if failure == "nonsense":
+            return PlainTextResponse("<html>It works!</html>", media_type="text/html")
+        if failure == "hang":
+            await asyncio.sleep(60)
+        if do.get("call") and not results:
+            return StreamingResponse(_call(do), media_type="text/event-stream")
+        text = " ".join(f"w{n}" for n in range(do.get("words", 5)))
+        if results:
+            text = f"The tool said: {_text(results[-1])} {text}"
+        return StreamingResponse(_say(text, do.get("pause", 0), cut=failure == "cut"), media_type="text/event-stream")
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message["content"]
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
+def _chunk(delta: dict[str, Any], finish: str | None = None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return f"data: {json.dumps({'id': 'x', 'object': 'chat.completion.chunk', 'created': 1, 'model': 'scripted', 'choices': [choice]})}\n\n"
+
+
+async def _say(text: str, pause: float, *, cut: bool):
+    yield _chunk({"role": "assistant", "content": ""})
+    words = re.findall(r"\s*\S+", text)
+    for n, word in enumerate(words):
+        if cut and n == len(words) // 2:
+            return
+        yield _chunk({"content": word})
+        if pause:
+            await asyncio.sleep(pause)
+    yield _chunk({}, "stop")
+    usage = {"prompt_tokens": 7, "completion_tokens": len(words), "total_tokens": 7 + len(words)}
+    yield f"data: {json.dumps({'id': 'x', 'object': 'chat.completion.chunk', 'created': 1, 'model': 'scripted', 'choices': [], 'usage': usage})}\n\n"
+    yield "data: [DONE]\n\n"
+
+
+async def _call(do: dict[str, Any]):
+    call = {"index": 0, "id": f"call_{do.get('id', 'x')}", "type": "function"}
+    function = {"name": do["call"], "arguments": json.dumps(do.get("args", {}))}
+    yield _chunk({"role": "assistant", "content": None, "tool_calls": [{**call, "function": function}]})
+    yield _chunk({}, "tool_calls")
+    yield "data: [DONE]\n\n"

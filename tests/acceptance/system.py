@@ -1,0 +1,188 @@
+"""A whole running system, started with ``aiops up`` as people start it, and driven through its real doors."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import httpx_sse
+import psutil
+import redis
+
+from config.valkey import free_port
+
+BIN = Path(sys.executable).parent
+T = TypeVar("T")
+TERMINAL = ("run.succeeded", "run.failed", "run.cancelled")
+PASSED_ON = ("PATH", "HOME", "LANG", "CI", "TZ")
+
+
+def eventually(look: Callable[[], T], *, within_s: float = 15, what: str = "it") -> T:
+    """Return the first true value of ``look``; fails after so many seconds."""
+    until = time.monotonic() + within_s
+    while True:
+        if value := look():
+            return value
+        assert time.monotonic() < until, f"{what} did not happen within {within_s:g} s"
+        time.sleep(0.05)
+
+
+class System:
+    """One ``aiops up``."""
+
+    def __init__(self, home: Path, *arguments: str, **environment: str) -> None:
+        self.home = home
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        self.env |= {"AIOPS_HOME": str(home), **environment}
+        self._arguments = arguments
+        self._process: subprocess.Popen[str] | None = None
+        self.output: list[str] = []
+
+    def start(self) -> System:
+        command = [str(BIN / "aiops"), "up", "--port", str(self.port), *self._arguments]
+        self.home.parent.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.home.parent
+        )
+        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+
+        def ready() -> bool:
+            assert self._process is not None
+            assert self._process.poll() is None, "".join(self.output)
+            return any("Stop " in line for line in self.output)
+
+        eventually(ready, within_s=40, what="the start")
+        return self
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                self.output.append(line)
+
+    def stop(self) -> int:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        return self._process.wait(timeout=15)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def processes(self, part: str) -> list[psutil.Process]:
+        """Return our processes whose command line has this part, such as ``-Q runs``."""
+        return [p for p in psutil.Process(self.pid).children(recursive=True) if part in " ".join(p.cmdline())]
+
+    def signal(self, number: signal.Signals, *, worker: str = "") -> None:
+        """Signal the worker of that name (host:pid:…), or all of the runs queue."""
+        if worker:
+            os.kill(int(worker.split(":")[1]), number)
+            return
+        for process in self.processes("-Q runs"):
+            process.send_signal(number)
+
+    @property
+    def token(self) -> str:
+        return (self.home / "token").read_text()
+
+    @property
+    def redis_url(self) -> str:
+        return (self.home / "redis_url").read_text()
+
+    def redis(self) -> redis.Redis:
+        return redis.Redis.from_url(self.redis_url)
+
+    def client(self, token: str | None = None, **options: Any) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=40, **options)
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.home / "db.sqlite3", timeout=10)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def manage(self, code: str) -> str:
+        """Run Python inside this system's Django."""
+        done = self.cli("manage", "shell", "--no-imports", "-c", code)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def cli(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [str(BIN / "aiops"), *arguments]
+        env = {**self.env, **options.pop("env", {})}
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, cwd=self.home.parent, **options)
+
+    def ask(self, message: str, do: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+        """Ask, and return what was accepted; ``do`` tells the scripted model what to do."""
+        if do is not None:
+            message = f"{message} {uuid.uuid4().hex[:8]} DO {json.dumps(do)}"
+        with self.client() as client:
+            answer = client.post("/api/chat/", json={"message": message, **fields})
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    def run(self, run_id: str, *, wait: int = 0) -> dict[str, Any]:
+        with self.client() as client:
+            return client.get(f"/api/runs/{run_id}/", params={"wait": wait} if wait else {}).json()
+
+    def ended(self, run_id: str, *, within_s: float = 30) -> dict[str, Any]:
+        """Wait for a run's end by polling its row, and return it."""
+        last: dict[str, Any] = {}
+
+        def look() -> bool:
+            nonlocal last
+            last = self.run(run_id)
+            return last["state"] in ("succeeded", "failed", "cancelled")
+
+        eventually(look, within_s=within_s, what=f"the end of {run_id}")
+        return last
+
+    def events(self, run_id: str, after: str = "", **params: str) -> Iterator[httpx_sse.ServerSentEvent]:
+        """Yield a run's events until its end or the connection's."""
+        headers = {"Last-Event-ID": after} if after else {}
+        with self.client() as client, httpx_sse.connect_sse(
+            client, "GET", f"/api/runs/{run_id}/events", headers=headers, params=params
+        ) as source:
+            assert source.response.status_code in (200, 204), source.response.read()
+            if source.response.status_code == 200:
+                for event in source.iter_sse():
+                    yield event
+                    if event.event in TERMINAL:
+                        return
+
+    def until(self, run_id: str, kind: str) -> dict[str, Any]:
+        """Wait for an event of this kind and return its data."""
+        for event in self.events(run_id):
+            if event.event == kind:
+                return event.json()
+            assert event.event not in TERMINAL, f"{event.event} came before {kind}: {event.data}"
+        raise AssertionError(f"the stream ended before {kind}")
+
+    def logs(self) -> str:
+        return "".join(path.read_text(errors="replace") for path in sorted((self.home / "logs").glob("*")))
+
+
+def answer_of(events: list[httpx_sse.ServerSentEvent]) -> str:
+    """Return the answer as a watcher who obeys resets has it in the end, built from deltas alone."""
+    text = ""
+    for event in events:
+        if event.event == "message.reset":
+            text = ""
+        elif event.event == "message.delta":
+            text += event.json()["text"]
+    return text

@@ -1,0 +1,249 @@
+"""Whatever dies, nothing is lost, nothing is done twice, nothing is left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import SHORT
+from tests.acceptance.model_server import ModelServer
+from tests.acceptance.system import BIN, System, answer_of, eventually
+
+SLOW = {"words": 60, "pause": 0.05}
+
+
+def words(count: int) -> str:
+    return " ".join(f"w{n}" for n in range(count))
+
+
+def assert_answered_once(system: System, accepted: dict, answer: str) -> dict:
+    """One final run, one answer, in the row, the transcript and the stream."""
+    run = system.ended(accepted["run"]["id"])
+    assert (run["state"], run["answer"]) == ("succeeded", answer), run
+    said = system.rows(
+        "SELECT text FROM conversations_message WHERE role = 'assistant' AND conversation_id = ?",
+        uuid.UUID(accepted["conversation"]).hex,
+    )
+    assert said == [(answer,)]
+    events = list(system.events(run["id"]))
+    assert answer_of(events) == answer
+    assert [e.event for e in events].count("run.succeeded") == 1
+    assert events[-1].event == "run.succeeded"
+    assert not system.rows("SELECT id FROM conversations_run WHERE state = 'running'")
+    return run
+
+
+def test_a_worker_killed_in_mid_stream_costs_at_most_fifteen_seconds(
+    scripted: dict[str, str], tmp_path: Path
+) -> None:
+    system = System(tmp_path / "home", **scripted).start()  # with the leases that people get
+    try:
+        accepted = system.ask("a story", SLOW)
+        worker = system.until(accepted["run"]["id"], "run.started")["worker"]
+        system.until(accepted["run"]["id"], "message.delta")
+        killed_at = time.monotonic()
+        system.signal(signal.SIGKILL, worker=worker)
+        started = [e for e in system.events(accepted["run"]["id"]) if e.event == "run.started"]
+        again_at = time.monotonic() - killed_at
+        assert [e.json()["attempt"] for e in started] == [1, 2]
+        assert again_at < 15 + 60 * 0.05 + 1  # taken back within 15 s, then the whole answer
+        run = assert_answered_once(system, accepted, words(60))
+        assert run["attempts"] == 1
+        assert any("was ended by SIGKILL; starting it again" in line for line in system.output)
+    finally:
+        assert system.stop() == 0
+
+
+def test_a_worker_killed_in_a_changing_tool_call_does_not_repeat_it(system: System, marks: Path) -> None:
+    key = uuid.uuid4().hex
+    accepted = system.ask("change it", {"call": "counting_change", "args": {"key": key, "seconds": 5}, "id": key})
+    run_id = accepted["run"]["id"]
+    worker = system.until(run_id, "run.started")["worker"]
+    eventually(lambda: f"change {key}" in marks.read_text())
+    system.signal(signal.SIGKILL, worker=worker)
+    run = system.ended(run_id)
+    assert run["state"] == "succeeded", run
+    assert "whether it took effect is not known" in run["answer"]
+    assert [step["status"] for step in run["steps"]] == ["unknown"]
+    assert marks.read_text().count(f"change {key}") == 1
+
+
+def test_a_worker_killed_in_a_reading_tool_call_looks_again(system: System, marks: Path) -> None:
+    key = uuid.uuid4().hex
+    do = {"call": "counting_look", "args": {"key": key, "seconds": 2}, "id": key}
+    accepted = system.ask("look at it", do)
+    worker = system.until(accepted["run"]["id"], "run.started")["worker"]
+    eventually(lambda: f"look {key}" in marks.read_text())
+    system.signal(signal.SIGKILL, worker=worker)
+    run = assert_answered_once(system, accepted, f"The tool said: seen {key} {words(5)}")
+    assert [step["status"] for step in run["steps"]] == ["ok"]
+
+
+def test_what_a_run_had_done_before_its_worker_died_is_not_done_again(
+    system: System, model: ModelServer, marks: Path
+) -> None:
+    key = uuid.uuid4().hex
+    do = {"call": "counting_change", "args": {"key": key}, "id": key, "words": 60, "pause": 0.05}
+    accepted = system.ask("change and tell", do)
+    run_id = accepted["run"]["id"]
+    worker = system.until(run_id, "run.started")["worker"]
+    system.until(run_id, "message.delta")  # the change is done, the answer has begun
+    system.signal(signal.SIGKILL, worker=worker)
+    assert_answered_once(system, accepted, f"The tool said: changed {key} {words(60)}")
+    assert marks.read_text().count(f"change {key}") == 1
+    question = next(q for q in model.calls if key in q)
+    assert model.calls[question] == 3  # the call of the tool, the half answer, the whole one
+
+
+def test_a_message_that_the_queue_lost_is_answered(system: System) -> None:
+    system.signal(signal.SIGSTOP)
+    accepted = system.ask("hello", {})
+    time.sleep(0.3)  # a stopped worker's connection may have taken it from the queue
+    system.signal(signal.SIGKILL)
+    system.redis().delete("runs")
+    assert_answered_once(system, accepted, words(5))
+
+
+def test_a_message_delivered_many_times_is_answered_once(system: System) -> None:
+    accepted = system.ask("hello", {"words": 30, "pause": 0.02})
+    run_id = accepted["run"]["id"]
+    system.manage(f"from aiops import dispatch\nfor _ in range(8): dispatch.run('{run_id}')")
+    assert_answered_once(system, accepted, words(30))
+    assert system.rows("SELECT fence FROM conversations_run WHERE id = ?", uuid.UUID(run_id).hex) == [(1,)]
+
+
+def test_two_beats_do_nothing_twice(system: System) -> None:
+    command = [str(BIN / "python"), "-m", "celery", "-A", "config", "beat", "--pidfile=", "-l", "warning"]
+    env = {
+        **system.env,
+        **SHORT,
+        "REDIS_URL": system.redis_url,
+        "AIOPS_SECRET_KEY_FILE": str(system.home / "secret_key"),
+    }
+    second = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        begun = time.monotonic()
+        before = system.rows("SELECT count(*) FROM upkeep_jobrun WHERE job = 'reaper'")[0][0]
+        eventually(lambda: time.monotonic() - begun > 6, within_s=8)
+        after = system.rows("SELECT count(*) FROM upkeep_jobrun WHERE job = 'reaper'")[0][0]
+        slots = system.rows("SELECT count(DISTINCT slot) FROM upkeep_jobrun WHERE job = 'reaper'")[0][0]
+    finally:
+        second.terminate()
+        second.wait(timeout=10)
+    passed_s = time.monotonic() - begun
+    assert 3 < after - before <= passed_s + 2
+    assert slots == after
+
+
+def test_a_worker_asked_to_stop_hands_its_run_on(system: System) -> None:
+    accepted = system.ask("a long story", {"words": 90, "pause": 0.05})
+    run_id = accepted["run"]["id"]
+    system.until(run_id, "message.delta")
+    worker = system.rows("SELECT worker FROM conversations_run WHERE id = ?", uuid.UUID(run_id).hex)[0][0]
+    system.signal(signal.SIGTERM, worker=worker)
+    events = list(system.events(run_id))
+    assert [e.json()["reason"] for e in events if e.event == "run.requeued"] == ["drained"]
+    run = assert_answered_once(system, accepted, words(90))
+    assert run["attempts"] == 0
+
+
+def test_runs_survive_a_flushed_and_restarted_valkey(system: System) -> None:
+    system.signal(signal.SIGSTOP)
+    accepted = [system.ask(f"question {n}", {}) for n in range(5)]
+    system.redis().flushall()
+    for server in system.processes("valkey-server"):
+        server.kill()
+    eventually(lambda: any("valkey was ended by SIGKILL" in line for line in system.output))
+    system.signal(signal.SIGKILL)
+    for one in accepted:
+        run = system.ended(one["run"]["id"], within_s=40)
+        assert (run["state"], run["answer"]) == ("succeeded", words(5))
+        assert [e.event for e in system.events(run["id"])][-1] == "run.succeeded"
+
+
+def test_a_run_outlasts_a_restart_of_valkey(system: System) -> None:
+    accepted = system.ask("a story", {"words": 80, "pause": 0.05})
+    system.until(accepted["run"]["id"], "message.delta")
+    system.redis().flushall()
+    for server in system.processes("valkey-server"):
+        server.kill()
+    run = system.ended(accepted["run"]["id"], within_s=40)
+    assert (run["state"], run["answer"]) == ("succeeded", words(80))
+    assert [e.event for e in system.events(run["id"])][-1] == "run.succeeded"
+
+
+def test_a_tool_server_killed_in_mid_call_is_told_and_comes_back(system: System, marks: Path) -> None:
+    key = uuid.uuid4().hex
+    accepted = system.ask("look", {"call": "counting_look", "args": {"key": key, "seconds": 6}, "id": key})
+    found = eventually(lambda: [line for line in marks.read_text().splitlines() if f"look {key}" in line])
+    os.kill(int(found[0].split()[-1]), signal.SIGKILL)
+    run = system.ended(accepted["run"]["id"])
+    assert run["state"] == "succeeded", run
+    assert "'counting'" in run["answer"]
+    assert [step["status"] for step in run["steps"]] == ["error"]
+    again = uuid.uuid4().hex
+
+    def works() -> bool:
+        asked = system.ask("look", {"call": "counting_look", "args": {"key": again}, "id": uuid.uuid4().hex})
+        return f"seen {again}" in system.ended(asked["run"]["id"])["answer"]
+
+    eventually(works, what="the tool server's return")
+
+
+def test_the_end_takes_less_than_ten_seconds_and_leaves_no_process(scripted: dict[str, str], tmp_path: Path) -> None:
+    import psutil
+
+    system = System(tmp_path / "home", **scripted).start()
+    accepted = system.ask("a very long story", {"words": 2000, "pause": 0.05})
+    system.until(accepted["run"]["id"], "message.delta")
+    children = psutil.Process(system.pid).children(recursive=True)
+    begun = time.monotonic()
+    assert system.stop() == 0
+    assert time.monotonic() - begun < 10
+    assert [p for p in children if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    rows = system.rows("SELECT state, attempts FROM conversations_run")
+    assert rows == [("queued", 0)]  # handed back, not lost
+    again_at = time.monotonic()
+    system.output.clear()
+    system.start()
+    assert time.monotonic() - again_at < 10
+    system.until(accepted["run"]["id"], "message.delta")
+    assert system.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("failures", "state", "code"),
+    [
+        ([429, 429], "succeeded", None),
+        ([500], "succeeded", None),
+        (["cut"], "succeeded", None),
+        ([500] * 9, "failed", "model_error"),
+        ([429] * 9, "failed", "model_rate_limited"),
+        (["cut"] * 9, "failed", "model_unreachable"),
+        ([401], "failed", "model_key_refused"),
+        (["nonsense"], "failed", "model_nonsense"),
+        (["hang"], "failed", "model_timeout"),
+    ],
+    ids=lambda value: json.dumps(value),
+)
+def test_whatever_the_model_server_does_the_run_ends_and_says_why(
+    system: System, failures: list, state: str, code: str | None
+) -> None:
+    accepted = system.ask("try", {"fail": failures, "words": 40})
+    run = system.ended(accepted["run"]["id"])
+    assert run["state"] == state, run
+    if code is None:
+        assert_answered_once(system, accepted, words(40))
+    else:
+        assert run["error"]["code"] == code
+        assert "scripted" in run["error"]["detail"]
+        events = list(system.events(run["id"]))
+        assert events[-1].event == "run.failed"
+        assert events[-1].json()["error"] == run["error"]
