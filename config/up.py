@@ -104,8 +104,16 @@ class Up:
             command, url = valkey.configure(self._home)
             self._home.write(self._home.redis_url, url)
             self._env["REDIS_URL_FILE"] = str(self._home.redis_url)
-            supervisor.start(Child("valkey", command, self._env))
-            self._wait(supervisor, lambda: valkey.is_ready(url), "valkey")
+            child = Child("valkey", command, self._env)
+            supervisor.start(child)
+            try:
+                self._wait(supervisor, lambda: valkey.is_ready(url), "valkey")
+            except CannotStart as error:
+                reason = next((words for words in reversed(child.words) if words.strip()), str(error))
+                raise Unusable(
+                    f"Valkey cannot use {self._home.valkey} ({reason.partition(' # ')[2] or reason}): restore a backup, "
+                    "or move that folder away (questions and answers stay: they are in the database)."
+                ) from error
         made = self._prepare()
         for child in self._children():
             supervisor.start(child)

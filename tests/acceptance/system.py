@@ -74,6 +74,12 @@ class System:
             for line in process.stdout:
                 self.output.append(line)
 
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health/ready", timeout=2).json()["degraded"] == []
+        except (httpx.HTTPError, ValueError):
+            return False
+
     def stop(self) -> int:
         assert self._process is not None
         if self._process.poll() is None:
@@ -125,7 +131,9 @@ class System:
     def cli(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [str(BIN / "aiops"), *arguments]
         env = {**self.env, **options.pop("env", {})}
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, cwd=self.home.parent, **options)
+        return subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=90, cwd=self.home.parent, **options
+        )
 
     def ask(self, message: str, do: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
         """Ask, and return what was accepted; ``do`` tells the scripted model what to do."""
@@ -155,9 +163,12 @@ class System:
     def events(self, run_id: str, after: str = "", **params: str) -> Iterator[httpx_sse.ServerSentEvent]:
         """Yield a run's events until its end or the connection's."""
         headers = {"Last-Event-ID": after} if after else {}
-        with self.client() as client, httpx_sse.connect_sse(
-            client, "GET", f"/api/runs/{run_id}/events", headers=headers, params=params
-        ) as source:
+        with (
+            self.client() as client,
+            httpx_sse.connect_sse(
+                client, "GET", f"/api/runs/{run_id}/events", headers=headers, params=params
+            ) as source,
+        ):
             assert source.response.status_code in (200, 204), source.response.read()
             if source.response.status_code == 200:
                 for event in source.iter_sse():

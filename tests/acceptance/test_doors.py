@@ -61,7 +61,9 @@ def test_the_agent_remembers_and_the_model_sees_what_was_said(system: System, mo
     assert said == ["system", "user", "assistant", "user"]
 
 
-def test_a_cleared_conversation_is_forgotten_but_can_be_read(system: System, model: ModelServer, client: httpx.Client) -> None:
+def test_a_cleared_conversation_is_forgotten_but_can_be_read(
+    system: System, model: ModelServer, client: httpx.Client
+) -> None:
     first = system.ask("my name is Bob", {})
     system.ended(first["run"]["id"])
     here = f"/api/conversations/{first['conversation']}/"
@@ -322,7 +324,16 @@ def test_what_cannot_be_taken_is_refused_by_name(client: httpx.Client, body: dic
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"[]", b'"x"', b'{"message": NaN}', b'{"a": 1, "a": 2}', b"\xff", b'{"m":' + b"[" * 50 + b"]" * 50 + b"}", b""],
+    [
+        b"{",
+        b"[]",
+        b'"x"',
+        b'{"message": NaN}',
+        b'{"a": 1, "a": 2}',
+        b"\xff",
+        b'{"m":' + b"[" * 50 + b"]" * 50 + b"}",
+        b"",
+    ],
     ids=repr,
 )
 def test_what_is_no_json_object_is_refused(client: httpx.Client, body: bytes) -> None:
@@ -359,10 +370,14 @@ def test_unknown_parameters_are_refused(client: httpx.Client, path: str) -> None
 
 
 def test_too_many_unfinished_runs_are_refused_with_a_time(system: System) -> None:
-    token = system.manage(
-        "from aiops.people.models import User; from aiops.people import tokens\n"
-        "u = User.objects.create_user('busy'); print(tokens.issue(u, name='x')[1])"
-    ).strip().splitlines()[-1]
+    token = (
+        system.manage(
+            "from aiops.people.models import User; from aiops.people import tokens\n"
+            "u = User.objects.create_user('busy'); print(tokens.issue(u, name='x')[1])"
+        )
+        .strip()
+        .splitlines()[-1]
+    )
     with system.client(token) as client:
         first = client.post("/api/chat/", json={"message": 'x DO {"words": 200, "pause": 0.05}'}).json()
         more = {"message": "y", "conversation": first["conversation"]}
@@ -389,7 +404,13 @@ def test_the_same_key_gets_the_same_answer_and_runs_once(system: System, client:
 
 def test_without_a_token_nothing_opens(system: System) -> None:
     run_id = system.ask("hello", {})["run"]["id"]
-    paths = ["/api/runs/", f"/api/runs/{run_id}/", f"/api/runs/{run_id}/?wait=1", f"/api/runs/{run_id}/events", "/api/schema/"]
+    paths = [
+        "/api/runs/",
+        f"/api/runs/{run_id}/",
+        f"/api/runs/{run_id}/?wait=1",
+        f"/api/runs/{run_id}/events",
+        "/api/schema/",
+    ]
     with httpx.Client(base_url=system.url) as nobody:
         assert [nobody.get(path).status_code for path in paths] == [401] * len(paths)
         assert nobody.post("/api/chat/", json={"message": "x"}).status_code == 401
@@ -482,7 +503,9 @@ def test_health_names_what_is_missing(system: System) -> None:
 def test_the_schema_is_openapi_3_1_and_names_every_call(client: httpx.Client) -> None:
     schema = client.get("/api/schema/").json()
     assert schema["openapi"].startswith("3.1")
-    assert {"/api/chat/", "/api/runs/{id}/events", "/api/runs/cancel/", "/api/upkeep/{name}/run/"} <= set(schema["paths"])
+    assert {"/api/chat/", "/api/runs/{id}/events", "/api/runs/cancel/", "/api/upkeep/{name}/run/"} <= set(
+        schema["paths"]
+    )
     assert client.get("/api/docs/").status_code == 200
 
 

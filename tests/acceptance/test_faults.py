@@ -40,9 +40,7 @@ def assert_answered_once(system: System, accepted: dict, answer: str) -> dict:
     return run
 
 
-def test_a_worker_killed_in_mid_stream_costs_at_most_fifteen_seconds(
-    scripted: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_worker_killed_in_mid_stream_costs_at_most_fifteen_seconds(scripted: dict[str, str], tmp_path: Path) -> None:
     system = System(tmp_path / "home", **scripted).start()  # with the leases that people get
     try:
         accepted = system.ask("a story", SLOW)

@@ -1,0 +1,253 @@
+"""The command line as a stranger meets it: answers, errors, Ctrl-C, and what each start tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import socket
+import stat
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.system import BIN, System, eventually
+
+
+def test_a_question_is_answered_in_plain_text_when_piped(system: System) -> None:
+    done = system.cli("chat", 'tell DO {"words": 4, "call": "host_uptime", "id": "' + uuid.uuid4().hex + '"}')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("w0 w1 w2 w3\n")
+    assert "\x1b" not in done.stdout
+    assert "→ host · uptime {}" in done.stderr
+    assert "✓ host · uptime" in done.stderr
+    assert "'absent' is missing" in done.stderr
+
+
+def test_a_question_can_be_piped_in_and_the_run_come_out_as_json(system: System) -> None:
+    done = system.cli("chat", "--json", input='tell DO {"words": 2}')
+    run = json.loads(done.stdout)
+    assert (run["state"], run["answer"]) == ("succeeded", "w0 w1")
+    more = system.cli("chat", "again", "--conversation", run["conversation"], "--json")
+    assert json.loads(more.stdout)["conversation"] == run["conversation"]
+
+
+def test_a_failed_run_says_why_and_exits_with_one(system: System) -> None:
+    done = system.cli("chat", 'x DO {"fail": [401]}')
+    assert done.returncode == 1
+    assert "The run failed:" in done.stderr
+    assert "OPENAI_API_KEY" in done.stderr
+
+
+def test_ctrl_c_stops_the_run_on_the_server(system: System) -> None:
+    command = [str(BIN / "aiops"), "chat", f'{uuid.uuid4().hex} DO {{"words": 100, "pause": 0.05}}']
+    asking = subprocess.Popen(command, env=system.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert asking.stdout is not None
+    assert asking.stdout.read(3) == "w0 "
+    asking.send_signal(signal.SIGINT)
+    _, said = asking.communicate(timeout=20)
+    assert asking.returncode == 130
+    assert "The run is cancelled." in said
+
+
+def test_without_a_message_one_can_talk(system: System) -> None:
+    main, side = pty.openpty()
+    env = {**system.env, "TERM": "xterm"}
+    talking = subprocess.Popen([str(BIN / "aiops"), "chat"], env=env, stdin=side, stdout=side, stderr=side)
+    os.close(side)
+    os.set_blocking(main, False)
+    seen = ""
+
+    def shows(text: str) -> bool:
+        nonlocal seen
+        try:
+            seen += os.read(main, 65_536).decode(errors="replace")
+        except (BlockingIOError, OSError):
+            pass
+        return text in seen
+
+    eventually(lambda: shows("you ›"), what="the prompt")
+    os.write(main, b'hello DO {"words": 3}\r')
+    eventually(lambda: shows("w0 w1 w2"), what="the answer")
+    seen = ""
+    eventually(lambda: shows("you ›"), what="the next prompt")
+    os.write(main, b"\x04")
+    assert talking.wait(timeout=10) == 0
+    os.close(main)
+
+
+def test_runs_are_listed_shown_followed_and_cancelled(system: System) -> None:
+    run_id = system.ask("tell", {"words": 3})["run"]["id"]
+    system.ended(run_id)
+    assert run_id in system.cli("runs", "list").stdout
+    assert json.loads(system.cli("runs", "list", "--json", "--limit", "1").stdout)
+    shown = system.cli("runs", "show", run_id).stdout
+    assert "state         succeeded" in shown
+    assert shown.endswith("w0 w1 w2\n")
+    assert system.cli("runs", "follow", run_id).stdout == "w0 w1 w2\n"
+    refused = system.cli("runs", "cancel", run_id)
+    assert (refused.returncode, "has ended already" in refused.stderr) == (1, True)
+    long = system.ask("tell", {"words": 200, "pause": 0.05})["run"]["id"]
+    assert system.cli("runs", "cancel", long).returncode == 0
+    assert system.ended(long)["state"] == "cancelled"
+    assert system.cli("runs", "show", str(uuid.uuid4())).returncode == 1
+
+
+def test_doctor_finds_every_part_and_names_what_is_down(system: System) -> None:
+    done = system.cli("doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for part in (
+        "database",
+        "redis",
+        "queue runs",
+        "queue upkeep",
+        "beat",
+        "model",
+        "tools host",
+        "disk",
+        "open files",
+        "clock",
+    ):
+        assert f"ok    {part}" in done.stdout, done.stdout
+    assert "warn  tools absent" in done.stdout
+    found = {f["part"]: f for f in json.loads(system.cli("doctor", "--json").stdout)}
+    assert found["tools absent"]["cure"]
+
+
+def test_doctor_fails_with_the_cure_when_parts_are_down(system: System) -> None:
+    env = {"REDIS_URL": "redis://127.0.0.1:1/0", "LLM_TYPE": "nobody", "DATABASE_URL": "postgres://x@127.0.0.1:1/x"}
+    done = system.cli("doctor", env=env)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    for part in ("database", "redis", "queue runs", "model"):
+        assert f"DOWN  {part}" in done.stdout, done.stdout
+    assert done.stdout.count("→") >= 4
+
+
+def test_without_a_server_the_cure_is_told(tmp_path: Path) -> None:
+    nowhere = System(tmp_path / "none")
+    nowhere.home.parent.mkdir(exist_ok=True)
+    done = nowhere.cli("chat", "hello")
+    assert done.returncode == 1
+    assert "start one with `aiops up`" in done.stderr
+    done = nowhere.cli("chat", "hello", "--url", "http://127.0.0.1:1", env={"AIOPS_TOKEN": "x"})
+    assert done.returncode == 1
+    assert "is `aiops up` running?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# starting
+
+
+def start(home: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    home.parent.mkdir(exist_ok=True, parents=True)
+    return System(home).cli("up", *arguments, env=env)
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr + done.stdout
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert len(lines) == 1, done.stderr
+    for part in parts:
+        assert part in lines[0]
+
+
+def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert_one_sentence(start(tmp_path / "h", "--port", str(port)), f"Port {port}", "in use", "--port")
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/1/mem").exists(), reason="needs /proc")
+def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    assert_one_sentence(start(Path("/proc/1/aiops")), "cannot be written", "--home")
+
+
+def test_a_home_in_use_is_one_sentence(system: System) -> None:
+    assert_one_sentence(system.cli("up", "--port", "1"), "already running", "--home")
+
+
+def test_a_damaged_database_is_one_sentence(tmp_path: Path) -> None:
+    home = tmp_path / "h"
+    home.mkdir()
+    (home / "db.sqlite3").write_bytes(b"this is no database at all" * 100)
+    assert_one_sentence(start(home), "is damaged", "restore a backup")
+
+
+def test_a_damaged_memory_store_is_one_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / "h" / "valkey" / "appendonlydir"
+    folder.mkdir(parents=True)
+    (folder / "appendonly.aof.manifest").write_text("nonsense\n")
+    assert_one_sentence(start(tmp_path / "h"), "Invalid AOF manifest", "restore a backup", "move that folder away")
+
+
+def test_every_wrong_variable_is_told_at_once(tmp_path: Path) -> None:
+    done = start(tmp_path / "h", AIOPS_LEASE_S="soon", REDIS_URL="http://x", AIOPS_TYPO="1")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for name in ("AIOPS_LEASE_S", "REDIS_URL", "AIOPS_TYPO"):
+        assert name in done.stderr
+
+
+def test_everything_that_is_written_belongs_to_its_owner_alone(system: System) -> None:
+    for path in system.home.rglob("*"):
+        if not path.is_symlink():
+            assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO), path
+
+
+def test_only_lab_takes_its_model_from_the_environment(tmp_path: Path) -> None:
+    system = System(tmp_path / "h", AIOPS_ENVIRONMENT="PROD", AIOPS_WORKERS="1", AIOPS_MAX_TOOL_CALLS="2").start()
+    try:
+        with system.client() as client:
+            answer = client.post("/api/chat/", json={"message": "hello"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "no_default_model")
+        done = system.cli("doctor")
+        assert done.returncode == 1
+        assert "DOWN  model" in done.stdout
+    finally:
+        assert system.stop() == 0
+
+
+def test_flower_shows_our_workers_and_tasks_and_no_message(tmp_path: Path) -> None:
+    import httpx
+
+    from config.valkey import free_port
+
+    port = free_port()
+    system = System(tmp_path / "h", "--flower", "--flower-port", str(port), AIOPS_WORKERS="1").start()
+    try:
+        url = f"http://127.0.0.1:{port}"
+        password = (system.home / "flower_password").read_text()
+        eventually(lambda: _answers(url), what="Flower")
+        assert httpx.get(url).status_code == 401
+        secret = f"nobody-reads-{uuid.uuid4().hex}"
+        system.ended(system.ask(f"hello {secret}")["run"]["id"])
+        with httpx.Client(base_url=url, auth=("aiops", password)) as flower:
+            eventually(
+                lambda: {"runs-1", "upkeep"} <= {n.split("@")[0] for n in flower.get("/api/workers?refresh=1").json()}
+            )
+            tasks = eventually(lambda: "aiops.run" in (text := flower.get("/api/tasks").text) and text)
+            pages = tasks + flower.get("/workers").text + flower.get("/tasks").text + flower.get("/broker").text
+            assert "aiops.upkeep" in tasks
+            assert secret not in pages
+            queues = flower.get("/api/workers", params={"refresh": "1"}).text
+            assert '"runs"' in queues
+            assert flower.post("/api/worker/shutdown/runs-1").status_code in (401, 403, 404, 405)
+        time.sleep(0)
+        assert system.ended(system.ask("still there")["run"]["id"])["state"] == "succeeded"
+    finally:
+        assert system.stop() == 0
+
+
+def _answers(url: str) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(url, timeout=1).status_code in (200, 401)
+    except httpx.HTTPError:
+        return False
