@@ -65,6 +65,9 @@ def read(environ: dict[str, str] | None = None) -> Settings:
 
 def load() -> Settings:
     """Install the settings of this process; ends it with a list of sentences when they are unusable."""
+    for name, value in _dotenv().items():
+        if name.startswith(CLIENT_PREFIX):
+            os.environ.setdefault(name, value)  # where references are resolved
     try:
         return settings.install(read())
     except BadEnvironment as bad:

@@ -111,7 +111,8 @@ class Up:
             except CannotStart as error:
                 reason = next((words for words in reversed(child.words) if words.strip()), str(error))
                 raise Unusable(
-                    f"Valkey cannot use {self._home.valkey} ({reason.partition(' # ')[2] or reason}): restore a backup, "
+                    f"Valkey cannot use {self._home.valkey} ({reason.partition(' # ')[2] or reason}): "
+                    "restore a backup, "
                     "or move that folder away (questions and answers stay: they are in the database)."
                 ) from error
         made = self._prepare()

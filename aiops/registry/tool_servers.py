@@ -10,6 +10,8 @@ from aiops.settings import Settings
 from aiops.tools.values import NAME, ServerSpec
 
 REFERENCE = "env:"
+PREFIX = "AIOPS_SECRET_"
+"""The only variables that may be referred to, so that no server is sent what was not meant for one."""
 FIELDS = {"url", "headers", "command", "args", "env"}
 
 
@@ -53,6 +55,8 @@ def _resolved(value: str, where: str) -> str:
     if not value.startswith(REFERENCE):
         return value
     name = value.removeprefix(REFERENCE)
+    if not name.startswith(PREFIX):
+        raise BadToolServer(f"{where}: {name} must begin with {PREFIX}: rename the variable.")
     if name not in os.environ:
         raise BadToolServer(f"{where}: {name} is not set: set it, or remove the reference.")
     return os.environ[name]

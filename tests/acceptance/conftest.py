@@ -1,4 +1,4 @@
-"""Two running systems for the session: ``system`` has a scripted model and short leases, ``plain`` is as people get it."""
+"""Two running systems: ``system`` has a scripted model and short leases, ``plain`` is as people get it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A language model's server that speaks OpenAI's chat API and does what the question tells it to.
 
-A question ends with ``DO {json}``: ``words`` and ``pause`` stream so many words; ``call`` and ``args`` call a tool first;
-``fail`` is a list of what goes wrong, one entry for each call (429, 500, 401, hang, cut, nonsense, empty), then all is well.
+A question ends with ``DO {json}``: ``words`` and ``pause`` stream so many words; ``call`` and ``args`` call a tool
+first (``loop``: for ever); ``fail`` lists what goes wrong, one entry for each call (429, 500, 401, hang, cut …).
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ class ModelServer:
             return PlainTextResponse("<html>It works!</html>", media_type="text/html")
         if failure == "hang":
             await asyncio.sleep(60)
-        if do.get("call") and not results:
+        if do.get("loop"):
+            do["id"] = f"{do['id']}{len(results)}"
+        if do.get("call") and (do.get("loop") or not results):
             return StreamingResponse(_call(do), media_type="text/event-stream")
         text = " ".join(f"w{n}" for n in range(do.get("words", 5)))
         if results:
@@ -89,8 +91,12 @@ def _text(message: dict[str, Any]) -> str:
 
 
 def _chunk(delta: dict[str, Any], finish: str | None = None) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return f"data: {json.dumps({'id': 'x', 'object': 'chat.completion.chunk', 'created': 1, 'model': 'scripted', 'choices': [choice]})}\n\n"
+    return _line(choices=[{"index": 0, "delta": delta, "finish_reason": finish}])
+
+
+def _line(**fields: Any) -> str:
+    made = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "scripted", **fields}
+    return f"data: {json.dumps(made)}\n\n"
 
 
 async def _say(text: str, pause: float, *, cut: bool):
@@ -104,7 +110,7 @@ async def _say(text: str, pause: float, *, cut: bool):
             await asyncio.sleep(pause)
     yield _chunk({}, "stop")
     usage = {"prompt_tokens": 7, "completion_tokens": len(words), "total_tokens": 7 + len(words)}
-    yield f"data: {json.dumps({'id': 'x', 'object': 'chat.completion.chunk', 'created': 1, 'model': 'scripted', 'choices': [], 'usage': usage})}\n\n"
+    yield _line(choices=[], usage=usage)
     yield "data: [DONE]\n\n"
 
 

@@ -26,8 +26,8 @@ def do(text: str = "tell", /, **orders: object) -> str:
 def _password(system: System) -> None:
     if not (CHROMIUM and DRIVER):
         missing("Chromium with its driver (Debian: chromium, chromium-driver)")
-    code = f"from aiops.people.models import User; u = User.objects.get(username='admin'); u.set_password('{PASSWORD}'); u.save()"
-    system.manage(code)
+    find = "from aiops.people.models import User; u = User.objects.get(username='admin')"
+    system.manage(f"{find}; u.set_password('{PASSWORD}'); u.save()")
 
 
 @pytest.fixture

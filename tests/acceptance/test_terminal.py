@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -64,10 +65,8 @@ def test_without_a_message_one_can_talk(system: System) -> None:
 
     def shows(text: str) -> bool:
         nonlocal seen
-        try:
+        with contextlib.suppress(BlockingIOError, OSError):
             seen += os.read(main, 65_536).decode(errors="replace")
-        except (BlockingIOError, OSError):
-            pass
         return text in seen
 
     eventually(lambda: shows("you ›"), what="the prompt")

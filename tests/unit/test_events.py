@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from aiops.events import types
@@ -11,7 +13,7 @@ from aiops.events.types import Event, EventId
 def test_ids_are_in_order_of_fence_then_number() -> None:
     ordered = [EventId(0, 1), EventId(1, 1), EventId(1, 10), EventId(1, types.HOUSE + 1), EventId(2, 1)]
     assert sorted(ordered, key=lambda e: (e.fence, e.seq)) == ordered
-    assert all(a < b for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(a < b for a, b in pairwise(ordered))
 
 
 @pytest.mark.parametrize("text", ["", "1", "1-", "-1", "a-b", "1-2-3", "١-١", "9" * 60 + "-1"])

@@ -1,0 +1,14 @@
+FROM python:3.11-slim AS build
+WORKDIR /build
+COPY requirements.lock ./
+RUN python -m venv /opt/aiops && /opt/aiops/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY . .
+RUN /opt/aiops/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --home-dir /data aiops && install -d -o aiops -g aiops -m 700 /data
+COPY --from=build /opt/aiops /opt/aiops
+ENV PATH=/opt/aiops/bin:$PATH AIOPS_HOME=/data PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LANGGRAPH_STRICT_MSGPACK=true
+USER aiops
+WORKDIR /data
+CMD ["aiops", "up", "--host", "0.0.0.0"]

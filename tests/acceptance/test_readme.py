@@ -1,0 +1,57 @@
+"""What the README shows, works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from config import env
+from tests.acceptance.system import BIN, System
+from tests.conftest import missing
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+TASKS = re.findall(
+    r"\*\*(.+?)\*\*.*?```sh\n(.*?)```", README.partition("## Five-minute tasks")[2].partition("\n## ")[0], re.DOTALL
+)
+
+
+def test_there_are_five_tasks() -> None:
+    assert len(TASKS) == 5
+
+
+def test_every_task_works_as_it_is_written(plain: System, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        missing("curl")
+    (tmp_path / ".aiops").symlink_to(plain.home)
+    path = f"{BIN}:{plain.env['PATH']}"
+    script = "set -e\n" + "\n".join(f"echo '=== {name}'\n{block}\necho" for name, block in TASKS)
+    script = script.replace("127.0.0.1:8000", f"127.0.0.1:{plain.port}")
+    environment = {**plain.env, "PATH": path}
+    del environment["AIOPS_HOME"]
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    parts = {p.split("\n")[0]: p for p in done.stdout.split("=== ")[1:]}
+    assert "| pid | name |" in parts["Ask from the terminal."]
+    assert '"state":"succeeded"' in parts["Ask through the API"]
+    assert "event: run.succeeded" in parts["Watch a run"]
+    assert "ok    queue runs" in parts["See what is going on"]
+    assert '"scope":"read"' in parts["Give it a key that can only read"]
+
+
+@pytest.mark.parametrize("block", re.findall(r"```ini\n(.*?)```", README, re.DOTALL))
+def test_every_setting_that_is_shown_is_one(block: str) -> None:
+    pairs = dict(line.split("=", 1) for line in block.splitlines() if "=" in line and not line.startswith("#"))
+    assert env.read(pairs)
+
+
+def test_the_first_answer_is_about_this_machine(plain: System) -> None:
+    run = plain.ended(plain.ask("what uses the most memory?")["run"]["id"])
+    assert [(s["server"], s["tool"], s["status"]) for s in run["steps"]] == [("host", "top_processes", "ok")]
+    assert "python" in run["answer"]
+    assert "No language model is configured" in run["answer"]

@@ -1,0 +1,122 @@
+"""The house stays in order: sizes, imports, names, documents that match the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aiops import dispatch
+from config import processes, reference
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [
+    p for folder in ("aiops", "workers", "config") for p in (ROOT / folder).rglob("*.py") if "migrations" not in p.parts
+]
+HEAVY = ("langchain", "langchain_core", "langgraph", "mcp", "langchain_mcp_adapters", "bm25s", "numpy")
+
+
+def in_a_fresh_process(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_no_file_is_longer_than_four_hundred_lines() -> None:
+    files = [*SOURCES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "aiops/web/static/web").glob("*")]
+    long = {str(p.relative_to(ROOT)): n for p in files if (n := len(p.read_text().splitlines())) > 400}
+    assert long == {}
+
+
+def test_the_web_loads_nothing_of_the_agent() -> None:
+    code = f"import config.asgi, sys; print([m for m in {HEAVY!r} if m in sys.modules])"
+    assert in_a_fresh_process(code).strip() == "[]"
+
+
+@pytest.mark.parametrize("part", ["up", "chat", "runs"])
+def test_commands_start_without_django_or_the_agent(part: str) -> None:
+    code = (
+        "import sys; sys.argv = ['aiops', %r, '--help']\n"
+        "from config.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print('loaded', [m for m in ('django', 'celery', 'langchain') if m in sys.modules])"
+    )
+    assert in_a_fresh_process(code % part).strip().endswith("loaded []")
+
+
+def test_celery_publishes_to_our_broker_wherever_django_is_set_up() -> None:
+    code = (
+        "import threading, django; django.setup()\n"
+        "from celery import current_app\n"
+        "threading.Thread(target=lambda: print(current_app.main, current_app.conf.broker_url[:8])).start()"
+    )
+    assert in_a_fresh_process(code).strip() == "aiops redis://"
+
+
+def test_every_task_name_has_a_task() -> None:
+    code = (
+        "import django; django.setup()\nimport config.celery as c, workers.runs, workers.upkeep\n"
+        "c.app.finalize(); print(sorted(n for n in c.app.tasks if n.startswith('aiops.')))"
+    )
+    names = sorted([dispatch.RUN_TASK, dispatch.UPKEEP_TASK, dispatch.CANARY_TASK])
+    assert in_a_fresh_process(code).strip() == str(names)
+
+
+def test_migrations_are_complete() -> None:
+    call = "from django.core.management import call_command; call_command('makemigrations', check=True, verbosity=0)"
+    in_a_fresh_process(f"import django; django.setup(); {call}")
+
+
+def test_the_readme_and_the_example_tell_every_variable() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert reference.readme(text) == text, "run: python -m config.reference"
+    assert (ROOT / ".env.example").read_text() == reference.example()
+
+
+def test_every_error_code_is_in_the_documents() -> None:
+    listed = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs/errors.md").read_text(), re.MULTILINE))
+    source = "\n".join(p.read_text() for p in SOURCES if p.name not in ("schema.py", "doctor.py"))
+    used = set(re.findall(r'(?:^    code(?:: str)?|\bcode|"code") ?[=:] ?"(\w+)"', source, re.MULTILINE))
+    used |= set(re.findall(r'body\(\s*\d{3}, "(\w+)"|_fail\(request, \d{3}, "(\w+)"', source)[0]) - {""}
+    notices = {"degraded", "tool_server_down", "memory_rebuilt", "memory_unavailable"}
+    assert used - listed - notices == set()
+
+
+def test_the_processes_are_the_same_everywhere() -> None:
+    plain = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    plain = {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", command) for name, command in plain.items()}
+    ours = {
+        "web": processes.web("127.0.0.1", 8000),
+        "worker-runs": processes.worker_runs(1, concurrency=250),
+        "worker-upkeep": processes.worker_upkeep(),
+        "beat": processes.beat(),
+        "flower": processes.flower(5555),
+    }
+    assert plain == {name: " ".join(command[2:]) for name, command in ours.items()}
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name, command in plain.items():
+        assert services[name]["command"] == command.replace("127.0.0.1", "0.0.0.0")
+        assert services[name]["read_only"]
+
+
+def test_the_lock_files_name_no_index_and_hash_everything() -> None:
+    for name in ("requirements.lock", "requirements-test.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        pinned = re.findall(r"^[a-z0-9][\w.\-]*(?:\[.*?\])?==", text, re.MULTILINE)
+        assert len(pinned) > 60
+        assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_every_direct_dependency_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locked = (ROOT / "requirements.lock").read_text().lower()
+    for requirement in project["dependencies"]:
+        name = re.match(r"[\w.\-]+", requirement)[0].lower()
+        assert re.search(rf"^{re.escape(name)}(\[.*\])?==", locked, re.MULTILINE), name
