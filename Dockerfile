@@ -8,7 +8,7 @@ RUN /opt/aiops/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /data aiops && install -d -o aiops -g aiops -m 700 /data
 COPY --from=build /opt/aiops /opt/aiops
-ENV PATH=/opt/aiops/bin:$PATH AIOPS_HOME=/data PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LANGGRAPH_STRICT_MSGPACK=true
+ENV PATH=/opt/aiops/bin:$PATH AIOPS_HOME=/data PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER aiops
 WORKDIR /data
 CMD ["aiops", "up", "--host", "0.0.0.0"]

@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "aiops.web.throttle.pages",
 ]
 ROOT_URLCONF = "config.urls"
 TEMPLATES = [

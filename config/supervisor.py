@@ -116,7 +116,6 @@ class Supervisor:
                 except subprocess.TimeoutExpired:
                     self._say(f"{child.name} did not end in time and is killed.")
                     _signal(child, signal.SIGKILL)
-                    child.process.wait()
         for child in self.children:
             if child.follower is not None:
                 child.follower.join(timeout=1)

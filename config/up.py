@@ -133,7 +133,6 @@ class Up:
     def _environment(self) -> dict[str, str]:
         env = {**os.environ, "AIOPS_HOME": str(self._home.path), "PYTHONUNBUFFERED": "1"}
         env.setdefault("AIOPS_DRAIN_S", DRAIN_S)
-        env["LANGGRAPH_STRICT_MSGPACK"] = "true"
         if not self._settings.secret_key.get_secret_value():
             self._home.secret(self._home.secret_key)
             env["AIOPS_SECRET_KEY_FILE"] = str(self._home.secret_key)

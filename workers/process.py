@@ -13,10 +13,9 @@ import uuid
 import redis
 from django.conf import settings as django_settings
 from django.db import connection
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.memory import InMemorySaver
 
 from aiops import keyspace, log
+from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.memory.redis import RedisSaver
 from aiops.agent.values import Limits
 from aiops.conversations import transitions
@@ -118,9 +117,9 @@ class Process:
             self._listen(keyspace.async_client(s.redis_url.get_secret_value(), retries=0))
         )
 
-    def _memory(self) -> BaseCheckpointSaver[str]:
+    def _memory(self) -> RedisSaver | ProcessSaver:
         if self.settings.checkpointer == "memory":
-            return InMemorySaver()
+            return ProcessSaver()
         client = keyspace.async_client(self.settings.memory_redis, retries=MEMORY_RETRIES)
         ttl_s = self.settings.memory_ttl_s + self.settings.memory_grace_s
         return RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=ttl_s)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
-from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from aiops.agent.memory.process import ProcessSaver
+from aiops.agent.memory.redis import RedisSaver
 from aiops.agent.values import Limits
 from aiops.conversations.transcript import Utterance
 from aiops.conversations.transitions import Claim
@@ -49,7 +50,7 @@ class Bench:
     settings: Settings
     limits: Limits
     redis: redis.asyncio.Redis
-    memory: BaseCheckpointSaver[Any]
+    memory: RedisSaver | ProcessSaver
     tools: ToolPool
     redactor: Redactor
     in_thread: Callable[..., Coroutine[Any, Any, Any]]

@@ -9,13 +9,12 @@ from typing import Any, cast
 import redis
 from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, RemoveMessage
-from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphBubbleUp, GraphRecursionError
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from aiops import log
 from aiops.agent import build
-from aiops.agent.memory.redis import RedisSaver
+from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.values import ModelSpec
 from aiops.conversations import queueing, transitions
 from aiops.conversations.models import Run
@@ -162,7 +161,7 @@ class _Telling:
             return await self._memory.aget_tuple(self._config)
         except (redis.RedisError, OSError) as error:
             logger.warning("memory.unavailable", error=str(error))
-            self._memory = InMemorySaver()
+            self._memory = ProcessSaver()
             await self._notice("memory_unavailable", "Memory cannot be reached: I go on from the transcript.")
             return None
 
@@ -203,11 +202,9 @@ class _Telling:
 
     async def _tidy(self) -> None:
         """Keep only the latest checkpoint; a failure costs room, not the answer."""
-        if not isinstance(self._memory, RedisSaver):
-            return
         try:
             await self._memory.akeep_latest(self._assignment.conversation_id)
-            self._remembered = True
+            self._remembered = self._memory is self._bench.memory
         except (redis.RedisError, OSError) as error:
             logger.warning("memory.not_tidied", error=str(error))
 

@@ -11,6 +11,7 @@ from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.test_utils import generate_checkpoint, generate_config, generate_metadata
 
 from aiops import keyspace, settings
+from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.memory.redis import RedisSaver
 
 
@@ -20,6 +21,22 @@ def client() -> redis.asyncio.Redis:
 
 def saver_over(connection: redis.asyncio.Redis, ttl_s: int = 100) -> RedisSaver:
     return RedisSaver(connection, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=ttl_s)
+
+
+async def test_memory_in_the_process_passes_too_and_keeps_only_the_latest() -> None:
+    @checkpointer_test(name="ProcessSaver")
+    async def factory() -> AsyncIterator[ProcessSaver]:
+        yield ProcessSaver()
+
+    assert (await validate(factory)).passed_all_base()
+    saver = ProcessSaver()
+    config: Any = generate_config("t")
+    for n in range(5):
+        checkpoint = generate_checkpoint(channel_values={"a": n}, channel_versions={"a": n + 1})
+        config = await saver.aput(config, checkpoint, generate_metadata(), {"a": n + 1})
+    await saver.akeep_latest("t")
+    assert [c.checkpoint["channel_values"] async for c in saver.alist(generate_config("t"))] == [{"a": 4}]
+    assert len(saver.blobs) == 1
 
 
 async def test_every_base_test_of_the_conformance_suite_passes() -> None:

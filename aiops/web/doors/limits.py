@@ -77,6 +77,7 @@ class Limits:
 def _secure(message: Message, *, path: str) -> None:
     headers = MutableHeaders(scope=message)
     headers.setdefault("Content-Security-Policy", DOCS_CSP if path == DOCS_PATH else CSP)
+    headers.setdefault("Cache-Control", "no-cache" if path.startswith("/static/") else "private, no-store")
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("Referrer-Policy", "same-origin")

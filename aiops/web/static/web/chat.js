@@ -168,6 +168,7 @@ box.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); form.requestSubmit(); }
 });
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && event.target.type === "search") { document.body.classList.remove("with-sidebar"); box.focus(); return; }
   if (event.key === "Escape" && !document.querySelector("dialog[open]") && running()) ACTIONS.stop().catch((error) => complain(error.message));
   if ((event.ctrlKey || event.metaKey) && event.key === "k") { event.preventDefault(); document.body.classList.add("with-sidebar"); document.querySelector("[type=search]").focus(); }
 });

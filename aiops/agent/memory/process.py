@@ -1,0 +1,20 @@
+"""Memory inside one process: lost with it, shared with no other; for tests, and when memory's server is away."""
+
+from __future__ import annotations
+
+from langgraph.checkpoint.memory import InMemorySaver
+
+
+class ProcessSaver(InMemorySaver):
+    """LangGraph's own saver in memory, which can forget all but the latest checkpoint."""
+
+    async def akeep_latest(self, thread_id: str) -> None:
+        """Remove everything but each namespace's latest checkpoint and its values."""
+        for ns, checkpoints in self.storage.get(thread_id, {}).items():
+            latest = max(checkpoints, default="")
+            for old in [id_ for id_ in checkpoints if id_ != latest]:
+                del checkpoints[old]
+                self.writes.pop((thread_id, ns, old), None)
+            versions = self.serde.loads_typed(checkpoints[latest][0])["channel_versions"] if latest else {}
+            for key in [k for k in self.blobs if k[:2] == (thread_id, ns) and versions.get(k[2]) != k[3]]:
+                del self.blobs[key]
