@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test lint bench lock clean
+.PHONY: run test lint lock clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
@@ -17,9 +17,6 @@ lint: $(VENV)/.test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy aiops workers config
 	@$(BIN)/lint-imports --no-cache
-
-bench: $(VENV)/.test
-	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "aiops needs Python 3.11 or newer: install python3 and python3-venv."; exit 1; }

@@ -1,5 +1,6 @@
 """Where everything in Django is."""
 
+from django.apps import apps
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
@@ -11,6 +12,11 @@ from aiops.web.api.runs import Runs
 from aiops.web.api.tokens import Tokens
 from aiops.web.api.upkeep import RunJob
 from aiops.web.pages import chat, failures, sign_in
+
+admin.site.site_header = admin.site.site_title = "aiops administration"
+for model in apps.get_app_config("django_celery_beat").get_models():
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)  # whoever edits these could have any task run
 
 router = SimpleRouter(use_regex_path=False)
 router.register("conversations", Conversations)

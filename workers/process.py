@@ -15,12 +15,14 @@ from django.conf import settings as django_settings
 from django.db import connection
 
 from aiops import keyspace, log
+from aiops.agent.llm import handlers
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.memory.redis import RedisSaver
 from aiops.agent.values import Limits
 from aiops.conversations import transitions
+from aiops.errors import Refused, RunFailed
 from aiops.events.redaction import Redactor
-from aiops.registry import tool_servers
+from aiops.registry import models, tool_servers
 from aiops.runs import rows, story
 from aiops.runs.ports import Bench
 from aiops.runs.stopping import Stop
@@ -48,6 +50,7 @@ class Process:
 
     def start(self) -> None:
         """Start the threads, connect to tool servers, and listen for requests to stop runs."""
+        self._warm()
         self.loop.start()
         self.leases.start()
         self.loop.submit(self._open()).result(timeout=30)
@@ -91,6 +94,13 @@ class Process:
         if self.leases.count:
             logger.info("drain.handing_back", runs=self.leases.count)
             self.leases.drain()
+
+    def _warm(self) -> None:
+        """Import the default model's package now: on the loop, at the first question, it would hold up every run."""
+        try:
+            handlers.make(models.choose(self.settings, {}), timeout_s=self.settings.model_timeout_s)
+        except (Refused, RunFailed) as error:
+            logger.warning("model.not_ready", reason=error.detail)
 
     async def _open(self) -> None:
         s = self.settings

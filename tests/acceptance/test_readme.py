@@ -37,7 +37,7 @@ def test_every_task_works_as_it_is_written(plain: System, tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stdout + done.stderr
     parts = {p.split("\n")[0]: p for p in done.stdout.split("=== ")[1:]}
-    assert "| pid | name |" in parts["Ask from the terminal."]
+    assert "| Pid | Name |" in parts["Ask from the terminal."]
     assert '"state":"succeeded"' in parts["Ask through the API"]
     assert "event: run.succeeded" in parts["Watch a run"]
     assert "ok    queue runs" in parts["See what is going on"]

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 MOST_ROWS = 25
+UNITS = {"mb": "MB", "percent": "%", "ms": "ms", "mbit": "Mbit/s"}
 
 
 def as_markdown(text: str) -> str:
@@ -56,4 +57,8 @@ def _inline(value: Any) -> str:
 
 
 def _label(key: str) -> str:
-    return str(key).replace("_", " ")
+    """Return a JSON name as words, its unit in brackets: memory_mb → Memory (MB)."""
+    words, _, unit = str(key).rpartition("_")
+    label = f"{words} ({UNITS[unit]})" if words and unit in UNITS else str(key)
+    label = label.replace("_", " ")
+    return label[:1].upper() + label[1:]

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -41,6 +41,7 @@ def make(django: ASGIApp) -> Starlette:
     packages: list[Any] = [p if isinstance(p, tuple) else (p, "static") for p in STATIC]
     return Starlette(
         routes=[
+            Route("/favicon.ico", _icon),
             Route("/health/live", _live),
             Route("/health/ready", _ready),
             Route("/api/runs/{id}/events", sse.events),
@@ -89,6 +90,10 @@ async def _look_at_rows(hub: Hub) -> None:
 def _ended_among(run_ids: list[str]) -> list[str]:
     unfinished = Run.objects.filter(pk__in=run_ids, state__in=Run.UNFINISHED).values_list("pk", flat=True)
     return sorted(set(run_ids) - {str(pk) for pk in unfinished})
+
+
+async def _icon(request: Request) -> Response:
+    return RedirectResponse("/static/web/icon.svg", status_code=301)
 
 
 async def _live(request: Request) -> Response:
