@@ -51,8 +51,8 @@ def _options(url: str) -> dict[str, Any]:
 
 
 def client(url: str) -> redis.Redis:
-    """Return a blocking client that gives a broken server up within about four seconds."""
-    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 1)
+    """Return a blocking client: a broken connection is opened once more, a silent server is given up after 2 s."""
+    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 1, supported_errors=(redis.ConnectionError,))
     options = {**_options(url), "socket_timeout": 2, "socket_connect_timeout": 1}
     made: redis.Redis = redis.Redis.from_url(url, retry=retry, **options)
     return made

@@ -27,7 +27,7 @@ app.conf.update(
     broker_connection_timeout=2,
     broker_transport_options=(
         {
-            "socket_timeout": 5,
+            "socket_timeout": 3,
             "socket_connect_timeout": 2,
             "health_check_interval": 10,
             "retry_on_timeout": False,

@@ -208,6 +208,20 @@ def test_a_run_outlasts_a_restart_of_valkey(system: System) -> None:
     assert [e.event for e in system.events(run["id"])][-1] == "run.succeeded"
 
 
+def test_a_frozen_valkey_holds_nobody_up_and_nothing_is_lost(system: System) -> None:
+    server = system.processes("valkey-server")[0]
+    server.suspend()
+    try:
+        begun = time.monotonic()
+        accepted = [system.ask(f"question {n}", {}) for n in range(3)]
+        assert time.monotonic() - begun < 3
+        assert system.run(accepted[0]["run"]["id"])["state"] == "queued"
+    finally:
+        server.resume()
+    for one in accepted:
+        assert_answered_once(system, one, words(5))
+
+
 def test_a_tool_server_killed_in_mid_call_is_told_and_comes_back(system: System, marks: Path) -> None:
     key = uuid.uuid4().hex
     accepted = system.ask("look", {"call": "counting_look", "args": {"key": key, "seconds": 6}, "id": key})

@@ -29,6 +29,15 @@ def depth(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return held
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The reaper's own clock, in seconds."""
+    now = [100.0]
+    monkeypatch.setattr(reaper.time, "monotonic", lambda: now[0])
+    reaper._suspected.clear()
+    return now
+
+
 def grow_old(*runs: Run) -> None:
     for n, run in enumerate(runs):
         age = timedelta(minutes=10) - timedelta(seconds=n)
@@ -64,12 +73,29 @@ def test_a_poisoned_run_keeps_what_it_had_said(ask: Ask, sent: list[str], depth:
     assert Message.objects.get(pk=run.answer_id).text == "half of"
 
 
-def test_a_message_that_the_queue_lost_is_sent_again(ask: Ask, sent: list[str], depth: list[int]) -> None:
+def test_a_message_that_the_queue_lost_is_sent_again(
+    ask: Ask, sent: list[str], depth: list[int], clock: list[float]
+) -> None:
     lost, waiting = ask(), ask()
     grow_old(lost, waiting)
     depth[0] = 1  # first in, first out: the older one is missing
+    assert reaper.work(SETTINGS)["sent_again"] == 0
+    clock[0] += 3
     assert reaper.work(SETTINGS)["sent_again"] == 1
     assert sent == [str(lost.pk)]
+
+
+def test_a_message_on_its_way_to_a_claim_is_not_copied(
+    ask: Ask, sent: list[str], depth: list[int], clock: list[float]
+) -> None:
+    grow_old(*[ask() for _ in range(3)])
+    depth[0] = 2
+    for _ in range(3):  # another one is on its way at each look
+        assert reaper.work(SETTINGS)["sent_again"] == 0
+        oldest = Run.objects.filter(state="queued").order_by("sent_at").first()
+        assert transitions.claim(str(oldest.pk), worker="w", lease_s=100)
+        depth[0] -= 1
+        clock[0] += 3
 
 
 def test_a_backlog_is_never_copied(ask: Ask, sent: list[str], depth: list[int]) -> None:

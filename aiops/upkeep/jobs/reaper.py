@@ -1,12 +1,15 @@
 """Takes back runs whose worker fell silent, and sends again what the queue lost. Never copies a backlog.
 
 A queued run's message is lost when the queue holds fewer messages than runs were sent: queues are first in, first out,
-so it is the oldest that are missing.
+so it is the oldest that are missing. A message between the queue and its claim looks the same for a moment, so a run is
+sent again only when it was suspected before and still waits.
 """
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -23,7 +26,12 @@ MOST_AT_ONCE = 1_000
 PATIENCE_S = 4.0
 """A message this young may be between the queue and its claim."""
 
+SUSPICION_S = 1.5
+"""A run must look lost this long; a claim takes milliseconds."""
+
 logger = log.get(__name__)
+_suspected: dict[UUID, float] = {}
+"""Runs that looked lost at the last look, and since when (monotonic seconds)."""
 
 
 def work(settings: Settings) -> dict[str, int]:
@@ -70,7 +78,7 @@ def _send_again() -> int:
         except Unavailable as error:
             logger.warning("reaper.queue_unseen", error=error.detail)
             return 0
-        due += list(oldest_first.values_list("pk", flat=True)[: min(max(lost, 0), MOST_AT_ONCE)])
+        due += _still_lost(list(oldest_first.values_list("pk", flat=True)[: min(max(lost, 0), MOST_AT_ONCE)]))
     count = 0
     for run_id in due:
         if not queueing.send(run_id):
@@ -78,3 +86,12 @@ def _send_again() -> int:
         count += 1
         logger.warning("run.sent_again", run=str(run_id))
     return count
+
+
+def _still_lost(looks_lost: list[UUID]) -> list[UUID]:
+    """Remember who looks lost now, and return those who have for a while."""
+    now = time.monotonic()
+    since = {run_id: _suspected.get(run_id, now) for run_id in looks_lost}
+    _suspected.clear()
+    _suspected.update(since)
+    return [run_id for run_id, first in since.items() if now - first >= SUSPICION_S]

@@ -11,13 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from aiops.conversations import queueing
+from aiops import dispatch
+from aiops.conversations import transitions
 from aiops.conversations.acceptance import Accepted, Question, accept
 from aiops.conversations.models import Run
 from aiops.events import stream, types
 from aiops.people.models import User
 from aiops.registry import models
-from aiops.web import cancelling
+from aiops.web import background, cancelling
 from aiops.web.api import creating
 from aiops.web.api.shapes import ChatIn, ChatOut
 
@@ -53,7 +54,7 @@ def ask(user: User, asked: dict[str, Any]) -> dict[str, Any]:
         options=options,
     )
     accepted = accept(user, question, max_queued=settings.max_queued_runs)
-    transaction.on_commit(lambda: _send(accepted, ttl_s=settings.stream_ttl_s))
+    transaction.on_commit(lambda: background.later(_send, accepted, ttl_s=settings.stream_ttl_s))
     run = accepted.run
     return {"conversation": str(run.conversation_id), "message": str(run.message_id), "run": reference(run)}
 
@@ -71,5 +72,5 @@ def _send(accepted: Accepted, *, ttl_s: int) -> None:
     queued = types.make(run_id, types.EventId(0, 1), types.QUEUED, {"ahead": accepted.ahead})
     stream.append_now(run_id, queued, ttl_s=ttl_s)
     cancelling.announce(accepted.stopped)
-    if not accepted.ahead:
-        queueing.send(run_id)
+    if not accepted.ahead and not dispatch.run(run_id):
+        transitions.mark_sent(run_id, sent=False)
