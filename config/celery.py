@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")  # read when langgraph is imported
 
 from celery import Celery
+from celery.signals import setup_logging
 from django.conf import settings as django_settings
 from kombu import Exchange, Queue
 
@@ -20,6 +21,13 @@ REDIS = SETTINGS.broker.startswith("redis")
 RETRY: dict[str, Any] = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 
 app = Celery("aiops", set_as_current=True)
+
+
+@setup_logging.connect(weak=False)
+def keep_our_logging(**_: Any) -> None:
+    """Listen to the signal, which tells Celery to leave logging as ``aiops.log`` has set it."""
+
+
 app.conf.update(
     broker_url=SETTINGS.broker,
     broker_connection_retry_on_startup=True,

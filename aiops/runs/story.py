@@ -46,7 +46,7 @@ async def answer(assignment: Assignment, bench: Bench, stop: Stop) -> None:
         ttl_s=bench.settings.stream_ttl_s,
     )
     recorder = Recorder(assignment, bench, events)
-    telling = _Telling(assignment, bench, recorder)
+    telling = _Telling(assignment, bench, recorder, stop)
     deadline = asyncio.timeout(assignment.deadline_s)
     state, failure = State.SUCCEEDED, None
     with log.bind(run=assignment.claim.run_id, conversation=assignment.conversation_id):
@@ -115,7 +115,8 @@ async def _conclude(
 class _Telling:
     """The part of a run that can be stopped at any point, and what is known when it is."""
 
-    def __init__(self, assignment: Assignment, bench: Bench, recorder: Recorder) -> None:
+    def __init__(self, assignment: Assignment, bench: Bench, recorder: Recorder, stop: Stop) -> None:
+        self._stop = stop
         self._assignment = assignment
         self._bench = bench
         self._recorder = recorder
@@ -152,6 +153,7 @@ class _Telling:
         )
         async with contextlib.aclosing(streamed) as steps:
             async for mode, payload in steps:
+                self._stop.check()
                 await (self._words(payload) if mode == "messages" else self._update(payload))
         await self._tidy()
 

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,7 +93,12 @@ class System:
 
     def processes(self, part: str) -> list[psutil.Process]:
         """Return our processes whose command line has this part, such as ``-Q runs``."""
-        return [p for p in psutil.Process(self.pid).children(recursive=True) if part in " ".join(p.cmdline())]
+        found = []
+        for process in psutil.Process(self.pid).children(recursive=True):
+            with suppress(psutil.Error):  # it may be gone by now
+                if part in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
 
     def signal(self, number: signal.Signals, *, worker: str = "") -> None:
         """Signal the worker of that name (host:pid:…), or all of the runs queue."""

@@ -20,6 +20,14 @@ from tests.acceptance.system import BIN, System, answer_of, eventually
 SLOW = {"words": 60, "pause": 0.05}
 
 
+@pytest.fixture(autouse=True)
+def _thaw(system: System) -> Iterator[None]:
+    """Let a failed test leave no frozen process to the next."""
+    yield
+    for process in [*system.processes("-Q runs"), *system.processes("valkey-server")]:
+        process.resume()
+
+
 def words(count: int) -> str:
     return " ".join(f"w{n}" for n in range(count))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 
 import httpx
@@ -76,6 +77,13 @@ def error(status: int, **headers: str) -> Exception:
     return made
 
 
+def interrupted() -> BaseException:
+    """Return a cancellation that came while a broken connection was handled."""
+    cancelled = asyncio.CancelledError()
+    cancelled.__context__ = httpx.ConnectError("no")
+    return cancelled
+
+
 SPEC = ModelSpec("openai", "m", base_url="http://m")
 
 
@@ -93,10 +101,11 @@ SPEC = ModelSpec("openai", "m", base_url="http://m")
         (TimeoutError(), "model_timeout", False),
         (httpx.ReadTimeout("late"), "model_timeout", False),
         (KeyError("choices"), "model_nonsense", False),
+        (interrupted(), "model_nonsense", False),
     ],
 )
 def test_each_failure_has_its_code_and_only_passing_ones_are_tried_again(
-    failure: Exception, code: str, transient: bool
+    failure: BaseException, code: str, transient: bool
 ) -> None:
     assert failures.explain(failure, SPEC).code == code
     assert failures.is_transient(failure) is transient

@@ -23,7 +23,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if seen is None:
             return
         yield seen
-        seen = seen.__cause__ or seen.__context__
+        seen = seen.__cause__
 
 
 def status_of(error: BaseException) -> int | None:
@@ -44,6 +44,8 @@ def is_timeout(error: BaseException) -> bool:
 
 def is_transient(error: BaseException) -> bool:
     """Return whether the same call may work in a moment: 408, 429, 5xx, or a broken connection; never a timeout."""
+    if not isinstance(error, Exception):
+        return False  # a cancellation is obeyed, whatever it interrupted
     status = status_of(error)
     if status is not None:
         return status in (408, 429) or status >= 500
