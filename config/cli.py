@@ -54,8 +54,8 @@ def doctor(as_json: bool) -> None:
     """Look at each part: what was seen, and the cure."""
     from config import management
 
-    os.environ["LOG_LEVEL"] = "ERROR"  # what the parts log would only blur the findings
     management.use_home()
+    os.environ["LOG_LEVEL"] = "ERROR"  # what the parts log would only blur the findings
     from config import doctor as examination
 
     sys.exit(examination.run(as_json=as_json))
@@ -130,5 +130,18 @@ def runs_cancel(run_ids: tuple[str, ...], url: str | None) -> None:
     sys.exit(terminal.cancel(connect(url), run_ids))
 
 
+def run() -> None:
+    """Run the command line; a reader that went away or a full disk ends it without a traceback."""
+    try:
+        main(standalone_mode=True)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(f"aiops: {error}")
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -24,8 +24,9 @@ def connect(url: str | None) -> Client:
         sys.exit(f"aiops: {error.filename} cannot be read ({error.strerror}): set AIOPS_URL and AIOPS_TOKEN.")
     if not address:
         sys.exit(
-            f"aiops: no server runs from {home.path}: start one with `aiops up`, or set AIOPS_URL and AIOPS_TOKEN."
+            f"aiops: no server runs from {home.path}: start one with `aiops up`, "
+            "or set AIOPS_HOME to another home, or AIOPS_URL and AIOPS_TOKEN."
         )
     if not token:
-        sys.exit("aiops: there is no token: set AIOPS_TOKEN.")
+        sys.exit(f"aiops: there is no token in {home.token}: set AIOPS_TOKEN, or start `aiops up`, which writes one.")
     return Client(address, token)

@@ -29,6 +29,7 @@ from aiops.registry.tool_servers import BadToolServer  # noqa: E402
 from aiops.tools.pool import Catalogue, ToolPool  # noqa: E402
 from aiops.upkeep import ledger  # noqa: E402
 from aiops.upkeep.models import JobRun  # noqa: E402
+from config.home import Home  # noqa: E402
 
 SETTINGS = django_settings.SETTINGS
 CANARY_S = 6.0
@@ -52,7 +53,7 @@ def run(*, as_json: bool) -> int:
     """Look at everything and print it; 1 when a required part is down."""
     findings = [finding for look in LOOKS for finding in look()]
     if as_json:
-        print(json.dumps([asdict(f) for f in findings], indent=2))
+        print(json.dumps([{**asdict(f), "cure": "" if f.ok else f.cure} for f in findings], indent=2))
     else:
         for f in findings:
             mark = "ok  " if f.ok else "DOWN" if f.required else "warn"
@@ -94,6 +95,21 @@ def redis_server() -> list[Finding]:
         except redis.RedisError as error:
             found.append(Finding(part, False, str(error), cure))
     return found
+
+
+def web() -> list[Finding]:
+    """Whether the pages and the API answer, where this home's ``aiops up`` or AIOPS_PUBLIC_URL says they are."""
+    kept = Home(SETTINGS.home).address
+    address = kept.read_text().strip() if kept.exists() else SETTINGS.public_url
+    if not address:
+        return [Finding("web", False, f"nothing runs from {SETTINGS.home.absolute()}", "Start `aiops up`.")]
+    try:
+        answer = httpx.get(f"{address}/health/ready", timeout=5)
+    except httpx.HTTPError as error:
+        return [Finding("web", False, f"{address}: {error}", "Start `aiops up`, or see its log.")]
+    missing = ", ".join(answer.json()["degraded"]) if answer.is_success else ""
+    seen = f"{address} answered {answer.status_code}" + (f", without {missing}" if missing else "")
+    return [Finding("web", answer.is_success, seen, "See the web process's log.")]
 
 
 def queues() -> list[Finding]:
@@ -239,4 +255,4 @@ def _clock() -> list[Finding]:
     return [Finding("clock", apart_s < CLOCK_S, seen, "Set both clocks by NTP.", required=False)]
 
 
-LOOKS: list[Callable[[], list[Finding]]] = [database, redis_server, queues, beat, model, tools, machine]
+LOOKS: list[Callable[[], list[Finding]]] = [web, database, redis_server, queues, beat, model, tools, machine]

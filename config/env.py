@@ -115,6 +115,9 @@ def _contradictions(made: Settings) -> list[str]:
     key = made.secret_key.get_secret_value()
     if key and len(key) < 50:
         problems.append("AIOPS_SECRET_KEY=(hidden): too short; use 50 random characters or more, or remove it.")
+    for name, secret in (("OPENAI_API_KEY", made.openai_api_key), ("AIOPS_TOKEN", made.token)):
+        if not secret.get_secret_value().isascii():
+            problems.append(f"{name}=(hidden) has characters that no header can carry: copy it again.")
     for pattern in made.redact_patterns:
         try:
             regex.compile(pattern)

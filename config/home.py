@@ -27,6 +27,7 @@ class Home:
         self.valkey = self.path / "valkey"
         self.secret_key = self.path / "secret_key"
         self.token = self.path / "token"
+        self.first_password = self.path / "first_password"
         self.redis_url = self.path / "redis_url"
         self.address = self.path / "address"
         self.flower_password = self.path / "flower_password"

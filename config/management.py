@@ -19,12 +19,18 @@ def use_home() -> Home:
     except BadEnvironment as bad:
         sys.exit("aiops cannot start:\n" + "\n".join(f"  - {problem}" for problem in bad.problems))
     home = Home(settings.home)
-    for name, value, path in (
-        ("AIOPS_SECRET_KEY", settings.secret_key, home.secret_key),
-        ("REDIS_URL", settings.redis_url, home.redis_url),
-    ):
-        if not value.get_secret_value() and path.exists():
-            os.environ[f"{name}_FILE"] = str(path)
+    try:
+        for name, value, path in (
+            ("AIOPS_SECRET_KEY", settings.secret_key, home.secret_key),
+            ("REDIS_URL", settings.redis_url, home.redis_url),
+        ):
+            if not value.get_secret_value() and path.exists():
+                path.read_text()
+                os.environ[f"{name}_FILE"] = str(path)
+    except OSError as error:
+        sys.exit(f"aiops: {error.filename} cannot be read ({error.strerror}): run this as the home's owner.")
+    if not settings.secret_key.get_secret_value() and not home.secret_key.exists():
+        sys.exit(f"aiops: there is no home at {home.path}: start `aiops up` there, or set AIOPS_HOME to the right one.")
     return home
 
 

@@ -19,24 +19,29 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0, interactive=False)
-    print(json.dumps(_people(Path(sys.argv[1]))))
+    print(json.dumps({"name": _people(Path(sys.argv[1]), Path(sys.argv[2]))}))
 
 
-def _people(token_path: Path) -> dict[str, str]:
+def _people(token_path: Path, password_path: Path) -> str:
+    """Return the administrator's name; a password just made waits in its file until it has been shown."""
     from aiops.people import tokens
     from aiops.people.models import User
 
     administrator = User.objects.filter(is_superuser=True, is_active=True).order_by("date_joined").first()
-    made = {}
     if administrator is None:
-        made["password"] = secrets.token_urlsafe(12)
-        administrator = User.objects.create_superuser("admin", password=made["password"])
+        password = secrets.token_urlsafe(12)
+        _write(password_path, password)
+        administrator = User.objects.create_superuser("admin", password=password)
     if not token_path.exists() or tokens.find(token_path.read_text().strip()) is None:
         _, text = tokens.issue(administrator, name="aiops up")
-        token_path.touch(mode=0o600)
-        token_path.chmod(0o600)
-        token_path.write_text(text)
-    return {"name": administrator.username, **made}
+        _write(token_path, text)
+    return administrator.username
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from aiops.errors import Refused
@@ -121,6 +122,7 @@ class Up:
         self._wait(supervisor, self._is_ready, "aiops")
         self._home.write(self._home.address, self._local)
         print(self._screen(made), flush=True)
+        self._home.first_password.unlink(missing_ok=True)
 
     def _wait(self, supervisor: Supervisor, ready: Callable[[], bool], what: str) -> None:
         def done() -> bool:
@@ -147,7 +149,7 @@ class Up:
 
     def _prepare(self) -> dict[str, str]:
         """Migrate and make the first administrator, in a process of its own: this one stays small."""
-        command = [processes.PYTHON, "-m", "config.prepare", str(self._home.token)]
+        command = [processes.PYTHON, "-m", "config.prepare", str(self._home.token), str(self._home.first_password)]
         done = subprocess.run(command, env=self._env, capture_output=True, text=True, start_new_session=True)
         if self._asked.is_set():
             raise Stopped
@@ -186,17 +188,19 @@ class Up:
             return False
 
     def _screen(self, made: dict[str, str]) -> str:
-        password = made.get("password")
+        kept, name = self._home.first_password, made["name"]
+        signs_in = f"{name}   (password forgotten: aiops manage changepassword {name})"
+        if kept.exists():
+            signs_in = f"{name} / {kept.read_text()}   (shown this once)"
+        elsewhere = self._home.path != Path(".aiops").absolute()
+        chat = (f"AIOPS_HOME={self._home.path} " if elsewhere else "") + 'aiops chat "hello"'
         rows = [
             ("Address", self._env.get("AIOPS_PUBLIC_URL") or self._settings.public_url or self._local),
-            (
-                "Sign in",
-                f"{made['name']} / {password}   (shown this once)" if password else f"{made['name']}   (your password)",
-            ),
+            ("Sign in", signs_in),
             ("Model", _model(self._settings)),
             ("Data", str(self._home.path)),
             ("Logs", str(self._home.logs)),
-            ("API token", f'{self._home.token}   (the terminal uses it: aiops chat "hello")'),
+            ("API token", f"{self._home.token}   (used by: {chat})"),
         ]
         if self._options.flower:
             rows.append(("Flower", f"{self._env['AIOPS_FLOWER_URL']}   ({FLOWER_USER} / {self._home.flower_password})"))

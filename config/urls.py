@@ -2,6 +2,7 @@
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.decorators import login_required
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
@@ -27,7 +28,7 @@ urlpatterns = [
     path("api/chat/", Chat.as_view(), name="chat"),
     path("api/upkeep/<str:name>/run/", RunJob.as_view(), name="upkeep-run"),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
     path("api/", include(router.urls)),
     path("admin/login/", sign_in.SignIn.as_view()),
     path("admin/", admin.site.urls),

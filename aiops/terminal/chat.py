@@ -61,7 +61,7 @@ def _ask(
     """Ask and show; return (exit code, the conversation to go on with)."""
     asked = {"message": message, "conversation": conversation, "model": model}
     try:
-        accepted = client.post("/api/chat/", {name: value for name, value in asked.items() if value})
+        accepted = client.post("/api/chat/", {name: value for name, value in asked.items() if value is not None})
         conversation = accepted["conversation"]
         run_id = accepted["run"]["id"]
         try:

@@ -33,7 +33,11 @@ def list_(client: Client, *, state: str | None, limit: int, as_json: bool) -> in
     if not rows:
         print('There are no runs yet: aiops chat "hello"')
         return OK
-    table = Table("run", "state", "asked", "took", "answer", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("run", no_wrap=True, min_width=36)
+    for name in ("state", "asked", "took"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("answer", no_wrap=True, overflow="ellipsis")
     for row in rows:
         state_ = f"[{COLOURS[row['state']]}]{row['state']}[/]"
         said = " ".join((row["answer"] or row["partial"] or "").split())
@@ -81,7 +85,7 @@ def cancel(client: Client, run_ids: Sequence[str]) -> int:
 
 
 def _when(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromisoformat(text).astimezone().strftime("%m-%d %H:%M")
 
 
 def _took(run: dict[str, Any]) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 from aiops.tools.server import HANDSHAKE_S, RemoteTool, ServerDown, ToolResult, ToolServer
 from aiops.tools.values import ServerSpec
 
+RECONNECT_S = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
@@ -49,8 +51,13 @@ class ToolPool:
         )
 
     async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
-        """Call one tool; raises ServerDown or ToolTimeout."""
+        """Call one tool; raises ServerDown or ToolTimeout. A reading call whose server was lost is made once more."""
         server = self.servers.get(tool.server)
         if server is None:
             raise ServerDown(f"There is no tool server {tool.server!r}.")
+        try:
+            return await server.call(tool.remote_name, arguments)
+        except ServerDown:
+            if not (tool.read_only and await server.back(RECONNECT_S)):
+                raise
         return await server.call(tool.remote_name, arguments)

@@ -106,6 +106,14 @@ class ToolServer:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._settled.wait(), timeout_s)
 
+    async def back(self, timeout_s: float) -> bool:
+        """Wait for the server to be connected again; False when it is not in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self.connected:
+                    await asyncio.sleep(0.05)
+        return self.connected
+
     async def call(self, remote_name: str, arguments: dict[str, Any]) -> ToolResult:
         """Call a tool; raises ServerDown or ToolTimeout. What the tool itself reports comes back as a result."""
         tool = self._bound.get(remote_name)

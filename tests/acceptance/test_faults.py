@@ -230,15 +230,25 @@ def test_a_frozen_valkey_holds_nobody_up_and_nothing_is_lost(system: System) -> 
         assert_answered_once(system, one, words(5))
 
 
-def test_a_tool_server_killed_in_mid_call_is_told_and_comes_back(system: System, marks: Path) -> None:
+def test_a_tool_server_killed_in_a_reading_call_is_asked_again(system: System, marks: Path) -> None:
     key = uuid.uuid4().hex
-    accepted = system.ask("look", {"call": "counting_look", "args": {"key": key, "seconds": 6}, "id": key})
+    accepted = system.ask("look", {"call": "counting_look", "args": {"key": key, "seconds": 2}, "id": key})
     found = eventually(lambda: [line for line in marks.read_text().splitlines() if f"look {key}" in line])
+    os.kill(int(found[0].split()[-1]), signal.SIGKILL)
+    assert_answered_once(system, accepted, f"The tool said: seen {key} {words(5)}")
+    assert marks.read_text().count(f"look {key}") == 2
+
+
+def test_a_tool_server_killed_in_a_changing_call_is_told_and_comes_back(system: System, marks: Path) -> None:
+    key = uuid.uuid4().hex
+    accepted = system.ask("change", {"call": "counting_change", "args": {"key": key, "seconds": 6}, "id": key})
+    found = eventually(lambda: [line for line in marks.read_text().splitlines() if f"change {key}" in line])
     os.kill(int(found[0].split()[-1]), signal.SIGKILL)
     run = system.ended(accepted["run"]["id"])
     assert run["state"] == "succeeded", run
     assert "'counting'" in run["answer"]
     assert [step["status"] for step in run["steps"]] == ["error"]
+    assert marks.read_text().count(f"change {key}") == 1
     again = uuid.uuid4().hex
 
     def works() -> bool:

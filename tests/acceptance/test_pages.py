@@ -109,7 +109,10 @@ def test_two_tabs_of_one_conversation_follow_each_on_busy(browse: Open, choice: 
     page.one(f"select[name=on_busy] option[value={choice}]").click()
     page.ask(do("two", words=3))
     states = {"enqueue": ["succeeded", "succeeded"], "interrupt": ["cancelled", "succeeded"], "rollback": ["succeeded"]}
-    page.until(lambda: page.states() == states[choice], "the ends")
+    try:
+        page.until(lambda: page.states() == states[choice], "the ends")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {page.states()} {page.text('main')[-400:]}") from error
     assert page.texts(".answer")[-1] == "w0 w1 w2"
     page.driver.refresh()
     assert page.states() == states[choice]

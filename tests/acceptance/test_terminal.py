@@ -100,6 +100,7 @@ def test_doctor_finds_every_part_and_names_what_is_down(system: System) -> None:
     done = system.cli("doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     for part in (
+        "web",
         "database",
         "redis",
         "queue runs",
@@ -125,6 +126,17 @@ def test_doctor_fails_with_the_cure_when_parts_are_down(system: System) -> None:
     for part in ("database", "redis", "queue runs", "model"):
         assert f"DOWN  {part}" in done.stdout, done.stdout
     assert done.stdout.count("→") >= 4
+
+
+def test_a_reader_that_goes_away_ends_quietly(system: System) -> None:
+    system.ended(system.ask("tell", {})["run"]["id"])
+    done = subprocess.run(
+        f"{BIN / 'aiops'} runs list --json | head -c 20; {BIN / 'aiops'} runs list > /dev/full",
+        shell=True, env=system.env, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert "No space left on device" in done.stderr
 
 
 def test_without_a_server_the_cure_is_told(tmp_path: Path) -> None:
@@ -191,6 +203,22 @@ def test_every_wrong_variable_is_told_at_once(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     for name in ("AIOPS_LEASE_S", "REDIS_URL", "AIOPS_TYPO"):
         assert name in done.stderr
+
+
+def test_the_first_password_is_shown_even_when_the_first_start_was_interrupted(tmp_path: Path) -> None:
+    system = System(tmp_path / "h", AIOPS_WORKERS="1")
+    command = [str(BIN / "aiops"), "up", "--port", str(system.port)]
+    tmp_path.mkdir(exist_ok=True)
+    first = subprocess.Popen(command, env=system.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    eventually((system.home / "first_password").exists, within_s=20, what="the administrator")
+    first.send_signal(signal.SIGINT)
+    said = "".join(first.communicate(timeout=15))
+    assert "Traceback" not in said
+    assert "shown this once" not in said
+    system.start()
+    assert any("admin / " in line and "shown this once" in line for line in system.output)
+    assert not (system.home / "first_password").exists()
+    assert system.stop() == 0
 
 
 def test_everything_that_is_written_belongs_to_its_owner_alone(system: System) -> None:

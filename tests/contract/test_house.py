@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -120,3 +121,17 @@ def test_every_direct_dependency_is_locked() -> None:
     for requirement in project["dependencies"]:
         name = re.match(r"[\w.\-]+", requirement)[0].lower()
         assert re.search(rf"^{re.escape(name)}(\[.*\])?==", locked, re.MULTILINE), name
+
+
+def test_what_the_program_imports_is_locked_for_running_it() -> None:
+    """A package that only the test tools bring would be missing where nobody tests."""
+    locked = {
+        n.replace("_", "-")
+        for n in re.findall(r"^([\w.\-]+)(?:\[.*\])?==", (ROOT / "requirements.lock").read_text(), re.M)
+    }
+    homes = importlib.metadata.packages_distributions()
+    for path in SOURCES:
+        for name in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE):
+            if name in sys.stdlib_module_names or name in ("aiops", "workers", "config"):
+                continue
+            assert {d.lower().replace("_", "-") for d in homes[name]} & locked, f"{path}: {name}"

@@ -38,6 +38,7 @@ def test_each_host_tool_is_found_by_its_question(tools: list[dict], tool: str, q
 @pytest.mark.parametrize(
     ("question", "arguments"),
     [
+        ("is nginx running?", {"name_or_pid": "nginx"}),
         ("top 3 processes by cpu", {"by": "cpu", "limit": 3}),
         ("show process nginx", {"name_or_pid": "nginx"}),
         ("is the process 'my daemon' running", {"name_or_pid": "my daemon"}),

@@ -77,6 +77,11 @@ def _value(
         if numbers:
             return numbers.pop(0)
         leads = "|".join(re.escape(noun) for noun in [name, *nouns])
+        running = re.search(
+            r"\bis\s+(?:the\s+)?([\w.\-]+)\s+(?:process\s+|service\s+)?running", question, re.IGNORECASE
+        )
+        if running:
+            return running.group(1)
         after = re.search(rf"\b(?:{leads})\s+(?:named |called |of )?([\w.\-/]+)", question, re.IGNORECASE)
         return after.group(1) if after and after.group(1).lower() not in STOP_WORDS else None
     return None

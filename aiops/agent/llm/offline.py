@@ -75,7 +75,7 @@ class OfflineModel(BaseChatModel):
         for message in reversed(messages):
             if not isinstance(message, ToolMessage):
                 break
-            failed = "The tool failed: " if message.status == "error" else ""
+            failed = "The tool failed:\n\n" if message.status == "error" else ""
             results.append(f"{failed}{as_markdown(message.text)}")
         return "\n\n".join([*reversed(results), NO_MODEL])
 

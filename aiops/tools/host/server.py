@@ -82,7 +82,7 @@ def top_processes(by: Literal["memory", "cpu"] = "memory", limit: int = 10) -> d
 
 
 def process(name_or_pid: str) -> dict[str, Any]:
-    """Details of one process, given its name or pid: state, started, memory, threads, open files, parent."""
+    """One process or service, by its name or pid: whether it is running, its state, memory, threads, open files."""
     matches = [
         p
         for p in psutil.process_iter(["pid", "name"])
@@ -139,7 +139,7 @@ def listening_ports() -> dict[str, Any]:
 
 
 def uptime() -> dict[str, Any]:
-    """Uptime: how long this machine has been running since its last boot or restart."""
+    """Uptime: how long this machine has been up, since its last boot or restart."""
     booted = psutil.boot_time()
     days, rest = divmod(int(time.time() - booted), 86_400)
     since = datetime.fromtimestamp(booted, UTC).isoformat(timespec="seconds")

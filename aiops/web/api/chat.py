@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.db import transaction
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -28,7 +28,13 @@ OPTIONS = ("model", "provider", "temperature")
 class Chat(APIView):
     """``POST /api/chat/``."""
 
-    @extend_schema(request=ChatIn, responses={202: ChatOut}, parameters=[creating.PARAMETER], tags=["chat"])
+    @extend_schema(
+        request=ChatIn,
+        responses={202: ChatOut},
+        parameters=[creating.PARAMETER],
+        examples=[OpenApiExample("a question", {"message": "what uses the most memory?"}, request_only=True)],
+        tags=["chat"],
+    )
     def post(self, request: Request) -> Response:
         """Accept a message; its answer is made by a worker and shown at the run's ``events``."""
         shape = ChatIn(data=request.data)

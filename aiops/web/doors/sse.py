@@ -73,22 +73,23 @@ class _Rendering:
 
     def __init__(self) -> None:
         self._text = ""
+        self._pending = False
         self._rendered_at = 0.0
 
     def add(self, event: Event, *, shown: bool) -> dict[str, object]:
-        """Return the event's data, with ``html`` when it is time and the event is to be shown."""
-        data = event.data
+        """Return the event's data, with ``html`` when it is time; no pause or end leaves words unrendered."""
         if event.type in (types.RESET, types.RESYNC):
-            self._text = ""
-            self._rendered_at = 0.0
+            self._text, self._pending, self._rendered_at = "", False, 0.0
         elif event.type == types.COMPLETED:
-            return {**data, "html": markdown.render(data["text"])}
+            self._text, self._pending = event.data["text"], True
         elif event.type == types.DELTA:
-            self._text += data["text"]
-            if shown and time.monotonic() - self._rendered_at >= RENDER_S:
-                self._rendered_at = time.monotonic()
-                return {**data, "html": markdown.render(self._text)}
-        return data
+            self._text += event.data["text"]
+            self._pending = True
+        soon = event.type == types.DELTA and time.monotonic() - self._rendered_at < RENDER_S
+        if not (shown and self._pending) or soon:
+            return event.data
+        self._pending, self._rendered_at = False, time.monotonic()
+        return {**event.data, "html": markdown.render(self._text)}
 
 
 def _cursor(request: Request) -> EventId:

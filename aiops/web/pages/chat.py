@@ -38,7 +38,7 @@ def page(request: HttpRequest, conversation_id: UUID | None = None) -> HttpRespo
         "conversation": conversation,
         "turns": turns,
         "older": older,
-        "memory": _memory(conversation) if conversation else None,
+        "memory": _memory(conversation, turns) if conversation else None,
         "model": _model(),
         "memory_s": django_settings.SETTINGS.memory_ttl_s,
         "max_bytes": django_settings.SETTINGS.max_message_bytes,
@@ -80,11 +80,14 @@ def _turn(run: Run, answer: Message | None) -> dict[str, Any]:
     return {"run": run, "question": run.message.text, "html": markdown.render(answer.text) if answer else ""}
 
 
-def _memory(conversation: Conversation) -> dict[str, Any]:
-    """Return when memory ends, or that it has."""
+def _memory(conversation: Conversation, turns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return when memory ends, or that it has (there was some: a run succeeded), or that it was cleared."""
     life = timedelta(seconds=django_settings.SETTINGS.memory_ttl_s)
     used = conversation.memory_used_at
-    return {"ends": used + life if used else None, "forgotten": conversation.memory_from == conversation.last_position}
+    forgotten = conversation.memory_from == conversation.last_position
+    answered = any(turn["run"].state == Run.State.SUCCEEDED for turn in turns)
+    ends = used + life if used else None
+    return {"ends": ends, "forgotten": forgotten, "gone": forgotten or (answered and ends is None)}
 
 
 def _model() -> dict[str, str]:

@@ -26,7 +26,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404; every API path but a run's events ends with a slash."""
-    slash = "" if request.path.endswith("/") else " API paths end with a slash."
+    slash = "" if request.path.endswith("/") or not request.path.startswith("/api/") else " API paths end with a slash."
     return _fail(request, 404, "not_found", "Not found", f"There is nothing here for you.{slash}")
 
 

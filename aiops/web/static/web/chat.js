@@ -55,6 +55,7 @@ async function send(message) {
   const body = { message };
   if (main.dataset.conversation) body.conversation = main.dataset.conversation;
   if (running()) body.on_busy = form.elements.on_busy.value;
+  const replaced = body.on_busy === "rollback" ? turns.filter((turn) => !turn.ended) : []; // they may end before the answer comes
   form.classList.add("sending");
   try {
     const accepted = await call("POST", "/api/chat/", body, { "Idempotency-Key": pending.key });
@@ -62,6 +63,7 @@ async function send(message) {
     complain("");
     box.value = "";
     fit();
+    for (const turn of replaced) { turn.end("cancelled"); turn.element.remove(); }
     shown(accepted, body);
   } catch (error) {
     const wait = error.retryAfter ? ` Try again in ${error.retryAfter} s.` : "";
@@ -74,9 +76,6 @@ async function send(message) {
 function shown(accepted, body) {
   list.querySelector(".welcome")?.remove();
   document.getElementById("expired").hidden = true;
-  if (body.on_busy === "rollback") {
-    for (const turn of turns.filter((one) => !one.ended)) { turn.end("cancelled"); turn.element.remove(); }
-  }
   const turn = Turn.make(accepted.run.id, body.message);
   turns.push(turn);
   list.insertBefore(turn.element, document.getElementById("expired"));
@@ -84,13 +83,26 @@ function shown(accepted, body) {
   if (!main.dataset.conversation) {
     main.dataset.conversation = accepted.conversation;
     history.pushState(null, "", `/c/${accepted.conversation}/`);
-    document.querySelector(".bar h1").textContent = body.message.slice(0, 80);
+    entitle(body.message.slice(0, 80));
     document.querySelector("details.more").hidden = false;
     document.body.dispatchEvent(new Event("conversations-changed"));
   }
   refresh();
   live.follow();
   follow(true);
+}
+
+function entitle(title) {
+  document.querySelector(".bar h1").textContent = title;
+  document.title = `${title} · aiops`;
+}
+
+/** Show today's times as times, in the reader's own zone. */
+function localTimes() {
+  for (const time of document.querySelectorAll(".conversations time")) {
+    const at = new Date(time.dateTime);
+    if (at.toDateString() === new Date().toDateString()) time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  }
 }
 
 /** After an answer memory lives its whole time again. */
@@ -106,18 +118,20 @@ function tick() {
   const ends = Date.parse(memory.dataset.ends ?? "");
   if (Number.isNaN(ends)) { memory.textContent = ""; return; }
   const minutes = Math.ceil((ends - Date.now()) / 60000);
-  memory.textContent = minutes > 120 ? `Memory: ${Math.round(minutes / 60)} h` : minutes > 0 ? `Memory: ${minutes} min` : "Memory expired";
+  memory.textContent = minutes > 120 ? `Remembered for ${Math.round(minutes / 60)} h` : minutes > 0 ? `Remembered for ${minutes} min` : "Memory expired";
   memory.classList.toggle("soon", minutes <= 10);
   memory.title = `The assistant remembers this conversation until ${new Date(ends).toLocaleString()}, if nothing is asked before`;
   if (minutes <= 0 && !running()) document.getElementById("expired").hidden = false;
 }
 
-function ask(text, value) {
+function ask(text, { value, verb = "OK", danger = false } = {}) {
   const dialog = document.getElementById("ask");
   const input = dialog.querySelector("input");
   dialog.querySelector("p").textContent = text;
   input.hidden = value === undefined;
   input.value = value ?? "";
+  dialog.querySelector(".primary").textContent = verb;
+  dialog.querySelector(".primary").classList.toggle("danger", danger);
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue ? input.value || true : null), { once: true });
@@ -132,19 +146,19 @@ const ACTIONS = {
   retry: (button) => send(turnOf(button).question),
   "go-on": () => { document.getElementById("expired").hidden = true; box.focus(); },
   rename: async () => {
-    const title = await ask("Title", document.querySelector(".bar h1").textContent);
+    const title = await ask("Title", { value: document.querySelector(".bar h1").textContent, verb: "Rename" });
     if (typeof title !== "string") return;
     await call("PATCH", here(), { title });
-    document.querySelector(".bar h1").textContent = title;
+    entitle(title);
     document.body.dispatchEvent(new Event("conversations-changed"));
   },
   clear: async () => {
-    if (!await ask("The assistant will forget this conversation. What you read here stays.")) return;
+    if (!await ask("The assistant will forget this conversation. What you read here stays.", { verb: "Clear memory" })) return;
     await call("POST", `${here()}clear/`);
     location.reload();
   },
   delete: async () => {
-    if (!await ask("Delete this conversation with everything in it?")) return;
+    if (!await ask("Delete this conversation with everything in it?", { verb: "Delete", danger: true })) return;
     await call("DELETE", here());
     location.assign("/");
   },
@@ -168,11 +182,13 @@ box.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); form.requestSubmit(); }
 });
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") { document.querySelector("details.more").open = false; document.body.classList.remove("with-sidebar"); }
   if (event.key === "Escape" && event.target.type === "search") { document.body.classList.remove("with-sidebar"); box.focus(); return; }
   if (event.key === "Escape" && !document.querySelector("dialog[open]") && running()) ACTIONS.stop().catch((error) => complain(error.message));
   if ((event.ctrlKey || event.metaKey) && event.key === "k") { event.preventDefault(); document.body.classList.add("with-sidebar"); document.querySelector("[type=search]").focus(); }
 });
 document.body.addEventListener("htmx:afterSwap", () => {
+  localTimes();
   document.querySelector(`#conversations a[data-conversation="${main.dataset.conversation}"]`)?.setAttribute("aria-current", "page");
 });
 window.addEventListener("popstate", () => location.reload());
@@ -187,6 +203,7 @@ document.addEventListener("visibilitychange", async () => {
 
 setInterval(tick, 15000);
 tick();
+localTimes();
 refresh();
 live.follow();
 follow(true);

@@ -47,8 +47,8 @@ export class Turn {
   }
 
   on(type, data) {
-    const known = HANDLERS[type];
-    if (known) known(this, data);
+    if (data.html !== undefined) this.find(".answer").innerHTML = data.html; // sanitised by the server
+    HANDLERS[type]?.(this, data);
   }
 
   end(state, text = "") {
@@ -62,11 +62,8 @@ export class Turn {
 }
 
 function show(turn, data) {
+  if (data.html !== undefined) return;
   const answer = turn.find(".answer");
-  if (data.html !== undefined) {
-    answer.innerHTML = data.html; // sanitised by the server
-    return;
-  }
   let tail = answer.querySelector(":scope > .tail");
   if (!tail) answer.append((tail = Object.assign(document.createElement("span"), { className: "tail" })));
   tail.append(data.text);
