@@ -133,8 +133,10 @@ def runs_cancel(run_ids: tuple[str, ...], url: str | None) -> None:
 def run() -> None:
     """Run the command line; a reader that went away or a full disk ends it without a traceback."""
     try:
-        main(standalone_mode=True)
-        sys.stdout.flush()
+        try:
+            main(standalone_mode=True)
+        finally:
+            sys.stdout.flush()  # here its failure can be told; at the interpreter's end it could not
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

@@ -2,9 +2,8 @@
 
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.decorators import login_required
 from django.urls import include, path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.routers import SimpleRouter
 
 from aiops.web.api.chat import Chat
@@ -12,7 +11,7 @@ from aiops.web.api.conversations import Conversations
 from aiops.web.api.runs import Runs
 from aiops.web.api.tokens import Tokens
 from aiops.web.api.upkeep import RunJob
-from aiops.web.pages import chat, failures, sign_in
+from aiops.web.pages import chat, docs, failures, sign_in
 
 admin.site.site_header = admin.site.site_title = "aiops administration"
 for model in apps.get_app_config("django_celery_beat").get_models():
@@ -28,7 +27,7 @@ urlpatterns = [
     path("api/chat/", Chat.as_view(), name="chat"),
     path("api/upkeep/<str:name>/run/", RunJob.as_view(), name="upkeep-run"),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("api/docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
+    path("api/docs/", docs.Docs.as_view(), name="docs"),
     path("api/", include(router.urls)),
     path("admin/login/", sign_in.SignIn.as_view()),
     path("admin/", admin.site.urls),

@@ -83,6 +83,7 @@ class ToolServer:
         self._broken = asyncio.Event()
         self._settled = asyncio.Event()
         self._owner: asyncio.Task[None] | None = None
+        self._ending = False
 
     @property
     def connected(self) -> bool:
@@ -96,6 +97,7 @@ class ToolServer:
 
     async def stop(self) -> None:
         """Close the session and end the owner task."""
+        self._ending = True
         if self._owner is not None:
             self._owner.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -142,12 +144,14 @@ class ToolServer:
 
     async def _own(self) -> None:
         backoff_s = FIRST_BACKOFF_S
-        while True:
+        while not self._ending:  # a transport that is cancelled while it opens raises its own error instead
             try:
                 self._broken.clear()
                 await self._serve()
                 backoff_s = FIRST_BACKOFF_S
             except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  whatever ends a session, we connect again
+                if self._ending:
+                    return
                 self.failure = _reason(error)
                 logger.warning("tools.down", server=self.spec.name, reason=self.failure, again_in_s=backoff_s)
             finally:

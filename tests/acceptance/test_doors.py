@@ -241,6 +241,14 @@ def test_the_schema_is_openapi_3_1_and_names_every_call(client: httpx.Client) ->
     assert client.get("/api/docs/").status_code == 200
 
 
+def test_the_api_page_asks_a_browser_to_sign_in_and_tells_a_program_so(system: System) -> None:
+    with httpx.Client(base_url=system.url) as nobody:
+        answer = nobody.get("/api/docs/", headers={"Accept": "text/html,*/*;q=0.8"})
+        assert (answer.status_code, answer.headers["location"]) == (302, "/sign-in/?next=/api/docs/")
+        answer = nobody.get("/api/docs/", headers={"Accept": "*/*"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+
+
 # secrets
 
 
