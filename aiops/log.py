@@ -22,7 +22,6 @@ NOISY = (
     "openai",
     "asyncio",
     "urllib3",
-    "bm25s",
 )
 
 
@@ -54,6 +53,7 @@ def configure(level: str, *, redact: Callable[[str], str]) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level)  # some packages lower their own logger's level when they are imported
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

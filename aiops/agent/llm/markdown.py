@@ -12,53 +12,38 @@ UNITS = {"mb": "MB", "percent": "%", "ms": "ms", "mbit": "Mbit/s"}
 def as_markdown(text: str) -> str:
     """Return the result as Markdown; what is no JSON is shown as it is, in a code block."""
     try:
-        value = json.loads(text)
+        return _block(json.loads(text))
     except ValueError:
         return f"```text\n{text.replace('```', chr(0x2032) * 3)}\n```"
-    return _block(value)
 
 
 def _block(value: Any) -> str:
     if isinstance(value, dict):
-        lines = [f"- **{_label(k)}**: {_inline(v)}" for k, v in value.items() if not _is_long(v)]
-        blocks = [f"**{_label(k)}**\n\n{_block(v)}" for k, v in value.items() if _is_long(v)]
-        return "\n\n".join(["\n".join(lines)] * bool(lines) + blocks)
-    if isinstance(value, list):
-        if value and all(isinstance(row, dict) for row in value):
-            return _table(value)
-        if value and all(isinstance(row, str) for row in value):
-            return as_markdown("\n".join(value)) if len(value) > 1 else f"- {_inline(value[0])}"
-        return "\n".join(f"- {_inline(v)}" for v in value) or "Nothing."
-    return _inline(value)
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    columns = list(rows[0])
-    lines = [" | ".join(_label(c) for c in columns), " | ".join("---" for _ in columns)]
-    lines += [" | ".join(_inline(row.get(c)) for c in columns) for row in rows[:MOST_ROWS]]
-    more = f"\n\n{len(rows) - MOST_ROWS} more." if len(rows) > MOST_ROWS else ""
-    return "\n".join(f"| {line} |" for line in lines) + more
-
-
-def _is_long(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and bool(value))
+        long = {k: v for k, v in value.items() if v and isinstance(v, dict | list)}
+        short = [f"- **{_label(k)}**: {_inline(v)}" for k, v in value.items() if k not in long]
+        return "\n\n".join(["\n".join(short), *(f"**{_label(k)}**\n\n{_block(v)}" for k, v in long.items())]).strip()
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        lines = [list(map(_label, value[0])), ["---"] * len(value[0])]
+        lines += [[_inline(row.get(column)) for column in value[0]] for row in value[:MOST_ROWS]]
+        more = [f"\n{len(value) - MOST_ROWS} more."] if len(value) > MOST_ROWS else []
+        return "\n".join([f"| {' | '.join(line)} |" for line in lines] + more)
+    if isinstance(value, list) and len(value) > 1 and all(isinstance(line, str) for line in value):
+        return as_markdown("\n".join(value))
+    return "\n".join(f"- {_inline(v)}" for v in value) if isinstance(value, list) else _inline(value)
 
 
 def _inline(value: Any) -> str:
-    if value is None or value == "" or value == []:
+    if value in (None, "", [], {}):
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.2f}".rstrip("0").rstrip(".")
-    if isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False)
-    return str(value).replace("|", "\\|").replace("\n", " ")
+        value = f"{value:,.2f}".rstrip("0").rstrip(".")
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _label(key: str) -> str:
-    """Return a JSON name as words, its unit in brackets: memory_mb → Memory (MB)."""
-    words, _, unit = str(key).rpartition("_")
-    label = f"{words} ({UNITS[unit]})" if words and unit in UNITS else str(key)
-    label = label.replace("_", " ")
+    words, _, unit = key.rpartition("_")  # memory_mb → Memory (MB)
+    label = (f"{words} ({UNITS[unit]})" if words and unit in UNITS else key).replace("_", " ")
     return label[:1].upper() + label[1:]
