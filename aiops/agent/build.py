@@ -19,7 +19,7 @@ from aiops.agent.middleware.tool_errors import ToolErrors
 from aiops.agent.middleware.truncation import Truncation
 from aiops.agent.middleware.window import Window
 from aiops.agent.ports import Tools, Watcher
-from aiops.agent.values import PROMPT, Limits, ModelSpec
+from aiops.agent.values import MISSING, PROMPT, Limits, ModelSpec
 from aiops.events.redaction import Redactor
 from aiops.tools.pool import Catalogue
 from aiops.tools.server import RemoteTool
@@ -61,11 +61,16 @@ def build(
     agent: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
         model,
         [_as_langchain(tool, tools) for tool in catalogue.tools],
-        system_prompt=PROMPT,
+        system_prompt=_prompt(catalogue),
         middleware=chain,
         checkpointer=memory,
     )
     return agent.with_config(recursion_limit=limits.model_calls * STEPS_PER_CALL)
+
+
+def _prompt(catalogue: Catalogue) -> str:
+    names = ", ".join(name for name, _ in catalogue.missing)
+    return PROMPT + (MISSING.format(names=names) if names else "")
 
 
 def durability(catalogue: Catalogue) -> Literal["exit", "sync"]:

@@ -97,6 +97,8 @@ class Run(models.Model):
     options = models.JSONField(default=dict)
     """What was asked of the model: model, provider, temperature."""
     steps = models.JSONField(default=list)
+    notices = models.JSONField(default=list)
+    """What its reader was told besides the answer: code and text of each."""
     usage = models.JSONField(null=True)
     error = models.JSONField(null=True)
 

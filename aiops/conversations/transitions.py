@@ -7,7 +7,7 @@ somebody else has claimed the run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,7 @@ class Ending:
     state: str
     answer: str
     steps: list[dict[str, Any]] | None = None
+    notices: list[dict[str, str]] = field(default_factory=list)
     usage: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     remembered: bool = False
@@ -105,7 +106,12 @@ def note_steps(claim: Claim, steps: list[dict[str, Any]]) -> bool:
 def finish(claim: Claim, ending: Ending) -> bool:
     """Write a run's end and its answer in one transaction; False, with nothing written, when the claim is lost."""
     with transaction.atomic():
-        changes: dict[str, Any] = {"answer": ending.answer, "usage": ending.usage, "error": ending.error}
+        changes: dict[str, Any] = {
+            "answer": ending.answer,
+            "notices": ending.notices,
+            "usage": ending.usage,
+            "error": ending.error,
+        }
         if ending.steps is not None:
             changes["steps"] = ending.steps
         if ending.first_delta_ago_s is not None:

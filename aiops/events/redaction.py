@@ -25,6 +25,8 @@ SHAPES = (
 SECRET_NAMES = regex.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", regex.IGNORECASE)
 MIN_LENGTH = 8
 """Shorter values would hide ordinary words."""
+SCHEMES = ("bearer", "basic", "token")
+"""Words before the secret in an Authorization header."""
 MAX_HELD = 9_000
 """Characters that a stream may hold back; longer than any shape above."""
 
@@ -49,6 +51,7 @@ class Redactor:
             for name, value in (server.get("env") or {}).items()
             if SECRET_NAMES.search(name)
         }
+        values |= {secret for value in values for secret in _without_scheme(value)}
         return cls(values=values, patterns=settings.redact_patterns)
 
     def redact(self, text: str) -> str:
@@ -80,3 +83,8 @@ class Redactor:
         if len(text) - start >= MAX_HELD:
             return "".join(shown) + text[done:start] + MASK, ""
         return "".join(shown) + text[done:start], text[start:]
+
+
+def _without_scheme(value: str) -> list[str]:
+    scheme, _, secret = value.partition(" ")
+    return [secret.strip()] if scheme.lower() in SCHEMES else []

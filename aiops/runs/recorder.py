@@ -33,6 +33,7 @@ class Recorder:
             s["call_id"] for s in assignment.steps if s["status"] in ("running", "unknown") and not s["safe"]
         }
         self.answers: list[str] = []
+        self.notices: list[dict[str, str]] = []
         self._said_before_call = 0
         self._first_delta: float | None = None
 
@@ -55,6 +56,12 @@ class Recorder:
         self._said_before_call += len(text)
         self._first_delta = self._first_delta or time.monotonic()
         await self.events.say(text)
+
+    async def notice(self, code: str, text: str) -> None:
+        """Tell the reader something about this answer, now and whenever it is read again."""
+        shown = {"code": code, "text": self._bench.redactor.redact(text)}
+        self.notices.append(shown)
+        await self.events.emit(types.NOTICE, **shown)
 
     async def model_answered(self, text: str) -> None:
         """Note the end of a model call; what did not stream is said now."""

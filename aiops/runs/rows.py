@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from aiops import keyspace
 from aiops.conversations import transcript
-from aiops.conversations.models import Message, Run
+from aiops.conversations.models import Conversation, Message, Run
 from aiops.conversations.transitions import Claim
+from aiops.events import stream
 from aiops.runs.ports import Assignment, Recollection
 
 
@@ -40,3 +42,11 @@ def recollect(run_id: str, remembered_run: str | None) -> Recollection:
     later = Message.objects.filter(conversation=run.conversation_id, position__gt=known, position__lt=run.position)
     newer = {str(pk) for pk in later.values_list("pk", flat=True)}
     return Recollection(tuple(u for u in everything if u.id in newer))
+
+
+def forget_if_deleted(run_id: str, conversation_id: str) -> bool:
+    """Remove what a run wrote after its conversation had been deleted; whether it had (then memory must go too)."""
+    if Conversation.objects.filter(pk=conversation_id).exists():
+        return False
+    stream.forget([keyspace.events(run_id)])
+    return True

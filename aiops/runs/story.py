@@ -96,6 +96,8 @@ async def _conclude(
         return
     if why is Why.LOST or not await bench.in_thread(transitions.finish, claim, ending):
         logger.info("run.lost")
+        if await bench.in_thread(rows.forget_if_deleted, claim.run_id, assignment.conversation_id):
+            await bench.memory.adelete_thread(assignment.conversation_id)
         return
     logger.info("run.ended", state=ending.state, code=(ending.error or {}).get("code"))
     if ending.state == State.SUCCEEDED:
@@ -137,7 +139,7 @@ class _Telling:
         remembered = await self._latest()
         catalogue = await bench.tools.catalogue()
         for server, reason in catalogue.missing:
-            await self._notice("tool_server_down", f"The tool server {server!r} is missing: {reason}")
+            await recorder.notice("tool_server_down", f"The tool server {server!r} is missing: {reason}")
         agent = build.build(
             self._spec,
             catalogue,
@@ -164,7 +166,7 @@ class _Telling:
         except (redis.RedisError, OSError) as error:
             logger.warning("memory.unavailable", error=str(error))
             self._memory = ProcessSaver()
-            await self._notice("memory_unavailable", "Memory cannot be reached: I go on from the transcript.")
+            await self._recorder.notice("memory_unavailable", "Memory cannot be reached: I go on from the transcript.")
             return None
 
     async def _input(self, remembered: Any) -> dict[str, Any] | None:
@@ -182,7 +184,7 @@ class _Telling:
             await recorder.resume([], again=True)
         recalled = await self._bench.in_thread(rows.recollect, run_id, of_run)
         if recalled.missing and remembered is None:
-            await self._notice("memory_rebuilt", "Memory had expired: I go on from the transcript.")
+            await recorder.notice("memory_rebuilt", "Memory had expired: I go on from the transcript.")
         said: list[Any] = [
             HumanMessage(u.text, id=u.id) if u.role == "user" else AIMessage(u.text, id=u.id) for u in recalled.missing
         ]
@@ -210,9 +212,6 @@ class _Telling:
         except (redis.RedisError, OSError) as error:
             logger.warning("memory.not_tidied", error=str(error))
 
-    async def _notice(self, code: str, text: str) -> None:
-        await self._recorder.events.emit(types.NOTICE, code=code, text=text)
-
     def ending(self, state: str, failure: AiopsError | None) -> Ending:
         """Return how this run ended, with all that was said and done until then."""
         redactor, recorder = self._bench.redactor, self._recorder
@@ -225,6 +224,7 @@ class _Telling:
         return Ending(
             state,
             recorder.events.said,
+            notices=recorder.notices,
             steps=[{**s, "status": "unknown"} if s["status"] == "running" else s for s in recorder.steps],
             usage=usage,
             error=error,

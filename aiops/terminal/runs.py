@@ -69,6 +69,8 @@ def show(client: Client, run_id: str, *, as_json: bool) -> int:
         print(f"error         {run['error']['code']}: {run['error']['detail']}")
     for step in run["steps"]:
         print(f"step          {step['server']} · {step['tool']}  {step['status']}  {step['ms'] or 0:.0f} ms")
+    for notice in run["notices"]:
+        print(f"notice        {notice['text']}")
     print(f"\n{run['answer'] or run['partial'] or ''}")
     return OK
 

@@ -69,12 +69,14 @@ def test_lost_memory_is_rebuilt_from_the_transcript_and_that_is_said(system: Sys
     assert [m["role"] for m in model.asked[-1]["messages"]] == ["system", "user", "assistant", "user"]
 
 
-def test_a_missing_tool_server_is_named_and_the_others_serve(system: System) -> None:
+def test_a_missing_tool_server_is_named_and_the_others_serve(system: System, model: ModelServer) -> None:
     accepted = system.ask("look", {"call": "host_uptime", "id": uuid.uuid4().hex})
     notices = [e.json() for e in system.events(accepted["run"]["id"]) if e.event == "notice"]
     assert any(n["code"] == "tool_server_down" and "'absent'" in n["text"] for n in notices)
     run = system.ended(accepted["run"]["id"])
     assert [(s["server"], s["tool"], s["status"]) for s in run["steps"]] == [("host", "uptime", "ok")]
+    assert [(n["code"], "'absent'" in n["text"]) for n in run["notices"]] == [("tool_server_down", True)]
+    assert "down now: absent" in model.asked[-1]["messages"][0]["content"]
 
 
 def test_a_failing_tool_is_told_to_the_model_and_the_reader(system: System) -> None:

@@ -54,6 +54,14 @@ def test_what_cannot_be_taken_is_refused_by_name(client: httpx.Client, body: dic
     assert field in answer.json()["errors"]
 
 
+@pytest.mark.parametrize("path", ["runs/{run}/cancel/", "conversations/{conversation}/clear/", "upkeep/reaper/run/"])
+def test_calls_without_fields_refuse_them(system: System, client: httpx.Client, path: str) -> None:
+    accepted = system.ask("hello", {})
+    path = path.format(run=accepted["run"]["id"], conversation=accepted["conversation"])
+    answer = client.post(f"/api/{path}", json={"force": True})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["force"])
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -202,6 +210,25 @@ def test_staff_can_ask_for_upkeep_and_its_row_appears(system: System, client: ht
     row = eventually(lambda: system.rows("SELECT outcome FROM upkeep_jobrun WHERE slot = ? AND ms > 0", slot))
     assert row == [("done",)]
     assert client.post("/api/upkeep/nothing/run/").status_code == 404
+
+
+def test_upkeep_asked_for_twice_with_one_key_is_done_once(system: System, client: httpx.Client) -> None:
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    answers = [client.post("/api/upkeep/event_streams/run/", headers=headers).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    slot = f"request:{answers[0]['request']}"
+    eventually(lambda: system.rows("SELECT outcome FROM upkeep_jobrun WHERE slot = ? AND ms > 0", slot))
+    assert system.rows("SELECT count(*) FROM upkeep_jobrun WHERE slot = ?", slot) == [(1,)]
+
+
+def test_what_a_run_writes_after_its_conversation_was_deleted_goes_too(system: System, client: httpx.Client) -> None:
+    accepted = system.ask("tell", {"words": 200, "pause": 0.05})
+    run_id = accepted["run"]["id"]
+    system.until(run_id, "message.delta")
+    assert client.delete(f"/api/conversations/{accepted['conversation']}/").status_code == 204
+    eventually(lambda: f'"run": "{run_id}"' in system.logs() and "run.lost" in system.logs(), what="the end")
+    keys = (f"aiops:memory:{accepted['conversation']}", f"aiops:events:{run_id}")
+    eventually(lambda: not system.redis().exists(*keys), what="the removal")
 
 
 def test_a_deleted_conversation_takes_everything_along(system: System, client: httpx.Client) -> None:

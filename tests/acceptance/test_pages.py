@@ -164,7 +164,10 @@ def test_expired_memory_is_told_and_one_can_go_on(browse: Open, system: System) 
     page.one("[data-do=go-on]").click()
     page.ask(do("again"))
     page.ended(2)
-    assert any("go on from the transcript" in text for text in page.texts(".notices li"))
+    notices = page.texts(".notices li")
+    assert any("go on from the transcript" in text for text in notices)
+    page.driver.refresh()
+    assert page.texts(".notices li") == notices
 
 
 def test_the_conversation_can_be_renamed_searched_and_deleted(browse: Open) -> None:

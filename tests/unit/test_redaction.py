@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiops.events.redaction import MASK, Redactor
+from config import env
 
 SECRET = "canary-4f9a-secret"
 redactor = Redactor(values=[SECRET], patterns=[r"CARD-\d{4}"])
@@ -64,3 +65,9 @@ def test_only_a_possible_beginning_is_held_back() -> None:
 
 def test_json_is_redacted_in_keys_and_values() -> None:
     assert redactor.redact_json({SECRET: [SECRET, 1, None]}) == {MASK: [MASK, 1, None]}
+
+
+def test_the_token_of_a_header_is_hidden_with_and_without_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIOPS_SECRET_NETBOX", "Bearer nbt-0123456789")
+    known = Redactor.from_settings(env.read({}))
+    assert known.redact("it says Bearer nbt-0123456789, or nbt-0123456789 alone") == f"it says {MASK}, or {MASK} alone"

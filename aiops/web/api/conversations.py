@@ -24,6 +24,7 @@ from aiops.web import cancelling
 from aiops.web.api import creating
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import ByPosition, ByUpdate
+from aiops.web.api.parsing import no_fields
 from aiops.web.api.shapes import ConversationIn, ConversationOut, MessageOut
 
 
@@ -97,6 +98,7 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
     @action(detail=True, methods=["post"])
     def clear(self, request: Request, pk: Any) -> Response:
         """Make the agent forget what was said; the transcript stays."""
+        no_fields(request.data)
         acceptance.clear_memory(self.get_object())
         _forget(pk)
         return Response(status=204)

@@ -44,6 +44,11 @@ class Strict(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+def no_fields(data: Any) -> None:
+    """Refuse a body with fields, for calls that take none; raises ValidationError."""
+    Strict(data=data).is_valid(raise_exception=True)
+
+
 class TextField(serializers.CharField):
     """Text within a number of bytes of UTF-8, without NUL or lone surrogates."""
 

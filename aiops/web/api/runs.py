@@ -18,6 +18,7 @@ from aiops.errors import Conflict
 from aiops.web import cancelling
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import ById
+from aiops.web.api.parsing import no_fields
 from aiops.web.api.shapes import CancelIn, CancelledOut, RunOut, StateOut
 
 
@@ -56,6 +57,7 @@ class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: Any) -> Response:
         """Stop a run; 409 when it has ended already."""
+        no_fields(request.data)
         run = self.get_object()
         if run.state in Run.ENDED:
             raise Conflict(f"This run has ended already: {run.state}.", code="run_ended")

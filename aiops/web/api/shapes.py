@@ -100,6 +100,7 @@ STEP = {
         "preview": {"type": "string"},
     },
 }
+NOTICE = {"type": "object", "properties": {"code": {"type": "string"}, "text": {"type": "string"}}}
 NULLABLE_OBJECT = {"type": ["object", "null"], "additionalProperties": True}
 
 
@@ -113,6 +114,7 @@ class RunOut(serializers.Serializer[Run]):
     answer = serializers.SerializerMethodField()
     partial = serializers.SerializerMethodField()  # type: ignore[assignment]  # DRF keeps a flag of this name
     steps = serializers.SerializerMethodField()
+    notices = serializers.SerializerMethodField()
     model = serializers.SerializerMethodField()
     usage = serializers.SerializerMethodField()
     timings = serializers.SerializerMethodField()
@@ -136,6 +138,11 @@ class RunOut(serializers.Serializer[Run]):
     def get_steps(self, run: Run) -> list[dict[str, Any]]:
         """Return the tool calls."""
         return [{name: step.get(name) for name in STEP["properties"]} for step in run.steps]
+
+    @extend_schema_field({"type": "array", "items": NOTICE})
+    def get_notices(self, run: Run) -> list[dict[str, str]]:
+        """Return what the reader was told besides the answer, such as tool servers that were missing."""
+        return [{"code": notice["code"], "text": notice["text"]} for notice in run.notices]
 
     def get_model(self, run: Run) -> str | None:
         """Return provider:name of the model that answered, or what was asked for."""

@@ -11,7 +11,9 @@ from rest_framework.views import APIView
 
 from aiops import dispatch
 from aiops.errors import NotFound
+from aiops.web.api import creating
 from aiops.web.api.authentication import MayRunUpkeep
+from aiops.web.api.parsing import no_fields
 from aiops.web.api.shapes import JobOut
 
 
@@ -20,11 +22,12 @@ class RunJob(APIView):
 
     permission_classes = [MayRunUpkeep]
 
-    @extend_schema(request=None, responses={202: JobOut}, tags=["upkeep"])
+    @extend_schema(request=None, responses={202: JobOut}, parameters=[creating.PARAMETER], tags=["upkeep"])
     def post(self, request: Request, name: str) -> Response:
         """Ask for a job; its row appears when a worker has done it."""
         if name not in dispatch.UPKEEP_JOBS:
             raise NotFound(f"There is no job {name!r}: there are {', '.join(dispatch.UPKEEP_JOBS)}.")
-        request_id = str(uuid.uuid4())
-        dispatch.upkeep(name, request_id=request_id)
-        return Response({"job": name, "request": request_id}, status=202)
+        no_fields(request.data)
+        answer = creating.create(request, lambda user: (202, {"job": name, "request": str(uuid.uuid4())}))
+        dispatch.upkeep(name, request_id=answer.data["request"])  # a second message of one request does nothing
+        return answer

@@ -10,7 +10,7 @@ const form = document.getElementById("composer");
 const box = form.elements.message;
 const problem = document.getElementById("composer-problem");
 const turns = [...list.querySelectorAll(".turn")].map((element) => new Turn(element));
-let pending = null; // a message that could not be sent: sent again with the same key
+let pending = null; // what may have been taken without our knowing: sent again as it was, with the same key
 
 const live = new Live({
   turns: () => turns,
@@ -51,14 +51,17 @@ async function send(message) {
   const bytes = new TextEncoder().encode(message).length;
   const most = Number(box.dataset.maxBytes);
   if (bytes > most) return complain(`This message has ${bytes} bytes; the most is ${most}.`);
-  if (pending?.message !== message) pending = { message, key: crypto.randomUUID?.() ?? String(Math.random()) };
-  const body = { message };
-  if (main.dataset.conversation) body.conversation = main.dataset.conversation;
-  if (running()) body.on_busy = form.elements.on_busy.value;
+  if (pending?.body.message !== message) {
+    const body = { message };
+    if (main.dataset.conversation) body.conversation = main.dataset.conversation;
+    if (running()) body.on_busy = form.elements.on_busy.value;
+    pending = { body, key: crypto.randomUUID?.() ?? String(Math.random()) };
+  }
+  const { body, key } = pending;
   const replaced = body.on_busy === "rollback" ? turns.filter((turn) => !turn.ended) : []; // they may end before the answer comes
   form.classList.add("sending");
   try {
-    const accepted = await call("POST", "/api/chat/", body, { "Idempotency-Key": pending.key });
+    const accepted = await call("POST", "/api/chat/", body, { "Idempotency-Key": key });
     pending = null;
     complain("");
     box.value = "";
@@ -66,6 +69,7 @@ async function send(message) {
     for (const turn of replaced) { turn.end("cancelled"); turn.element.remove(); }
     shown(accepted, body);
   } catch (error) {
+    if (error.status >= 400 && error.status < 500) pending = null; // refused, so surely not taken
     const wait = error.retryAfter ? ` Try again in ${error.retryAfter} s.` : "";
     complain(error.message + wait);
   } finally {

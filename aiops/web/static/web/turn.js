@@ -70,6 +70,7 @@ function show(turn, data) {
 }
 
 function notice(turn, text) {
+  if ([...turn.find(".notices").children].some((item) => item.textContent === text)) return; // told by an earlier attempt
   const item = document.createElement("li");
   item.textContent = text;
   turn.find(".notices").append(item);
