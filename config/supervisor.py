@@ -39,7 +39,6 @@ class Child:
     name: str
     command: Sequence[str]
     env: dict[str, str]
-    nice: bool = False
     process: subprocess.Popen[bytes] | None = None
     follower: threading.Thread | None = None
     started_at: float = 0.0

@@ -120,6 +120,8 @@ class Up:
         for child in self._children():
             supervisor.start(child)
         self._wait(supervisor, self._is_ready, "aiops")
+        for child in self._more_workers():
+            supervisor.start(child)
         self._home.write(self._home.address, self._local)
         print(self._screen(made), flush=True)
         self._home.first_password.unlink(missing_ok=True)
@@ -160,20 +162,24 @@ class Up:
         return made
 
     def _children(self) -> list[Child]:
-        options, settings = self._options, self._settings
-        count = settings.workers or os.cpu_count() or 1
-        runs = [
-            Child(f"worker-runs-{n}", processes.worker_runs(n, concurrency=settings.concurrency), self._env)
-            for n in range(1, count + 1)
-        ]
+        options = self._options
         flower = [Child("flower", processes.flower(options.flower_port), self._env)] if options.flower else []
         return [
-            *runs,
+            self._worker(1),
             Child("web", processes.web(options.host, options.port), self._env),
             Child("worker-upkeep", processes.worker_upkeep(), self._env),
             Child("beat", processes.beat(), self._env),
             *flower,
         ]
+
+    def _more_workers(self) -> list[Child]:
+        """Return the other run workers: one is enough to be ready, and starting them takes seconds of every core."""
+        count = self._settings.workers or os.cpu_count() or 1
+        return [self._worker(n) for n in range(2, count + 1)]
+
+    def _worker(self, number: int) -> Child:
+        command = processes.worker_runs(number, concurrency=self._settings.concurrency)
+        return Child(f"worker-runs-{number}", command, self._env)
 
     @property
     def _local(self) -> str:

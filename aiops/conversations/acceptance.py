@@ -85,6 +85,7 @@ def _open(user: User, question: Question) -> Conversation:
     mine = Conversation.objects.filter(pk=question.conversation_id, user=user)
     if not mine.update(last_position=F("last_position") + 2, updated_at=Now()):  # the row's lock orders two posts
         raise NotFound("There is no such conversation.")
+    mine.filter(title="").update(title=_title(question.text))
     return mine.get()
 
 

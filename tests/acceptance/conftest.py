@@ -22,6 +22,7 @@ SHORT = {
     "AIOPS_MODEL_TIMEOUT_S": "6",
     "AIOPS_TOOL_TIMEOUT_S": "8",
     "AIOPS_DRAIN_S": "1",
+    "AIOPS_SIGN_INS_PER_MINUTE": "5",
 }
 
 

@@ -248,6 +248,9 @@ def test_conversations_are_listed_searched_and_renamed(system: System, client: h
     here = f"/api/conversations/{accepted['conversation']}/"
     assert client.patch(here, json={"title": "A better name"}).json()["title"] == "A better name"
     assert client.patch(here, json={"owner": "eve"}).status_code == 400
+    opened = client.post("/api/conversations/", json={}).json()
+    system.ask("which name", {}, conversation=opened["id"])
+    assert client.get(f"/api/conversations/{opened['id']}/").json()["title"].startswith("which name")
     page = client.get("/api/runs/", params={"limit": 2}).json()
     assert len(page["results"]) == 2
     assert client.get(page["next"]).status_code == 200

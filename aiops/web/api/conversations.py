@@ -25,7 +25,7 @@ from aiops.web.api import creating
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import ByPosition, ByUpdate
 from aiops.web.api.parsing import no_fields
-from aiops.web.api.shapes import ConversationIn, ConversationOut, MessageOut
+from aiops.web.api.shapes import ConversationIn, ConversationOut, MessageOut, TitleIn
 
 
 class ConversationFilters(django_filters.FilterSet):
@@ -65,7 +65,9 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
     )
     def create(self, request: Request) -> Response:
         """Open a conversation without asking anything yet."""
-        title = _title(request)
+        shape = ConversationIn(data=request.data)
+        shape.is_valid(raise_exception=True)
+        title = str(shape.validated_data["title"])
 
         def act(user: User) -> tuple[int, Any]:
             made = Conversation.objects.create(user=user, title=title)
@@ -74,11 +76,13 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
 
         return creating.create(request, act)
 
-    @extend_schema(request=ConversationIn, responses=ConversationOut, tags=["conversations"])
+    @extend_schema(request=TitleIn, responses=ConversationOut, tags=["conversations"])
     def partial_update(self, request: Request, pk: Any) -> Response:
         """Rename it."""
         conversation = self.get_object()
-        conversation.title = _title(request)
+        shape = TitleIn(data=request.data)
+        shape.is_valid(raise_exception=True)
+        conversation.title = str(shape.validated_data["title"])
         conversation.save(update_fields=["title"])
         return Response(ConversationOut(conversation).data)
 
@@ -114,12 +118,6 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
         said: Any = transcript.visible(self.get_object())
         page: Any = self.paginate_queryset(said)
         return self.get_paginated_response(MessageOut(page, many=True).data)
-
-
-def _title(request: Request) -> str:
-    shape = ConversationIn(data=request.data)
-    shape.is_valid(raise_exception=True)
-    return str(shape.validated_data["title"])
 
 
 def _forget(conversation_id: Any) -> None:

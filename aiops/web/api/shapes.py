@@ -56,10 +56,16 @@ class ChatOut(serializers.Serializer[Any]):
     run = RunRef()
 
 
-class ConversationIn(Strict):
+class TitleIn(Strict):
     """A conversation's title."""
 
     title = serializers.CharField(max_length=200)
+
+
+class ConversationIn(Strict):
+    """A new conversation; without a title the first question becomes it."""
+
+    title = serializers.CharField(max_length=200, required=False, default="")
 
 
 class ConversationOut(serializers.ModelSerializer[Conversation]):
