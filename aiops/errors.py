@@ -109,6 +109,7 @@ class Unavailable(AiopsError):
     status = 503
     title = "Unavailable"
     retry = True
+    retry_after_s = 5
 
 
 class RunFailed(AiopsError):

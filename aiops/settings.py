@@ -28,6 +28,9 @@ class Settings(BaseModel):
         "AIOPS_SECRET_KEY", "", "signs sessions, 50 characters or more; `aiops up` makes one in the home"
     )
     public_url: str = _env("AIOPS_PUBLIC_URL", "", "address people use, such as https://aiops.example.org")
+    allowed_hosts: str = _env(
+        "AIOPS_ALLOWED_HOSTS", "", "more names and addresses people reach the pages by, comma separated"
+    )
     url: str = _env("AIOPS_URL", "", "server that client commands talk to; otherwise the home's")
     token: SecretStr = _env("AIOPS_TOKEN", "", "API token of client commands; otherwise the home's")
     checkpointer: Literal["redis", "memory"] = _env(
@@ -87,7 +90,9 @@ class Settings(BaseModel):
     drain_s: Seconds = _env(
         "AIOPS_DRAIN_S", 20, "time for runs to end when a worker stops, seconds (5 under `aiops up`)"
     )
-    max_attempts: Count = _env("AIOPS_MAX_ATTEMPTS", 3, "crashes of one run before it fails as poisoned")
+    max_attempts: Count = _env(
+        "AIOPS_MAX_ATTEMPTS", 3, "crashes that a run survives; one more and it fails as poisoned"
+    )
     memory_ttl_s: Count = _env("AIOPS_MEMORY_TTL_S", 86_400, "memory of an idle conversation, seconds")
     memory_grace_s: int = _env("AIOPS_MEMORY_GRACE_S", 30, "after that, until it is removed, seconds", ge=0)
     stream_ttl_s: Count = _env("AIOPS_STREAM_TTL_S", 3_600, "events stay this long after a run's end, seconds")

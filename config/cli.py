@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from uuid import UUID
 
 import click
 
@@ -24,15 +24,16 @@ def main() -> None:
 )
 @click.option(
     "--home",
-    type=click.Path(path_type=Path),
     help="Folder for everything that is written  [default: AIOPS_HOME or .aiops]",
 )
 @click.option("--flower", is_flag=True, help="Also start Flower, read-only, behind a password.")
 @click.option("--flower-port", default=5555, show_default=True, type=click.IntRange(1, 65535), help="Port of Flower.")
-def up(host: str, port: int, home: Path | None, flower: bool, flower_port: int) -> None:
+def up(host: str, port: int, home: str | None, flower: bool, flower_port: int) -> None:
     """Start everything on this machine and watch over it until Ctrl-C."""
     if home is not None:
-        os.environ["AIOPS_HOME"] = str(home)
+        if not home.strip():
+            raise click.UsageError("--home is empty: name a folder.")
+        os.environ["AIOPS_HOME"] = home
     from config import env
     from config.up import Options, Up
 
@@ -66,16 +67,17 @@ _client_options = click.option("--url", help="The server  [default: AIOPS_URL, o
 
 @main.command()
 @click.argument("message", required=False)
-@click.option("--conversation", metavar="ID", help="Go on with this conversation.")
+@click.option("--conversation", metavar="ID", type=click.UUID, help="Go on with this conversation.")
 @click.option("--model", help="Ask this model instead of the default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON when it has ended.")
 @_client_options
-def chat(message: str | None, conversation: str | None, model: str | None, as_json: bool, url: str | None) -> None:
+def chat(message: str | None, conversation: UUID | None, model: str | None, as_json: bool, url: str | None) -> None:
     """Ask MESSAGE and watch the answer; without one, talk (Ctrl-D ends)."""
     from aiops.terminal import chat as terminal
     from config.client import connect
 
-    sys.exit(terminal.run(connect(url), message, conversation=conversation, model=model, as_json=as_json))
+    known = str(conversation) if conversation else None
+    sys.exit(terminal.run(connect(url), message, conversation=known, model=model, as_json=as_json))
 
 
 @main.group()
@@ -97,37 +99,37 @@ def runs_list(state: str | None, limit: int, as_json: bool, url: str | None) -> 
 
 
 @runs.command("show")
-@click.argument("run_id")
+@click.argument("run_id", type=click.UUID)
 @click.option("--json", "as_json", is_flag=True)
 @_client_options
-def runs_show(run_id: str, as_json: bool, url: str | None) -> None:
+def runs_show(run_id: UUID, as_json: bool, url: str | None) -> None:
     """One run: its state, steps, answer and timings."""
     from aiops.terminal import runs as terminal
     from config.client import connect
 
-    sys.exit(terminal.show(connect(url), run_id, as_json=as_json))
+    sys.exit(terminal.show(connect(url), str(run_id), as_json=as_json))
 
 
 @runs.command("follow")
-@click.argument("run_id")
+@click.argument("run_id", type=click.UUID)
 @_client_options
-def runs_follow(run_id: str, url: str | None) -> None:
+def runs_follow(run_id: UUID, url: str | None) -> None:
     """Watch a run, from its beginning to its end; Ctrl-C leaves it running."""
     from aiops.terminal import chat as terminal
     from config.client import connect
 
-    sys.exit(terminal.follow(connect(url), run_id))
+    sys.exit(terminal.follow(connect(url), str(run_id)))
 
 
 @runs.command("cancel")
-@click.argument("run_ids", nargs=-1, required=True)
+@click.argument("run_ids", nargs=-1, required=True, type=click.UUID)
 @_client_options
-def runs_cancel(run_ids: tuple[str, ...], url: str | None) -> None:
+def runs_cancel(run_ids: tuple[UUID, ...], url: str | None) -> None:
     """Stop runs."""
     from aiops.terminal import runs as terminal
     from config.client import connect
 
-    sys.exit(terminal.cancel(connect(url), run_ids))
+    sys.exit(terminal.cancel(connect(url), [str(one) for one in run_ids]))
 
 
 def run() -> None:

@@ -107,7 +107,10 @@ def web() -> list[Finding]:
         answer = httpx.get(f"{address}/health/ready", timeout=5)
     except httpx.HTTPError as error:
         return [Finding("web", False, f"{address}: {error}", "Start `aiops up`, or see its log.")]
-    missing = ", ".join(answer.json()["degraded"]) if answer.is_success else ""
+    try:
+        missing = ", ".join(answer.json()["degraded"]) if answer.is_success else ""
+    except (ValueError, KeyError, TypeError):
+        return [Finding("web", False, f"{address} is no aiops server", "Stop who uses that port, or start `aiops up`.")]
     seen = f"{address} answered {answer.status_code}" + (f", without {missing}" if missing else "")
     return [Finding("web", answer.is_success, seen, "See the web process's log.")]
 

@@ -11,6 +11,8 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
 from aiops import settings
+from aiops.registry import tool_servers
+from aiops.registry.tool_servers import BadToolServer
 from aiops.settings import Settings
 
 CLIENT_PREFIX = "AIOPS_SECRET_"
@@ -57,7 +59,7 @@ def read(environ: dict[str, str] | None = None) -> Settings:
         made = Settings.model_validate(taken)
     except ValidationError as failure:
         raise BadEnvironment(problems + [_sentence(error) for error in failure.errors()]) from None
-    problems += _contradictions(made)
+    problems += _contradictions(made, values)
     if problems:
         raise BadEnvironment(problems)
     return made
@@ -105,8 +107,12 @@ def _sentence(error: Any) -> str:
     return f"{name}={shown}: {error['msg']}. It is: {meaning}."
 
 
-def _contradictions(made: Settings) -> list[str]:
+def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
     problems = []
+    try:
+        tool_servers.configured(made, values)
+    except BadToolServer as bad:
+        problems.append(str(bad))
     if made.heartbeat_s * 2 > made.lease_s:
         problems.append(
             f"AIOPS_LEASE_S={made.lease_s:g} is too short for AIOPS_HEARTBEAT_S={made.heartbeat_s:g}: "

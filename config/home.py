@@ -12,6 +12,9 @@ from typing import IO
 QUICK_CHECK_BYTES = 100_000_000
 """Larger databases are only opened, not read through, before a start."""
 
+UNUSABLE = 3
+"""Exit code of a process that says on standard error, in one sentence, why the home cannot be used."""
+
 
 class Unusable(Exception):
     """The home cannot be used; the message is one sentence with the cure."""
@@ -40,6 +43,9 @@ class Home:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 if not os.access(folder, os.W_OK | os.X_OK):
                     raise PermissionError(13, "no permission to write", str(folder))
+            for file in (self.database, self.secret_key, self.token, self.redis_url, self.address):
+                if file.is_dir():
+                    raise IsADirectoryError(21, f"{file.name} is a folder", str(file))
             self._lock = (self.path / "up.lock").open("a+")
         except OSError as error:
             raise Unusable(
@@ -53,6 +59,11 @@ class Home:
                 f"aiops is already running from {self.path}: stop that one, or choose another --home."
             ) from error
         self._check_database()
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        if self._lock is not None:
+            self._lock.close()
 
     def write(self, path: Path, text: str) -> None:
         """Write a file that only its owner may read, whole or not at all; raises Unusable."""
@@ -72,6 +83,8 @@ class Home:
             raise Unusable(
                 f"{path} cannot be read ({error}): correct its rights, or remove it for a new one."
             ) from error
+        if kept and (len(kept) < bytes_ + 2 or not kept.isascii() or not kept.isprintable() or " " in kept):
+            raise Unusable(f"{path} is damaged: restore it, or remove it for a new one.")
         if not kept:
             kept = secrets.token_urlsafe(bytes_)
             self.write(path, kept)
@@ -80,6 +93,8 @@ class Home:
     def _check_database(self) -> None:
         if not self.database.exists():
             return
+        if self.database.stat().st_size == 0 and self.token.exists():  # it had been filled once
+            raise self._damaged("it is empty")
         try:
             connection = sqlite3.connect(f"file:{self.database}?mode=rw", uri=True, timeout=5)
             try:

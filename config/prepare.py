@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -10,16 +11,30 @@ from pathlib import Path
 
 import django
 
+from config.home import UNUSABLE
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
 def main() -> None:
     """Migrate, make the administrator and the home's token, and tell what was made."""
     django.setup()
-    from django.core.management import call_command
+    from django.core.management import CommandError, call_command
+    from django.db import DatabaseError
+    from django.db.migrations.exceptions import InconsistentMigrationHistory
 
-    call_command("migrate", verbosity=0, interactive=False)
-    print(json.dumps({"name": _people(Path(sys.argv[1]), Path(sys.argv[2]))}))
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+        print(json.dumps({"name": _people(Path(sys.argv[1]), Path(sys.argv[2]))}))
+    except (DatabaseError, InconsistentMigrationHistory, CommandError) as error:
+        print(_sentence(str(error).strip()), file=sys.stderr)
+        sys.exit(UNUSABLE)
+
+
+def _sentence(reason: str) -> str:
+    if "is full" in reason or "No space left" in reason:
+        return f"The disk of the database is full ({reason}): make room and start again."
+    return f"The database cannot be used ({reason}): see that it runs, or restore a backup that fits this version."
 
 
 def _people(token_path: Path, password_path: Path) -> str:
@@ -31,8 +46,11 @@ def _people(token_path: Path, password_path: Path) -> str:
     if administrator is None:
         password = secrets.token_urlsafe(12)
         _write(password_path, password)
-        administrator = User.objects.create_superuser("admin", password=password)
-    if not token_path.exists() or tokens.find(token_path.read_text().strip()) is None:
+        names = ("admin" if n == 1 else f"admin-{n}" for n in itertools.count(1))
+        free = next(name for name in names if not User.objects.filter(username=name).exists())
+        administrator = User.objects.create_superuser(free, password=password)
+    kept = tokens.find(token_path.read_text(errors="replace").strip()) if token_path.exists() else None
+    if kept is None or kept.user != administrator:
         _, text = tokens.issue(administrator, name="aiops up")
         _write(token_path, text)
     return administrator.username

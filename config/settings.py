@@ -24,6 +24,7 @@ if not SECRET_KEY:
     )
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS += [host.strip() for host in SETTINGS.allowed_hosts.split(",") if host.strip()]
 CSRF_TRUSTED_ORIGINS: list[str] = []
 SECURE = False
 if SETTINGS.public_url:

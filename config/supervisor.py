@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
 import signal
 import subprocess
@@ -13,11 +12,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-LOG_BYTES = 5_000_000
-LOG_FILES = 3
+from config.logfile import LogFile
+
 LAST_WORDS = 12
 FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 30.0
@@ -124,17 +122,14 @@ class Supervisor:
         return "\n".join(f"    {line}" for line in child.words) or "    (none)"
 
     def _follow(self, child: Child, process: subprocess.Popen[bytes]) -> None:
-        log = logging.Logger(child.name)
-        handler = RotatingFileHandler(self._logs / f"{child.name}.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES)
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        log.addHandler(handler)
+        log = LogFile(self._logs / f"{child.name}.log", say=self._say)
         assert process.stdout is not None
         with process.stdout:
             for raw in process.stdout:
                 line = raw.decode(errors="replace").rstrip("\n")
                 child.words.append(line[:500])
-                log.info("%s", line)
-        handler.close()
+                log.write(line)
+        log.close()
 
 
 def _signal(child: Child, number: signal.Signals) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +18,8 @@ from types import FrameType
 from aiops.errors import Refused
 from aiops.registry import models
 from aiops.settings import Settings
-from config import processes, valkey
-from config.home import Home, Unusable
+from config import address, processes, valkey
+from config.home import UNUSABLE, Home, Unusable
 from config.supervisor import CannotStart, Child, Supervisor
 
 STOP_S = 9.5
@@ -28,7 +27,6 @@ START_S = 60.0
 DRAIN_S = "5"
 LOOK_S = 0.3
 FLOWER_USER = "aiops"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -63,9 +61,9 @@ class Up:
             signal.signal(number, self._ask)
         try:
             self._home.open()
-            self._check_port(self._options.host, self._options.port, "--port")
+            address.check_port(self._options.host, self._options.port, "--port")
             if self._options.flower:
-                self._check_port("127.0.0.1", self._options.flower_port, "--flower-port")
+                address.check_port("127.0.0.1", self._options.flower_port, "--flower-port")
         except Unusable as problem:
             return _fail(str(problem))
         supervisor = Supervisor(self._home.logs, say=_say)
@@ -81,23 +79,12 @@ class Up:
         finally:
             supervisor.stop(within_s=STOP_S, last=("valkey",))
             self._home.address.unlink(missing_ok=True)
+            self._home.close()
         _say("Stopped.")
         return 0
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked.set()
-
-    def _check_port(self, host: str, port: int, option: str) -> None:
-        try:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            with socket.socket(family[0]) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(family[4])
-        except OSError as error:
-            reason = "is in use" if error.errno == 98 else f"cannot be used ({error.strerror or error})"
-            raise Unusable(
-                f"Port {port} of {host} {reason}: stop who uses it, or choose another with {option}."
-            ) from error
 
     def _start(self, supervisor: Supervisor) -> None:
         self._env = self._environment()
@@ -140,9 +127,8 @@ class Up:
         if not self._settings.secret_key.get_secret_value():
             self._home.secret(self._home.secret_key)
             env["AIOPS_SECRET_KEY_FILE"] = str(self._home.secret_key)
-        if self._options.host not in LOOPBACK and not self._settings.public_url:
-            name = socket.gethostname() if self._options.host in ("0.0.0.0", "::") else self._options.host
-            env["AIOPS_PUBLIC_URL"] = f"http://{name}:{self._options.port}"
+        if self._options.host not in address.LOOPBACK and not self._settings.allowed_hosts:
+            env["AIOPS_ALLOWED_HOSTS"] = ",".join(address.names(self._options.host))
         if self._options.flower:
             password = self._home.secret(self._home.flower_password, bytes_=18)
             env["FLOWER_BASIC_AUTH"] = f"{FLOWER_USER}:{password}"
@@ -155,6 +141,8 @@ class Up:
         done = subprocess.run(command, env=self._env, capture_output=True, text=True, start_new_session=True)
         if self._asked.is_set():
             raise Stopped
+        if done.returncode == UNUSABLE:
+            raise Unusable(done.stderr.strip().splitlines()[-1])
         if done.returncode:
             words = "\n".join(f"    {line[:500]}" for line in done.stderr.strip().splitlines()[-8:])
             raise CannotStart(f"The database could not be prepared:\n{words}")
@@ -183,8 +171,7 @@ class Up:
 
     @property
     def _local(self) -> str:
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(self._options.host, self._options.host)
-        return f"http://{host}:{self._options.port}"
+        return address.local(self._options.host, self._options.port)
 
     def _is_ready(self) -> bool:
         try:
@@ -201,7 +188,7 @@ class Up:
         elsewhere = self._home.path != Path(".aiops").absolute()
         chat = (f"AIOPS_HOME={self._home.path} " if elsewhere else "") + 'aiops chat "hello"'
         rows = [
-            ("Address", self._env.get("AIOPS_PUBLIC_URL") or self._settings.public_url or self._local),
+            ("Address", self._settings.public_url or self._local),
             ("Sign in", signs_in),
             ("Model", _model(self._settings)),
             ("Data", str(self._home.path)),
@@ -210,6 +197,9 @@ class Up:
         ]
         if self._options.flower:
             rows.append(("Flower", f"{self._env['AIOPS_FLOWER_URL']}   ({FLOWER_USER} / {self._home.flower_password})"))
+        if self._options.host in address.WILDCARDS:
+            others = [n for n in address.names(self._options.host) if n.strip("[]") not in address.LOOPBACK]
+            rows.insert(1, ("", "   ".join(f"http://{name}:{self._options.port}" for name in others[:3])))
         lines = [f"  {name:<10} {value}" for name, value in [*rows, ("Stop", "Ctrl-C")]]
         return "\n".join(["", "aiops is ready.", "", *lines, ""])
 

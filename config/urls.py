@@ -28,6 +28,7 @@ urlpatterns = [
     path("api/upkeep/<str:name>/run/", RunJob.as_view(), name="upkeep-run"),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
     path("api/docs/", docs.Docs.as_view(), name="docs"),
+    path("api/runs/<uuid:pk>/events", failures.only_get),
     path("api/", include(router.urls)),
     path("admin/login/", sign_in.SignIn.as_view()),
     path("admin/", admin.site.urls),

@@ -6,16 +6,23 @@ from typing import Any
 
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
-from aiops import dispatch
+from aiops import dispatch, log
 from workers import process
+
+logger = log.get(__name__)
 
 
 @worker_init.connect(weak=False)
 def start(sender: Any, **_: Any) -> None:
     """Make the process ready to answer runs before its first task."""
     queues = {queue.name for queue in sender.app.amqp.queues.consume_from.values()}
-    if dispatch.RUNS_QUEUE in queues:
+    if dispatch.RUNS_QUEUE not in queues:
+        return
+    try:
         process.start()
+    except Exception as error:  # Celery would only log it and then take runs that nobody can answer
+        logger.exception("worker.cannot_start")
+        raise SystemExit(f"The worker cannot start: {error}") from error
 
 
 @worker_shutting_down.connect(weak=False)

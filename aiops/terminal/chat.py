@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from aiops.terminal.client import CallFailed, Client
+from aiops.terminal.text import printable, step_name
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -127,7 +128,7 @@ class _Show:
                 self._write(data["text"][len(self._written) :] if data["text"].startswith(self._written) else "")
                 self._write("" if self._written.endswith("\n") else "\n")
             case "tool.started":
-                name = f"{data['server']} · {data['tool']}"
+                name = step_name(data)
                 self._tools[data["call_id"]] = name
                 self._note(f"→ {name} {json.dumps(data['arguments'], ensure_ascii=False)[:200]}")
             case "tool.finished":
@@ -147,7 +148,8 @@ class _Show:
                 self._end_line()
                 error = data.get("error") or {}
                 self._side.print(
-                    f"[red]The run failed:[/] {escape(error.get('detail', 'no reason is known'))}", soft_wrap=True
+                    f"[red]The run failed:[/] {escape(printable(error.get('detail', 'no reason is known')))}",
+                    soft_wrap=True,
                 )
             case "run.cancelled":
                 self._end_line()
@@ -156,18 +158,13 @@ class _Show:
 
     def _write(self, text: str) -> None:
         self._written += text
-        sys.stdout.write(_printable(text))
+        sys.stdout.write(printable(text))
         sys.stdout.flush()
 
     def _note(self, text: str) -> None:
         self._end_line()
-        self._side.print(f"[dim]{escape(_printable(text))}[/]", soft_wrap=True)
+        self._side.print(f"[dim]{escape(printable(text))}[/]", soft_wrap=True)
 
     def _end_line(self) -> None:
         if self._written and not self._written.endswith("\n"):
             self._write("\n")
-
-
-def _printable(text: str) -> str:
-    """Return the text without control characters: an answer must not steer somebody's terminal."""
-    return "".join(c for c in text if c in "\n\t" or (c.isprintable() or ord(c) > 0x9F))

@@ -33,7 +33,10 @@ class Client:
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {token}"}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=httpx.Timeout(35, connect=5))
+        try:
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=httpx.Timeout(35, connect=5))
+        except httpx.InvalidURL as error:
+            raise CallFailed(f"{url} is no address ({error}): give one such as http://127.0.0.1:8000.") from error
 
     def get(self, path: str, **params: Any) -> Any:
         """Return an answer's JSON; raises CallFailed."""
@@ -56,6 +59,8 @@ class Client:
                     self._check(source.response)
                     for sse in source.iter_sse():
                         last, failures, wait_s = sse.id or last, 0, 0.3
+                        if not sse.data:  # a comment that keeps the connection open
+                            continue
                         event = Event(sse.event, sse.json())
                         yield event
                         if event.type in TERMINAL:

@@ -9,11 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from aiops.terminal.client import CallFailed, Client
+from aiops.terminal.text import printable, step_name
 
 OK, FAILED = 0, 1
+NARROW = 75
+"""Columns of a terminal that have no room for answers beside the facts."""
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "queued": "dim"}
 
 
@@ -33,16 +37,18 @@ def list_(client: Client, *, state: str | None, limit: int, as_json: bool) -> in
     if not rows:
         print('There are no runs yet: aiops chat "hello"')
         return OK
-    table = Table(box=None, pad_edge=False)
-    table.add_column("run", no_wrap=True, min_width=36)
-    for name in ("state", "asked", "took"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("answer", no_wrap=True, overflow="ellipsis")
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, expand=True)
+    for name, width in {"run": 36, "state": 9, "asked": 11, "took": 7}.items():
+        table.add_column(name, no_wrap=True, min_width=width, max_width=width)
+    if console.width > NARROW:
+        table.add_column("answer", no_wrap=True, overflow="ellipsis", ratio=1)
     for row in rows:
         state_ = f"[{COLOURS[row['state']]}]{row['state']}[/]"
         said = " ".join((row["answer"] or row["partial"] or "").split())
-        table.add_row(row["id"], state_, _when(row["timings"]["queued"]), _took(row), said[:60].replace("[", "\\["))
-    Console(highlight=False).print(table)
+        cells = [row["id"], state_, _when(row["timings"]["queued"]), _took(row), escape(printable(said[:200]))]
+        table.add_row(*cells[: len(table.columns)])
+    console.print(table)
     return OK
 
 
@@ -66,12 +72,12 @@ def show(client: Client, run_id: str, *, as_json: bool) -> int:
     for name, value in facts.items():
         print(f"{name:<13} {value}")
     if run["error"]:
-        print(f"error         {run['error']['code']}: {run['error']['detail']}")
+        print(f"error         {run['error']['code']}: {printable(run['error']['detail'])}")
     for step in run["steps"]:
-        print(f"step          {step['server']} · {step['tool']}  {step['status']}  {step['ms'] or 0:.0f} ms")
+        print(f"step          {step_name(step)}  {step['status']}  {step['ms'] or 0:.0f} ms")
     for notice in run["notices"]:
-        print(f"notice        {notice['text']}")
-    print(f"\n{run['answer'] or run['partial'] or ''}")
+        print(f"notice        {printable(notice['text'])}")
+    print(f"\n{printable(run['answer'] or run['partial'] or '')}")
     return OK
 
 

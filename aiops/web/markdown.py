@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+from markdown_it.token import Token
 
 TAGS = {
     "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li",
@@ -12,7 +17,15 @@ TAGS = {
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
 MAX_CHARACTERS = 200_000
 
-_parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"]).disable("image")
+
+def _image_as_link(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """Write an image as a link to it: loading it would tell its server that somebody reads this."""
+    address = escapeHtml(str(tokens[index].attrs.get("src", "")))
+    return f'<a href="{address}">{escapeHtml(tokens[index].content or "image")}</a>'
+
+
+_parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+_parser.add_render_rule("image", _image_as_link)
 
 
 def render(text: str) -> str:

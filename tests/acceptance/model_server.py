@@ -80,7 +80,9 @@ class ModelServer:
         if do.get("call") and (do.get("loop") or not results):
             return StreamingResponse(_call(do), media_type="text/event-stream")
         text = " ".join(f"w{n}" for n in range(do.get("words", 5)))
-        if results:
+        if do.get("words") == 0:
+            text = ""
+        elif results:
             text = f"The tool said: {_text(results[-1])} {text}"
         return StreamingResponse(_say(text, do.get("pause", 0), cut=failure == "cut"), media_type="text/event-stream")
 

@@ -42,6 +42,9 @@ def stranger(system: System) -> str:
         ({"message": "x", "on_busy": "explode"}, "on_busy"),
         ({"message": "x", "deadline_s": 3_601}, "deadline_s"),
         ({"message": "x", "temperature": 3}, "temperature"),
+        ({"message": "x", "temperature": True}, "temperature"),
+        ({"message": "x", "temperature": "0.5"}, "temperature"),
+        ({"message": "x", "deadline_s": "9"}, "deadline_s"),
         ({"message": "x", "conversation": "1"}, "conversation"),
         ({"message": "x", "model": "gpt-99"}, "model"),
         ({}, "message"),
@@ -104,7 +107,18 @@ def test_wrong_paths_are_problems_and_never_redirects(client: httpx.Client, path
     assert answer.json()["code"] == "not_found"
 
 
-@pytest.mark.parametrize("path", ["/api/runs/?nonsense=1", "/api/conversations/?state=x", "/api/runs/?state=lost"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/runs/?nonsense=1",
+        "/api/conversations/?state=x",
+        "/api/runs/?state=lost",
+        "/api/runs/?limit=0",
+        "/api/runs/?limit=many",
+        "/api/runs/?limit=201",
+        "/api/runs/?cursor=nonsense",
+    ],
+)
 def test_unknown_parameters_are_refused(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 400
 
@@ -137,6 +151,11 @@ def test_the_same_key_gets_the_same_answer_and_runs_once(system: System, client:
     other = client.post("/api/chat/", json={"message": "other"}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
     assert system.rows("SELECT count(*) FROM conversations_message WHERE text = ?", body["message"]) == [(1,)]
+
+
+def test_a_door_that_only_reads_says_so(system: System, client: httpx.Client) -> None:
+    answer = client.post(f"/api/runs/{uuid.uuid4()}/events")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
 
 
 # who may
@@ -200,7 +219,8 @@ def test_a_read_only_token_reads(system: System, client: httpx.Client) -> None:
 def test_foreign_hosts_and_origins_do_not_pass_the_stream(system: System, header: dict[str, str]) -> None:
     run_id = system.ask("hello", {})["run"]["id"]
     with system.client() as client:
-        assert client.get(f"/api/runs/{run_id}/events", headers=header).status_code in (400, 403)
+        answer = client.get(f"/api/runs/{run_id}/events", headers=header)
+        assert (answer.status_code, answer.json()["code"]) in ((400, "bad_host"), (403, "bad_origin"))
 
 
 def test_staff_can_ask_for_upkeep_and_its_row_appears(system: System, client: httpx.Client) -> None:

@@ -290,6 +290,7 @@ def test_the_end_takes_less_than_ten_seconds_and_leaves_no_process(scripted: dic
         (["cut"] * 9, "failed", "model_unreachable"),
         ([401], "failed", "model_key_refused"),
         (["nonsense"], "failed", "model_nonsense"),
+        ("empty", "failed", "model_empty"),
         (["hang"], "failed", "model_timeout"),
     ],
     ids=lambda value: json.dumps(value),
@@ -297,7 +298,7 @@ def test_the_end_takes_less_than_ten_seconds_and_leaves_no_process(scripted: dic
 def test_whatever_the_model_server_does_the_run_ends_and_says_why(
     system: System, failures: list, state: str, code: str | None
 ) -> None:
-    accepted = system.ask("try", {"fail": failures, "words": 40})
+    accepted = system.ask("try", {"words": 0} if failures == "empty" else {"fail": failures, "words": 40})
     run = system.ended(accepted["run"]["id"])
     assert run["state"] == state, run
     if code is None:

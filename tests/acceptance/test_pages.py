@@ -118,6 +118,51 @@ def test_two_tabs_of_one_conversation_follow_each_on_busy(browse: Open, choice: 
     assert page.states() == states[choice]
 
 
+def test_two_clicks_ask_once_and_a_draft_is_kept(browse: Open) -> None:
+    page = browse()
+    page.driver.execute_script(
+        "const form = document.getElementById('composer'); form.elements.message.value = 'hello';"
+        "form.requestSubmit(); form.requestSubmit();"
+    )
+    page.ended()
+    assert len(page.all(".turn")) == 1
+    page.one("textarea").send_keys("my draft")
+    page.one("[data-do=retry]").click()
+    page.ended(2)
+    assert page.one("textarea").get_property("value") == "my draft"
+    page.driver.refresh()
+    assert page.one("textarea").get_property("value") == "my draft"
+
+
+def test_a_waiting_question_says_behind_how_many(browse: Open) -> None:
+    page = browse()
+    page.ask(do("one", words=60, pause=0.05))
+    page.until(lambda: "w1" in page.text(".answer"), "the first words")
+    page.ask(do("two"))
+    page.until(lambda: page.texts(".turn .status")[-1:] == ["Waiting behind 1 of yours…"], "the line")
+    page.ended(2)
+
+
+def test_two_windows_side_by_side_stay_in_step(browse: Open) -> None:
+    first, second = browse(), browse()
+    first.ask(do("one"))
+    first.ended()
+    second.driver.get(first.driver.current_url)
+    first.ask(do("two"))
+    second.ended(2)
+    path = first.driver.current_url.removeprefix(first.system.url)
+    with first.system.client() as client:
+        client.delete(f"/api/conversations/{path.split('/')[2]}/")
+    first.until(lambda: "was deleted" in first.text("#banner"), "the line")
+
+
+def test_a_form_that_is_too_old_says_what_to_do(browse: Open) -> None:
+    page = browse()
+    page.driver.execute_script("document.querySelector('[name=csrfmiddlewaretoken]').value = 'x'.repeat(64)")
+    page.ask("hello")
+    page.until(lambda: "reload it" in page.text("#composer-problem"), "the cure")
+
+
 def test_a_failed_model_is_told_with_its_cure(browse: Open) -> None:
     page = browse()
     page.ask(do(fail=[401]))

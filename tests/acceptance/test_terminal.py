@@ -96,6 +96,21 @@ def test_runs_are_listed_shown_followed_and_cancelled(system: System) -> None:
     assert system.cli("runs", "show", str(uuid.uuid4())).returncode == 1
 
 
+def test_the_state_of_runs_fits_an_ordinary_terminal(system: System) -> None:
+    run_id = system.ask("tell", {"words": 100})["run"]["id"]
+    system.ended(run_id)
+    main, side = pty.openpty()
+    env = {**system.env, "TERM": "xterm", "COLUMNS": "80"}
+    done = subprocess.run([str(BIN / "aiops"), "runs", "list", "--limit", "1"], env=env, stdout=side, timeout=30)
+    os.close(side)
+    shown = os.read(main, 65_536).decode()
+    os.close(main)
+    assert done.returncode == 0
+    assert run_id in shown
+    assert "succeeded" in shown
+    assert "w0 w1" in shown
+
+
 def test_doctor_finds_every_part_and_names_what_is_down(system: System) -> None:
     done = system.cli("doctor")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -78,6 +79,15 @@ def test_browsers_get_sanitised_html(system: System) -> None:
     run_id = system.ask("x", {"words": 3})["run"]["id"]
     done = [e.json() for e in system.events(run_id, render="html") if e.event == "message.completed"]
     assert done[0]["html"] == "<p>w0 w1 w2</p>\n"
+
+
+def test_a_long_poll_of_a_run_that_is_deleted_ends_with_404(system: System, client: httpx.Client) -> None:
+    accepted = system.ask("a story", {"words": 200, "pause": 0.05})
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(system.run, accepted["run"]["id"], wait=20)
+        system.until(accepted["run"]["id"], "message.delta")
+        assert client.delete(f"/api/conversations/{accepted['conversation']}/").status_code == 204
+        assert (waiting.result()["status"], waiting.result()["code"]) == (404, "not_found")
 
 
 def test_a_long_poll_answers_at_the_end_or_when_its_time_is_up(system: System) -> None:

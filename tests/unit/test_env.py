@@ -62,3 +62,19 @@ def test_only_secrets_come_from_files(tmp_path: Path) -> None:
 
 def test_values_for_headers_may_have_any_name_under_their_prefix() -> None:
     assert env.read({"AIOPS_SECRET_NETBOX": "x"})
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ('{"x": {"url": 5}}', "url"),
+        ('{"x": {"url": "ftp://x"}}', "url"),
+        ('{"x y": {"url": "http://x"}}', "a name is lower case"),
+        ('{"x": {"adress": "http://x"}}', "adress"),
+        ('{"x": {"url": "http://x", "command": "y"}}', "either a url or a command"),
+        ('{"x": {"url": "http://x", "headers": {"A": "env:AIOPS_SECRET_NO"}}}', "AIOPS_SECRET_NO is not set"),
+        ('{"x": {"url": "http://x", "headers": {"A": "env:PATH"}}}', "must begin with AIOPS_SECRET_"),
+    ],
+)
+def test_a_tool_server_that_cannot_be_used_is_told_at_the_start(written: str, told: str) -> None:
+    assert any("AIOPS_TOOL_SERVERS['x" in p and told in p for p in problems(AIOPS_TOOL_SERVERS=written))

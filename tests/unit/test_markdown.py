@@ -43,3 +43,9 @@ def test_a_link_tells_its_target_nothing() -> None:
 def test_tables_and_code_are_rendered() -> None:
     assert "<td>1</td>" in render("| a |\n| --- |\n| 1 |")
     assert "<code" in render("```\nx\n```")
+
+
+def test_an_image_becomes_a_link_and_is_not_loaded() -> None:
+    assert render("see ![the graph](https://example.org/g.png)").startswith(
+        '<p>see <a href="https://example.org/g.png"'
+    )

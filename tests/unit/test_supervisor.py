@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from config.logfile import LogFile
 from config.supervisor import CannotStart, Child, Supervisor
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
@@ -76,3 +77,13 @@ def test_output_is_kept_in_a_log(supervisor: Supervisor, tmp_path: Path) -> None
     supervisor.start(Child("talker", [sys.executable, "-c", "print('hello log')"], dict(os.environ)))
     log = tmp_path / "talker.log"
     wait_for(lambda: log.exists() and "hello log" in log.read_text())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said_once_and_the_process_goes_on(said: list[str]) -> None:
+    log = LogFile(Path("/dev/full"), say=said.append)
+    for n in range(50):
+        log.write(f"line {n}")
+    log.close()
+    assert len(said) == 1
+    assert "No space left on device" in said[0]

@@ -17,6 +17,10 @@ class StreamCut(Exception):
     """The provider's stream ended in the middle of an answer."""
 
 
+class EmptyAnswer(Exception):
+    """The provider ended its answer without a word or a tool call."""
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     for _ in range(8):
@@ -49,6 +53,8 @@ def is_transient(error: BaseException) -> bool:
     status = status_of(error)
     if status is not None:
         return status in (408, 429) or status >= 500
+    if isinstance(error, EmptyAnswer):
+        return True
     return is_unreachable(error) and not is_timeout(error)
 
 
@@ -88,6 +94,8 @@ def explain(error: BaseException, spec: ModelSpec) -> RunFailed:
         )
     if status is not None:
         return RunFailed(f"The request was refused ({status}) by {who}.", code="model_refused")
+    if isinstance(error, EmptyAnswer):
+        return RunFailed(f"An empty answer came from {who}: ask in other words.", code="model_empty", retry=True)
     if is_unreachable(error):
         return RunFailed(
             f"The connection failed or broke to {who}: see that it runs and can be reached.",

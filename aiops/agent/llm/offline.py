@@ -20,7 +20,7 @@ from aiops.agent.llm.matching import fill, rank
 from aiops.agent.values import ModelSpec
 
 NO_MODEL = (
-    "*No language model is configured: I matched your words to a tool and show what it returned. To add one, set "
+    "*No language model is configured: I match words to tools and show what they return. To add one, set "
     "`LLM_TYPE` and `LLM_MODEL` (`ollama` with `OLLAMA_BASE_URL`, or `openai` with `OPENAI_API_KEY`) and start again.*"
 )
 GREETING = re.compile(r"^\W*(hi|hello|hey|good (morning|day|evening)|moin|hallo)\b[\w ]{0,20}\W*$", re.IGNORECASE)

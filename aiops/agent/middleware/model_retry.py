@@ -58,11 +58,13 @@ class ModelRetry(AgentMiddleware[Any, Any]):
         await self._watcher.model_call_failed("model_retry")
 
     def _whole(self, response: Any) -> Any:
-        """Return the response; raises StreamCut when the provider stopped in mid-answer without saying so."""
+        """Return the response; raises StreamCut when it stopped in mid-answer without saying so, or EmptyAnswer."""
         last = response.result[-1] if response.result else None
         cut = isinstance(last, AIMessage) and not last.response_metadata.get("finish_reason")
         if self._spec.provider == "openai" and cut:
             raise failures.StreamCut("the stream ended without a finish reason")
+        if isinstance(last, AIMessage) and not last.text.strip() and not last.tool_calls:
+            raise failures.EmptyAnswer("neither words nor tool calls")
         return response
 
 

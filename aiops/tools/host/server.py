@@ -17,6 +17,7 @@ LOGS_VARIABLE = "AIOPS_HOST_LOGS"
 MB = 1_000_000
 SAMPLE_S = 0.2
 MAX_TAIL_BYTES = 64_000
+HIDDEN = "not visible to this user"
 
 
 def load() -> dict[str, Any]:
@@ -59,7 +60,7 @@ def disks() -> dict[str, Any]:
 
 
 def top_processes(by: Literal["memory", "cpu"] = "memory", limit: int = 10) -> dict[str, Any]:
-    """Processes that use the most memory or the most cpu: what uses, eats or takes most, the biggest and busiest."""
+    """Processes that use the most memory or the most cpu: what is using, eating, taking most, the biggest."""
     limit = max(1, min(limit, 50))
     processes = list(psutil.process_iter(["pid", "name", "username", "memory_info", "memory_percent"]))
     if by == "cpu":
@@ -89,18 +90,19 @@ def process(name_or_pid: str) -> dict[str, Any]:
         if str(p.info["pid"]) == name_or_pid or (p.info["name"] or "").lower() == name_or_pid.lower()
     ]
     if not matches:
-        raise ValueError(f"no process is named or numbered {name_or_pid!r} on this machine")
+        return {"running": False, "looked_for": name_or_pid}
     found = matches[0]
     with found.oneshot():
         return {
+            "running": True,
             "pid": found.pid,
             "name": found.name(),
             "state": found.status(),
-            "user": _quietly(found.username),
+            "user": _quietly(found.username) or HIDDEN,
             "started": datetime.fromtimestamp(found.create_time(), UTC).isoformat(timespec="seconds"),
             "memory_mb": round(found.memory_info().rss / MB, 1),
             "threads": found.num_threads(),
-            "open_files": _quietly(found.num_fds),
+            "open_files": _quietly(found.num_fds) or HIDDEN,
             "parent_pid": found.ppid(),
             "others_of_that_name": len(matches) - 1,
         }
@@ -134,12 +136,13 @@ def listening_ports() -> dict[str, Any]:
             here: Any = connection.laddr
             address, port = here.ip, here.port
             name = _quietly(psutil.Process(connection.pid).name) if connection.pid else None
-            rows[port, address] = {"port": port, "address": address, "pid": connection.pid, "process": name}
+            row = {"port": port, "address": address, "pid": connection.pid or HIDDEN, "process": name or HIDDEN}
+            rows[port, address] = row
     return {"ports": [rows[key] for key in sorted(rows)]}
 
 
 def uptime() -> dict[str, Any]:
-    """Uptime: how long this machine has been up, since its last boot or restart."""
+    """Uptime: how long this machine has been up, since its last boot."""
     booted = psutil.boot_time()
     days, rest = divmod(int(time.time() - booted), 86_400)
     since = datetime.fromtimestamp(booted, UTC).isoformat(timespec="seconds")

@@ -6,10 +6,11 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from aiops.errors import Unauthenticated
+from aiops.errors import Forbidden, Unauthenticated
 from aiops.people import tokens
 from aiops.people.models import ApiToken, User
 from aiops.web.identity import SCHEME
@@ -37,6 +38,13 @@ class Token(BaseAuthentication):
 
 class Session(SessionAuthentication):
     """The browser's session; every POST needs its CSRF token."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        """Refuse a POST without its token; raises Forbidden ``csrf_failed``."""
+        try:
+            super().enforce_csrf(request)
+        except PermissionDenied as error:
+            raise Forbidden("This page is too old: reload it and try again.", code="csrf_failed") from error
 
 
 class MayWrite(BasePermission):

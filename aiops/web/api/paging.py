@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+
+from aiops.errors import Invalid
 
 
 class ByUpdate(CursorPagination):
@@ -12,6 +18,22 @@ class ByUpdate(CursorPagination):
     max_page_size = 200
     page_size_query_param = "limit"
     ordering: str | tuple[str, ...] = ("-updated_at", "-id")
+
+    def get_page_size(self, request: Request) -> int:
+        """Return ``limit``; raises Invalid when it is no number from 1 to 200."""
+        text = request.query_params.get(self.page_size_query_param, str(self.page_size))
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= self.max_page_size):
+            raise Invalid(
+                "limit is out of range.", errors={"limit": [f"A whole number from 1 to {self.max_page_size}."]}
+            )
+        return int(text)
+
+    def decode_cursor(self, request: Request) -> Any:
+        """Return the place in the list; raises Invalid for a cursor that is none of ours."""
+        try:
+            return super().decode_cursor(request)
+        except NotFound:
+            raise Invalid("cursor is none of ours.", errors={"cursor": ["Use a link of a page."]}) from None
 
 
 class ById(ByUpdate):

@@ -49,6 +49,26 @@ def no_fields(data: Any) -> None:
     Strict(data=data).is_valid(raise_exception=True)
 
 
+class NumberField(serializers.FloatField):
+    """A JSON number; a text that looks like one, true and false are refused."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Return the number; raises ValidationError."""
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            raise serializers.ValidationError("Not a number.")
+        return super().to_internal_value(data)
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A JSON number without a fraction."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the number; raises ValidationError."""
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise serializers.ValidationError("Not a whole number.")
+        return super().to_internal_value(data)
+
+
 class TextField(serializers.CharField):
     """Text within a number of bytes of UTF-8, without NUL or lone surrogates."""
 

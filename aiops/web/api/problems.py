@@ -12,7 +12,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from aiops import log
-from aiops.errors import AiopsError, Invalid, TooMany
+from aiops.errors import AiopsError, Invalid, TooMany, Unavailable
 
 CONTENT_TYPE = "application/problem+json"
 DRF_CODES = {
@@ -45,11 +45,18 @@ def body(
 
 def of(error: AiopsError) -> tuple[dict[str, Any], dict[str, str]]:
     """Return (members, headers) of one of our errors."""
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooMany) else {}
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooMany | Unavailable) else {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     errors = error.errors if isinstance(error, Invalid) else None
     return body(error.status, error.code, error.title, error.detail, errors=errors), headers
+
+
+def unavailable(error: Exception) -> Unavailable:
+    """Return what a person is told when the database fails: its cause where we know it, and the cure."""
+    full = "is full" in str(error) or "No space left" in str(error)
+    detail = "The disk of the database is full: make room." if full else "The database does not answer: try again."
+    return Unavailable(f"{detail} Nothing was changed.", code="database_unavailable")
 
 
 def plain(status: int, code: str, title: str, detail: str) -> HttpResponse:
@@ -73,10 +80,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         members, headers = _of_drf(error)
     elif isinstance(error, OperationalError):
         logger.exception("database.failed")
-        members = body(
-            503, "database_unavailable", "Unavailable", "The database does not answer; nothing was changed. Try again."
-        )
-        headers["Retry-After"] = "5"
+        members, headers = of(unavailable(error))
     else:
         logger.exception("request.crashed")
         members = body(500, "internal_error", "Internal error", "Something broke on our side; the log has the details.")

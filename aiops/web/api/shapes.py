@@ -14,7 +14,7 @@ from aiops.conversations.models import Conversation, Message, Run
 from aiops.events import stream
 from aiops.people.models import ApiToken
 from aiops.web import markdown
-from aiops.web.api.parsing import Strict, TextField
+from aiops.web.api.parsing import NumberField, Strict, TextField, WholeNumberField
 
 SETTINGS = django_settings.SETTINGS
 ON_BUSY = ["enqueue", "reject", "interrupt", "rollback"]
@@ -27,9 +27,9 @@ class ChatIn(Strict):
     conversation = serializers.UUIDField(required=False)
     model = serializers.CharField(required=False, max_length=200)
     provider = serializers.CharField(required=False, max_length=100)
-    temperature = serializers.FloatField(required=False, min_value=0, max_value=2)
+    temperature = NumberField(required=False, min_value=0, max_value=2)
     on_busy = serializers.ChoiceField(ON_BUSY, required=False)
-    deadline_s = serializers.IntegerField(required=False, min_value=1, max_value=3_600)
+    deadline_s = WholeNumberField(required=False, min_value=1, max_value=3_600)
 
 
 class Links(serializers.Serializer[Any]):
@@ -222,7 +222,7 @@ class TokenIn(Strict):
 
     name = serializers.CharField(max_length=100)
     scope = serializers.ChoiceField(ApiToken.Scope.choices, required=False, default=ApiToken.Scope.FULL)
-    expires_in_days = serializers.IntegerField(required=False, min_value=1, max_value=3_650)
+    expires_in_days = WholeNumberField(required=False, min_value=1, max_value=3_650)
 
 
 class TokenOut(serializers.ModelSerializer[ApiToken]):

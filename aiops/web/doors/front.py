@@ -11,7 +11,6 @@ from django.conf import settings as django_settings
 from django.db import DatabaseError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -25,6 +24,7 @@ from aiops.events.hub import Hub, Signal
 from aiops.web import health
 from aiops.web.api import problems
 from aiops.web.doors import guard, sse
+from aiops.web.doors.hosts import Hosts
 from aiops.web.doors.limits import Limits
 from aiops.web.doors.polling import LongPoll
 
@@ -51,11 +51,7 @@ def make(django: ASGIApp) -> Starlette:
         ],
         middleware=[
             Middleware(Limits, max_body_bytes=settings.max_body_bytes),
-            Middleware(
-                TrustedHostMiddleware,
-                allowed_hosts=[h.strip("[]") for h in django_settings.ALLOWED_HOSTS] + ["[::1]"],
-                www_redirect=False,
-            ),
+            Middleware(Hosts, allowed=django_settings.ALLOWED_HOSTS),
         ],
         exception_handlers={AiopsError: _problem, DatabaseError: _no_database},
         lifespan=_lifespan,
@@ -113,5 +109,5 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 
 async def _no_database(request: Request, error: Exception) -> Response:
-    members = problems.body(503, "database_unavailable", "Unavailable", "The database does not answer. Try again.")
-    return JSONResponse(members, status_code=503, headers={"Retry-After": "5"}, media_type=problems.CONTENT_TYPE)
+    members, headers = problems.of(problems.unavailable(error))
+    return JSONResponse(members, status_code=503, headers=headers, media_type=problems.CONTENT_TYPE)

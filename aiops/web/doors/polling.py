@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aiops.conversations.models import Run
-from aiops.errors import Invalid
+from aiops.errors import Invalid, NotFound
 from aiops.events import types
 from aiops.web.api.shapes import RunOut
 from aiops.web.doors import guard, viewing
@@ -52,7 +52,10 @@ async def wait(request: Request) -> Response:
 
 
 def _shown(run: Run) -> dict[str, Any]:
-    run.refresh_from_db()
+    try:
+        run.refresh_from_db()
+    except Run.DoesNotExist:
+        raise NotFound("This run was deleted.") from None
     return {
         **RunOut(run).data,
         "id": str(run.pk),

@@ -84,7 +84,7 @@ def _memory(conversation: Conversation, turns: list[dict[str, Any]]) -> dict[str
     """Return when memory ends, or that it has (there was some: a run succeeded), or that it was cleared."""
     life = timedelta(seconds=django_settings.SETTINGS.memory_ttl_s)
     used = conversation.memory_used_at
-    forgotten = conversation.memory_from == conversation.last_position
+    forgotten = 0 < conversation.memory_from == conversation.last_position
     answered = any(turn["run"].state == Run.State.SUCCEEDED for turn in turns)
     ends = used + life if used else None
     return {"ends": ends, "forgotten": forgotten, "gone": forgotten or (answered and ends is None)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 
 from aiops.web.api import problems
 
@@ -28,6 +29,16 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404; every API path but a run's events ends with a slash."""
     slash = "" if request.path.endswith("/") or not request.path.startswith("/api/") else " API paths end with a slash."
     return _fail(request, 404, "not_found", "Not found", f"There is nothing here for you.{slash}")
+
+
+@csrf_exempt
+def only_get(request: HttpRequest, **_: object) -> HttpResponse:
+    """405 for what is not a GET at a door beside Django."""
+    response = _fail(
+        request, 405, "method_not_allowed", "Method not allowed", f"{request.method} is not possible here."
+    )
+    response["Allow"] = "GET"
+    return response
 
 
 def crashed(request: HttpRequest) -> HttpResponse:

@@ -27,7 +27,9 @@ function banner(text) {
 function running() { return turns.find((turn) => !turn.ended); }
 
 function refresh() {
-  const busy = Boolean(running());
+  const unfinished = turns.filter((turn) => !turn.ended);
+  const busy = unfinished.length > 0;
+  unfinished.slice(1).forEach((turn, n) => turn.say(`Waiting behind ${n + 1} of yours…`));
   form.querySelector("[data-do=stop]").hidden = !busy;
   form.elements.on_busy.hidden = !busy;
 }
@@ -48,6 +50,7 @@ function complain(text) {
 }
 
 async function send(message) {
+  if (form.classList.contains("sending")) return; // a double click asks once
   const bytes = new TextEncoder().encode(message).length;
   const most = Number(box.dataset.maxBytes);
   if (bytes > most) return complain(`This message has ${bytes} bytes; the most is ${most}.`);
@@ -64,7 +67,7 @@ async function send(message) {
     const accepted = await call("POST", "/api/chat/", body, { "Idempotency-Key": key });
     pending = null;
     complain("");
-    box.value = "";
+    if (box.value === message) box.value = ""; // what was typed meanwhile stays
     fit();
     for (const turn of replaced) { turn.end("cancelled"); turn.element.remove(); }
     shown(accepted, body);
@@ -132,6 +135,7 @@ function ask(text, { value, verb = "OK", danger = false } = {}) {
   const dialog = document.getElementById("ask");
   const input = dialog.querySelector("input");
   dialog.querySelector("p").textContent = text;
+  dialog.returnValue = "";
   input.hidden = value === undefined;
   input.value = value ?? "";
   dialog.querySelector(".primary").textContent = verb;
@@ -177,6 +181,7 @@ document.addEventListener("click", async (event) => {
   if (document.body.classList.contains("with-sidebar") && event.target.closest("main") && !button) document.body.classList.remove("with-sidebar");
   const act = ACTIONS[button?.dataset.do];
   if (!act) return;
+  complain("");
   document.querySelector("details.more").open = false;
   try { await act(button); } catch (error) { complain(error.message); }
 });
@@ -198,12 +203,24 @@ document.body.addEventListener("htmx:afterSwap", () => {
 window.addEventListener("popstate", () => location.reload());
 window.addEventListener("offline", () => banner("You are offline. Answers go on without you."));
 window.addEventListener("online", () => banner(""));
-document.addEventListener("visibilitychange", async () => {
-  if (document.hidden || !main.dataset.conversation) return;
+
+/** Show what another window or device has asked meanwhile, or that the conversation is gone. */
+async function catchUp() {
+  if (document.hidden || !main.dataset.conversation || location.search || form.classList.contains("sending")) return;
   const newest = await call("GET", `/api/runs/?conversation=${main.dataset.conversation}&limit=1`).catch(() => null);
-  const run = newest?.results[0]?.id;
-  if (run && !turns.some((turn) => turn.run === run)) location.reload(); // asked from another tab or device
-});
+  if (!newest) return;
+  const run = newest.results[0]?.id;
+  if (run && !turns.some((turn) => turn.run === run) && !form.classList.contains("sending")) return location.reload();
+  if (!run && turns.length) banner("This conversation was deleted.");
+}
+document.addEventListener("visibilitychange", catchUp);
+setInterval(catchUp, 10000);
+
+/** A draft outlives a reload and a sign-in. */
+const draft = () => `draft:${location.pathname}`;
+window.addEventListener("pagehide", () => sessionStorage.setItem(draft(), box.value));
+if (!box.value) box.value = sessionStorage.getItem(draft()) ?? "";
+fit();
 
 setInterval(tick, 15000);
 tick();

@@ -1,5 +1,6 @@
 // The page's one stream: follows the first unfinished run, then the next; none while the tab is hidden.
 
+import { call } from "./api.js";
 import { EVENT_TYPES } from "./turn.js";
 
 const HIDDEN_MS = 20000;
@@ -43,7 +44,7 @@ export class Live {
       if (turn.ended) return this.follow();
       this.connection(false);
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
-      setTimeout(() => { if (this.source === source) { this.source = null; this.follow(); } }, 2000);
+      setTimeout(() => this.again(source, turn), 2000);
     };
     for (const type of EVENT_TYPES) {
       source.addEventListener(type, (event) => {
@@ -52,6 +53,15 @@ export class Live {
         if (turn.ended) this.follow();
       });
     }
+  }
+
+  /** Open a refused stream anew, unless the run is gone; a browser that is signed out is sent to sign in. */
+  async again(source, turn) {
+    if (this.source !== source) return;
+    const failed = await call("GET", `/api/runs/${turn.run}/`).then(() => null, (error) => error);
+    if (failed?.status === 404) turn.end("cancelled", "This run was deleted.");
+    this.source = null;
+    this.follow();
   }
 
   close() {

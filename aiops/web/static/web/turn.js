@@ -61,11 +61,18 @@ export class Turn {
   step(callId) { return this.find(`.step[data-call="${CSS.escape(callId)}"]`); }
 }
 
+/** The innermost block at the end of an answer: new words go on there until the server has rendered them. */
+function lastBlock(answer) {
+  let block = answer;
+  while (["P", "UL", "OL", "LI", "BLOCKQUOTE", "H1", "H2", "H3", "H4"].includes(block.lastElementChild?.tagName)) block = block.lastElementChild;
+  return block;
+}
+
 function show(turn, data) {
   if (data.html !== undefined) return;
   const answer = turn.find(".answer");
-  let tail = answer.querySelector(":scope > .tail");
-  if (!tail) answer.append((tail = Object.assign(document.createElement("span"), { className: "tail" })));
+  let tail = answer.querySelector(".tail");
+  if (!tail) lastBlock(answer).append((tail = Object.assign(document.createElement("span"), { className: "tail" })));
   tail.append(data.text);
 }
 
@@ -93,7 +100,7 @@ const HANDLERS = {
     const step = document.getElementById("step-template").content.firstElementChild.cloneNode(true);
     step.dataset.call = data.call_id;
     step.dataset.status = "running";
-    step.querySelector(".name").textContent = `${data.server} · ${data.tool}`;
+    step.querySelector(".name").textContent = [data.server, data.tool].filter(Boolean).join(" · ");
     step.querySelector(".arguments").textContent = JSON.stringify(data.arguments, null, 2);
     turn.find(".steps").append(step);
     turn.say(`Using ${data.tool}…`);
@@ -134,6 +141,7 @@ export const EVENT_TYPES = Object.keys(HANDLERS);
 export async function copyAnswer(turn) {
   const run = await call("GET", `/api/runs/${turn.run}/`);
   const text = run.answer ?? run.partial ?? "";
+  if (!text) throw new Error("There is no answer to copy.");
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = Object.assign(document.createElement("textarea"), { value: text });
   document.body.append(area);

@@ -1,0 +1,32 @@
+"""Answers only to its own names, so that no foreign name can be pointed at it (DNS rebinding)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.http.request import split_domain_port, validate_host
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from aiops.web.api import problems
+
+
+class Hosts:
+    """ASGI middleware that checks the Host header as Django does, and names the cure."""
+
+    def __init__(self, app: ASGIApp, *, allowed: Sequence[str]) -> None:
+        self._app = app
+        self._allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it with 400 ``bad_host``."""
+        domain = split_domain_port(Headers(scope=scope).get("host", ""))[0] if scope["type"] == "http" else "localhost"
+        if domain and validate_host(domain, self._allowed):
+            await self._app(scope, receive, send)
+            return
+        detail = (
+            f"{domain[:100]!r} is not a name of this server: add it to AIOPS_ALLOWED_HOSTS, or set AIOPS_PUBLIC_URL."
+        )
+        members = problems.body(400, "bad_host", "Unknown host", detail)
+        await JSONResponse(members, status_code=400, media_type=problems.CONTENT_TYPE)(scope, receive, send)
