@@ -58,11 +58,12 @@ def client(url: str) -> redis.Redis:
     return made
 
 
-def async_client(url: str, *, retries: int = 2, max_connections: int = 64) -> redis.asyncio.Redis:
+def async_client(url: str, *, retries: int = 2, timeout_s: float = 5, max_connections: int = 64) -> redis.asyncio.Redis:
     """Return an asyncio client bound to the loop it is first used on; memory asks for more ``retries``."""
     retry = AsyncRetry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries)
+    options = {**_options(url), "socket_timeout": timeout_s}
     pool = redis.asyncio.BlockingConnectionPool.from_url(
-        url, retry=retry, max_connections=max_connections, timeout=5, **_options(url)
+        url, retry=retry, max_connections=max_connections, timeout=5, **options
     )
     return redis.asyncio.Redis.from_pool(pool)
 

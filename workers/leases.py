@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 import redis
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from aiops import keyspace, log
 from aiops.conversations import transitions
@@ -85,17 +85,20 @@ class Leases:
     def _beat(self) -> None:
         self._show_presence()
         while not self._ended.wait(self._settings.heartbeat_s):
-            held = self._all()
-            if held:
-                self._renew(held)
-            self._show_presence()
+            try:
+                held = self._all()
+                if held:
+                    self._renew(held)
+                self._show_presence()
+            except Exception:  # a heart that stops would let others take every run of this process
+                logger.exception("heartbeat.broke")
 
     def _renew(self, held: list[Held]) -> None:
         begun = time.monotonic()
         try:
             claims = [h.claim for h in held]
             kept, cancelled = transitions.renew(claims, worker=self._worker, lease_s=self._settings.lease_s)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             logger.warning("heartbeat.failed", error=str(error))
             self._give_up_expired(held)
             return

@@ -31,6 +31,8 @@ from aiops.tools.pool import ToolPool
 from workers.leases import Leases
 from workers.loop import Loop
 
+EVENTS_TIMEOUT_S = 1.5
+"""A run does not wait longer for its watchers."""
 MEMORY_RETRIES = 8
 """Memory outlasts a restart of its server, about five seconds."""
 
@@ -104,7 +106,7 @@ class Process:
 
     async def _open(self) -> None:
         s = self.settings
-        events = keyspace.async_client(s.redis_url.get_secret_value())
+        events = keyspace.async_client(s.redis_url.get_secret_value(), retries=1, timeout_s=EVENTS_TIMEOUT_S)
         self.bench = Bench(
             settings=s,
             limits=Limits(

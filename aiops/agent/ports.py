@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiops.tools.server import RemoteTool, ToolResult
+
+UNKNOWN = (
+    "The worker died during this call, so whether it took effect is not known. It was not made again: "
+    "look at the present state first."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A call that an earlier attempt of this run made: its status (ok, error, unknown) and what it returned."""
+
+    status: str
+    result: str
 
 
 class Watcher(Protocol):
@@ -15,10 +29,10 @@ class Watcher(Protocol):
 
     async def tool_started(
         self, call_id: str, *, tool: RemoteTool | None, name: str, arguments: dict[str, Any]
-    ) -> bool:
+    ) -> Earlier | None:
         """Note a call before it is made, durably when it can change something.
 
-        False when an earlier attempt had begun this very call and died: it must not be made again.
+        What an earlier attempt's very call came to when it can change something: it must not be made again.
         """
 
     async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:

@@ -44,6 +44,7 @@ def accept(user: User, question: Question, *, max_queued: int) -> Accepted:
 
     Must run inside a transaction; the caller dispatches after the commit when ``ahead`` is 0.
     """
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # of two questions at once the second counts the first
     if Run.objects.filter(user=user, state__in=Run.UNFINISHED).count() >= max_queued:
         raise TooMany(
             f"You have {max_queued} unfinished runs, the most one person may have: wait for some or cancel them.",

@@ -124,7 +124,6 @@ class Run(models.Model):
             models.Index(fields=["lease_until"], name="leases", condition=Q(state="running")),
             models.Index(fields=["sent_at"], name="waiting", condition=Q(state="queued")),
             models.Index(fields=["user", "-id"], name="runs_of_user"),
-            models.Index(
-                fields=["user", "state"], name="unfinished_of_user", condition=Q(state__in=["queued", "running"])
-            ),
+            models.Index(fields=["user", "state", "-id"], name="runs_of_user_by_state"),
+            models.Index(fields=["conversation", "-id"], name="runs_of_conversation"),
         ]

@@ -106,6 +106,7 @@ def note_steps(claim: Claim, steps: list[dict[str, Any]]) -> bool:
 def finish(claim: Claim, ending: Ending) -> bool:
     """Write a run's end and its answer in one transaction; False, with nothing written, when the claim is lost."""
     with transaction.atomic():
+        _lock_conversation(claim.run_id)
         changes: dict[str, Any] = {
             "answer": ending.answer,
             "notices": ending.notices,
@@ -153,15 +154,23 @@ def take_back(run_id: str, *, fence: int, max_attempts: int) -> TakenBack | None
         )
         if not changed:
             return None
-        state = Run.objects.values_list("state", flat=True).get(pk=run_id)
+        state, steps = Run.objects.values_list("state", "steps").get(pk=run_id)
         if state == State.FAILED:
             Run.objects.filter(pk=run_id).update(error=poison)
+        if state in Run.ENDED:
+            Run.objects.filter(pk=run_id).update(steps=left_open(steps))
     return TakenBack(run_id, fence, state, poison if state == State.FAILED else None)
+
+
+def left_open(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return an ended run's steps: of a call that was still running nobody knows how it went."""
+    return [{**step, "status": "unknown"} if step["status"] == "running" else step for step in steps]
 
 
 def save_partial(run_id: str, text: str) -> None:
     """Keep what a run that ended without its worker had said."""
     with transaction.atomic():
+        _lock_conversation(run_id)
         if text and Run.objects.filter(pk=run_id, state__in=Run.ENDED, answer="").update(answer=text):
             _write_answer(run_id, remembered=False)
 
@@ -172,8 +181,8 @@ def request_cancel(run_ids: Sequence[UUID | str]) -> dict[str, str]:
     Runs that had ended are returned with their state and not touched.
     """
     with transaction.atomic():
-        before = Run.objects.select_for_update().filter(pk__in=run_ids).values_list("pk", "state", "conversation")
-        states = {str(pk): state for pk, state, _ in before}
+        before = Run.objects.select_for_update().filter(pk__in=run_ids).order_by("pk").values_list("pk", "state")
+        states = {str(pk): state for pk, state in before}
         running = Run.objects.filter(pk__in=run_ids, state=State.RUNNING)
         running.update(cancel_requested_at=Coalesce("cancel_requested_at", Now()))
         Run.objects.filter(pk__in=run_ids, state=State.QUEUED).update(
@@ -199,6 +208,12 @@ def next_in_line(conversation_id: UUID | str) -> str | None:
     """Return the conversation's oldest unfinished run when it is waiting and free to start."""
     head = Run.objects.filter(conversation_id=conversation_id, state__in=Run.UNFINISHED).order_by("position").first()
     return str(head.pk) if head is not None and head.state == State.QUEUED else None
+
+
+def _lock_conversation(run_id: str) -> None:
+    """Take the conversation's row before the run's, as accepting a message does: so neither waits for the other."""
+    mine = Run.objects.filter(pk=run_id).values("conversation")
+    list(Conversation.objects.select_for_update(no_key=True).filter(pk__in=mine).values_list("pk"))
 
 
 def _held(claim: Claim) -> Any:

@@ -101,23 +101,26 @@ class Hub:
         viewer = Viewer(run_id)
         self._viewers.setdefault(run_id, set()).add(viewer)
         try:
-            viewer.offer(Signal.GAP if await self._subscribed(run_id) else Signal.DOWN)
+            signal = await self._subscribed(run_id)
+            if signal is not None:
+                viewer.offer(signal)
             yield viewer
         finally:
             await self._leave(viewer)
 
-    async def _subscribed(self, run_id: str) -> bool:
+    async def _subscribed(self, run_id: str) -> Signal | None:
+        """Return what a new viewer is to be told; nothing when the acknowledgement itself has told all viewers."""
         ack = self._acks.get(run_id)
         if ack is not None and ack.is_set():
-            return True
+            return Signal.GAP
         if ack is None:
             ack = self._acks[run_id] = asyncio.Event()
             await self._command("subscribe", run_id)
         try:
             await asyncio.wait_for(ack.wait(), ACK_TIMEOUT_S)
         except TimeoutError:
-            return False
-        return True
+            return Signal.DOWN
+        return None
 
     async def _leave(self, viewer: Viewer) -> None:
         left = self._viewers.get(viewer.run_id, set())
@@ -144,6 +147,8 @@ class Hub:
                 pause_s = 0.1
             except (redis.RedisError, OSError) as error:
                 logger.warning("hub.disconnected", error=str(error))
+            except Exception:  # whatever it is, every viewer of this process depends on this reader
+                logger.exception("hub.broke")
             finally:
                 self._pubsub = None
             for ack in self._acks.values():
@@ -173,12 +178,14 @@ class Hub:
         channel = str(message["channel"], "ascii") if isinstance(message["channel"], bytes) else str(message["channel"])
         run_id = channel.rpartition(":")[2]
         if message["type"] == "subscribe":
-            ack = self._acks.get(run_id)
-            if ack is not None and ack.is_set():  # subscribed anew after a break
-                self.nudge([run_id], Signal.GAP)
-            elif ack is not None:
-                ack.set()
+            self.nudge([run_id], Signal.GAP)  # what was written until now comes by replay
+            if run_id in self._acks:
+                self._acks[run_id].set()
         elif message["type"] == "message" and run_id in self._viewers:
-            event = Event.loads(message["data"])
+            try:
+                event = Event.loads(message["data"])
+            except (ValueError, TypeError, KeyError):
+                logger.warning("hub.unreadable", run=run_id)
+                return
             for viewer in self._viewers[run_id]:
                 viewer.offer(event)

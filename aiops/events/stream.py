@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import redis
@@ -29,13 +29,14 @@ def _append(pipe: Any, run_id: str, events: Iterable[Event], *, ttl_s: int) -> N
 
 def _check(run_id: str, answers: list[Any]) -> bool:
     """Return whether all were written; an event of an outdated claim is not an error but a no."""
+    fresh = True
     for answer in answers:
         if isinstance(answer, redis.ResponseError) and OUTDATED in str(answer):
             logger.info("events.outdated", run=run_id)
-            return False
-        if isinstance(answer, Exception):
+            fresh = False
+        elif isinstance(answer, Exception):
             raise answer
-    return True
+    return fresh
 
 
 async def append(client: redis.asyncio.Redis, run_id: str, events: list[Event], *, ttl_s: int) -> bool:
@@ -45,14 +46,20 @@ async def append(client: redis.asyncio.Redis, run_id: str, events: list[Event], 
     return _check(run_id, await pipe.execute(raise_on_error=False))
 
 
-def append_now(run_id: str, event: Event, *, ttl_s: int) -> bool:
-    """Add and publish one event from a thread; False, logged, when Redis is down or the event is outdated."""
+def append_now(events: Mapping[str, Event], *, ttl_s: int) -> bool:
+    """Add and publish one event of each run, in one round trip from a thread.
+
+    False, logged, when Redis is down or some event is outdated.
+    """
+    if not events:
+        return True
     try:
         pipe = keyspace.sync().pipeline(transaction=False)
-        _append(pipe, run_id, [event], ttl_s=ttl_s)
-        return _check(run_id, pipe.execute(raise_on_error=False))
+        for run_id, event in events.items():
+            _append(pipe, run_id, [event], ttl_s=ttl_s)
+        return _check(",".join(events), pipe.execute(raise_on_error=False))
     except redis.RedisError as error:
-        logger.warning("events.lost", run=run_id, type=event.type, error=str(error))
+        logger.warning("events.lost", runs=list(events), error=str(error))
         return False
 
 
@@ -102,8 +109,10 @@ def renew(run_ids: list[str], *, ttl_s: int) -> None:
 def ask_to_stop(run_ids: Iterable[str]) -> None:
     """Tell workers at once that runs are to stop; when Redis is down they learn it from the heartbeat."""
     try:
+        pipe = keyspace.sync().pipeline(transaction=False)
         for run_id in run_ids:
-            keyspace.sync().publish(keyspace.CONTROL, run_id)
+            pipe.publish(keyspace.CONTROL, run_id)
+        pipe.execute()
     except redis.RedisError as error:
         logger.warning("control.lost", error=str(error))
 

@@ -94,6 +94,13 @@ def house(run_id: str, fence: int, step: int, event_type: str, **data: Any) -> E
     return make(run_id, EventId(fence, HOUSE + step), event_type, data)
 
 
+def completed(run_id: str, message_id: str, text: str) -> dict[str, Any]:
+    """Return the data of ``message.completed``: the whole text, or its beginning and a link to the rest."""
+    if len(text.encode()) <= MAX_TEXT_BYTES:
+        return {"message": message_id, "text": text}
+    return {"message": message_id, "text": preview(text, max_bytes=MAX_TEXT_BYTES), "link": f"/api/runs/{run_id}/"}
+
+
 def preview(text: str, *, max_bytes: int) -> str:
     """Return the text, cut to so many bytes of UTF-8 with a mark when it is longer."""
     raw = text.encode()

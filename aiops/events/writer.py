@@ -15,8 +15,13 @@ from aiops.events.redaction import Redactor
 from aiops.events.types import Event, EventId
 
 COALESCE_S = 0.025
+DOWN_S = 2.0
+"""After a failure nothing is tried for this long: a frozen Redis must not eat the run's time."""
 DELTA_CHARACTERS = 12_000
 """A longer text is sent as several deltas, each well under the largest event."""
+
+Item = tuple[str, dict[str, Any]]
+"""An event before it has its number: type and data."""
 
 logger = log.get(__name__)
 
@@ -42,6 +47,9 @@ class EventWriter:
         self._ready = ""
         self._last_sent = float("-inf")
         self._timer: asyncio.Task[None] | None = None
+        self._down_until = 0.0
+        """Until when nothing is tried; 0 while all is well."""
+        self._handed_on = ""
         self._order = asyncio.Lock()
         self.said = ""
         self.lost = 0
@@ -50,7 +58,7 @@ class EventWriter:
     async def emit(self, event_type: str, **data: Any) -> None:
         """Write an event, after everything said before it."""
         await self.flush()
-        await self._write([self._event(event_type, self._redactor.redact_json(data))])
+        await self._write([(event_type, self._redactor.redact_json(data))])
 
     async def say(self, text: str) -> None:
         """Add words to the answer; what could begin a secret is held back until it can't."""
@@ -75,8 +83,8 @@ class EventWriter:
 
     async def reset(self, reason: str, *, keep: str = "") -> None:
         """Tell watchers to discard what was said, down to ``keep``."""
-        self._raw = self._ready = self.said = ""
-        await self._write([self._event(types.RESET, {"message": self._message_id, "reason": reason})])
+        self._raw = self._ready = self.said = self._handed_on = ""
+        await self._write([self._reset(reason)])
         if keep:
             await self.say(keep)
             await self.flush()
@@ -99,19 +107,43 @@ class EventWriter:
         if not text:
             return
         self._last_sent = asyncio.get_running_loop().time()
+        self._handed_on += text
+        await self._write(self._deltas(text))
+
+    def _deltas(self, text: str) -> list[Item]:
         parts = [text[i : i + DELTA_CHARACTERS] for i in range(0, len(text), DELTA_CHARACTERS)]
-        await self._write([self._event(types.DELTA, {"message": self._message_id, "text": part}) for part in parts])
+        return [(types.DELTA, {"message": self._message_id, "text": part}) for part in parts]
 
-    def _event(self, event_type: str, data: dict[str, Any]) -> Event:
-        self._seq += 1
-        return types.make(self._run_id, EventId(self._fence, self._seq), event_type, data)
+    def _reset(self, reason: str) -> Item:
+        return types.RESET, {"message": self._message_id, "reason": reason}
 
-    async def _write(self, events: list[Event]) -> None:
+    def _whole(self, items: list[Item]) -> list[Item]:
+        """Return what to write after a loss: all that was said, from its beginning, and then the rest."""
+        rest = [item for item in items if item[0] != types.DELTA]
+        return [self._reset("events_lost"), *self._deltas(self._handed_on), *rest]
+
+    def _numbered(self, items: list[Item]) -> list[Event]:
+        made = []
+        for event_type, data in items:
+            self._seq += 1
+            made.append(types.make(self._run_id, EventId(self._fence, self._seq), event_type, data))
+        return made
+
+    async def _write(self, items: list[Item]) -> None:
         async with self._order:
             if self.outdated:
                 return
+            now = asyncio.get_running_loop().time()
+            if now < self._down_until:
+                self.lost += len(items)
+                return
+            hole = self._down_until > 0 and items[0][0] != types.RESET
+            events = self._numbered(self._whole(items) if hole else items)
             try:
                 self.outdated = not await stream.append(self._client, self._run_id, events, ttl_s=self._ttl_s)
             except (redis.RedisError, OSError) as error:
-                self.lost += len(events)
-                logger.warning("events.lost", count=len(events), error=str(error))
+                self.lost += len(items)
+                self._down_until = asyncio.get_running_loop().time() + DOWN_S
+                logger.warning("events.lost", count=len(items), error=str(error))
+            else:
+                self._down_until = 0.0

@@ -6,12 +6,18 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
+from django.db import OperationalError
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
+from aiops import log
 from aiops.people.models import ApiToken, User
 
 PREFIX = "aiops_"
+NOTED_EVERY = timedelta(minutes=1)
+
+logger = log.get(__name__)
 
 
 def digest(text: str) -> str:
@@ -32,10 +38,17 @@ def find(text: str) -> ApiToken | None:
         return None
     live = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
     token = ApiToken.objects.select_related("user").filter(live, digest=digest(text), user__is_active=True).first()
-    if token is not None:
-        stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=Now() - timedelta(minutes=1))
-        ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=Now())
+    if token is not None and (token.last_used_at is None or timezone.now() - token.last_used_at > NOTED_EVERY):
+        _note_use(token)
     return token
+
+
+def _note_use(token: ApiToken) -> None:
+    """Write when a token was used; a database that is busy writing keeps nobody from reading."""
+    try:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=Now())
+    except OperationalError as error:
+        logger.warning("token.use_not_noted", token=str(token.pk), error=str(error))
 
 
 def remove_expired() -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from typing import Any
 
+from aiops.agent.ports import UNKNOWN, Earlier
 from aiops.conversations import transitions
 from aiops.events import types
 from aiops.events.writer import EventWriter
@@ -26,12 +29,9 @@ class Recorder:
         self._assignment = assignment
         self._bench = bench
         self.events = events
-        self.steps: list[dict[str, Any]] = [
-            {**step, "status": "unknown"} if step["status"] == "running" else dict(step) for step in assignment.steps
-        ]
-        self._begun_before = {
-            s["call_id"] for s in assignment.steps if s["status"] in ("running", "unknown") and not s["safe"]
-        }
+        self.steps = transitions.left_open(list(assignment.steps))
+        self._made_before = {step["call_id"]: step for step in assignment.steps if not step["safe"]}
+        self._writing = asyncio.Lock()
         self.answers: list[str] = []
         self.notices: list[dict[str, str]] = []
         self._said_before_call = 0
@@ -85,13 +85,14 @@ class Recorder:
 
     async def tool_started(
         self, call_id: str, *, tool: RemoteTool | None, name: str, arguments: dict[str, Any]
-    ) -> bool:
+    ) -> Earlier | None:
         """Add the step; one that can change something is written to the row before the call is made."""
-        if call_id in self._begun_before:
-            return False
+        if call_id in self._made_before:
+            return earlier(self._made_before[call_id])
         safe = tool is None or tool.read_only
         step = {
             "call_id": call_id,
+            "name": name,
             "server": tool.server if tool else "",
             "tool": tool.remote_name if tool else name,
             "arguments": _bounded(self._bench.redactor.redact_json(arguments)),
@@ -105,23 +106,36 @@ class Recorder:
             await self._write_steps()
         shown = {key: step[key] for key in ("call_id", "server", "tool", "arguments")}
         await self.events.emit(types.TOOL_STARTED, **shown)
-        return True
+        return None
 
     async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:
         """Complete the step, in the row and for watchers."""
-        preview = types.preview(self._bench.redactor.redact(result), max_bytes=PREVIEW_BYTES)
-        end = {"status": status, "ms": round(ms, 1), "preview": preview}
-        self.steps = [{**s, **end} if s["call_id"] == call_id else s for s in self.steps]
+        whole = self._bench.redactor.redact(result)
+        end = {"status": status, "ms": round(ms, 1), "preview": types.preview(whole, max_bytes=PREVIEW_BYTES)}
+        self.steps = [
+            {**s, **end, **({} if s["safe"] else {"result": whole})} if s["call_id"] == call_id else s
+            for s in self.steps
+        ]
         await self._write_steps()
         await self.events.emit(types.TOOL_FINISHED, call_id=call_id, **end)
 
     async def _write_steps(self) -> None:
-        if not await self._bench.in_thread(transitions.note_steps, self._assignment.claim, self.steps):
-            raise LostClaim
+        """Write the steps as they are when it is this write's turn: parallel calls must not undo each other's."""
+        async with self._writing:
+            if not await self._bench.in_thread(transitions.note_steps, self._assignment.claim, self.steps):
+                raise LostClaim
+
+
+def earlier(step: dict[str, Any]) -> Earlier:
+    """Return what an earlier attempt's call came to, as its row tells."""
+    if step["status"] in ("ok", "error"):
+        return Earlier(step["status"], step["result"])
+    return Earlier("unknown", UNKNOWN)
 
 
 def _bounded(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments small enough for an event: long texts cut."""
-    return {
-        key: types.preview(v, max_bytes=ARGUMENTS_BYTES) if isinstance(v, str) else v for key, v in arguments.items()
-    }
+    """Return arguments small enough for an event; larger ones as the beginning of their JSON."""
+    written = json.dumps(arguments, ensure_ascii=False, default=str)
+    if len(written.encode()) <= ARGUMENTS_BYTES:
+        return arguments
+    return {"cut": types.preview(written, max_bytes=ARGUMENTS_BYTES)}

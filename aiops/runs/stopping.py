@@ -14,6 +14,7 @@ class Why(Enum):
     """Who stops a run."""
 
     CANCEL = "its owner asked"
+    DEADLINE = "it took too long"
     DRAIN = "the worker stops"
     LOST = "another worker has it"
 

@@ -7,25 +7,25 @@ import contextlib
 from typing import Any, cast
 
 import redis
-from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, RemoveMessage
-from langgraph.errors import GraphBubbleUp, GraphRecursionError
+from langgraph.errors import GraphBubbleUp
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from aiops import log
 from aiops.agent import build
 from aiops.agent.memory.process import ProcessSaver
+from aiops.agent.middleware.steps import told
 from aiops.agent.values import ModelSpec
-from aiops.conversations import queueing, transitions
+from aiops.conversations import transitions
 from aiops.conversations.models import Run
 from aiops.conversations.transitions import Ending
-from aiops.errors import AiopsError, RunFailed
+from aiops.errors import AiopsError
 from aiops.events import types
 from aiops.events.writer import EventWriter
 from aiops.registry import models
-from aiops.runs import rows
+from aiops.runs import conclusion, rows
 from aiops.runs.ports import Assignment, Bench
-from aiops.runs.recorder import LostClaim, Recorder
+from aiops.runs.recorder import LostClaim, Recorder, earlier
 from aiops.runs.stopping import Stop, Why
 
 logger = log.get(__name__)
@@ -47,71 +47,39 @@ async def answer(assignment: Assignment, bench: Bench, stop: Stop) -> None:
     )
     recorder = Recorder(assignment, bench, events)
     telling = _Telling(assignment, bench, recorder, stop)
-    deadline = asyncio.timeout(assignment.deadline_s)
-    state, failure = State.SUCCEEDED, None
+    deadline = asyncio.get_running_loop().call_later(assignment.deadline_s, stop.ask, Why.DEADLINE)
+    state = State.SUCCEEDED
+    failure: AiopsError | None = None
     with log.bind(run=assignment.claim.run_id, conversation=assignment.conversation_id):
         try:
             with stop.guard():
-                async with deadline:
-                    await telling.tell()
+                await telling.tell()
         except asyncio.CancelledError:
             if stop.why is None:
                 raise
             state = State.CANCELLED
+            if stop.why is Why.DEADLINE:
+                state, failure = State.FAILED, conclusion.too_late(assignment)
         except LostClaim:
             stop.why = Why.LOST
         except GraphBubbleUp:
             raise
         except Exception as error:  # noqa: BLE001  the end of the line: whatever broke, the run must not stay "running"
-            state, failure = State.FAILED, _explained(error, assignment, late=deadline.expired())
+            state, failure = State.FAILED, conclusion.explained(error)
+        finally:
+            deadline.cancel()
         await events.close()
-        await _conclude(assignment, bench, recorder, telling.ending(state, failure), why=stop.why)
+        await conclusion.conclude(assignment, bench, recorder, telling.ending(state, failure), why=stop.why)
 
 
-def _explained(error: Exception, assignment: Assignment, *, late: bool) -> AiopsError:
-    """Return what a person is told about a run that broke."""
-    if late:
-        detail = (
-            f"There was no answer within the deadline of {assignment.deadline_s} s: ask for less, or raise deadline_s."
-        )
-        return RunFailed(detail, code="deadline_exceeded", retry=True)
-    if isinstance(error, AiopsError):
-        return error
-    if isinstance(error, ModelCallLimitExceededError | GraphRecursionError):
-        detail = "The model wanted more calls than a run may make (AIOPS_MAX_MODEL_CALLS): ask for less at once."
-        return RunFailed(detail, code="too_many_model_calls")
-    logger.error("run.crashed", exc_info=error)
-    return RunFailed(f"{type(error).__name__}: {error}"[:500], code="internal_error", retry=True)
-
-
-async def _conclude(
-    assignment: Assignment, bench: Bench, recorder: Recorder, ending: Ending, *, why: Why | None
-) -> None:
-    """Write the end to the row first, then to the stream, then wake the conversation's next run."""
-    claim, events = assignment.claim, recorder.events
-    if why is Why.DRAIN and ending.state == State.CANCELLED and await bench.in_thread(transitions.requeue, claim):
-        logger.info("run.drained")
-        await events.emit(types.REQUEUED, reason="drained")
-        await bench.in_thread(queueing.send_next, assignment.conversation_id)
-        return
-    if why is Why.LOST or not await bench.in_thread(transitions.finish, claim, ending):
-        logger.info("run.lost")
-        if await bench.in_thread(rows.forget_if_deleted, claim.run_id, assignment.conversation_id):
-            await bench.memory.adelete_thread(assignment.conversation_id)
-        return
-    logger.info("run.ended", state=ending.state, code=(ending.error or {}).get("code"))
-    if ending.state == State.SUCCEEDED:
-        await events.emit(
-            types.COMPLETED,
-            message=assignment.answer_id,
-            text=types.preview(ending.answer, max_bytes=types.MAX_TEXT_BYTES),
-        )
-        await events.emit(types.SUCCEEDED, usage=ending.usage)
-    elif ending.state == State.FAILED:
-        await events.emit(types.FAILED, error=ending.error)
-    else:
-        await events.emit(types.CANCELLED)
-    await bench.in_thread(queueing.send_next, assignment.conversation_id)
+def _done_already(assignment: Assignment) -> list[AnyMessage]:
+    """Return the calls with effects that earlier attempts made, when memory has lost them: the row still knows."""
+    made = [step for step in assignment.steps if not step["safe"]]
+    if not made:
+        return []
+    calls = [{"id": step["call_id"], "name": step["name"], "args": step["arguments"]} for step in made]
+    results = [told(earlier(step), step["call_id"], step["name"]) for step in made]
+    return [AIMessage("", tool_calls=calls), *results]
 
 
 class _Telling:
@@ -189,7 +157,8 @@ class _Telling:
             HumanMessage(u.text, id=u.id) if u.role == "user" else AIMessage(u.text, id=u.id) for u in recalled.missing
         ]
         forget = [RemoveMessage(id=REMOVE_ALL_MESSAGES)] if recalled.stale else []
-        return {"messages": [*forget, *said, HumanMessage(assignment.text, id=assignment.message_id)]}
+        question = HumanMessage(assignment.text, id=assignment.message_id)
+        return {"messages": [*forget, *said, question, *_done_already(assignment)]}
 
     async def _words(self, payload: tuple[Any, dict[str, Any]]) -> None:
         chunk, metadata = payload
@@ -225,7 +194,7 @@ class _Telling:
             state,
             recorder.events.said,
             notices=recorder.notices,
-            steps=[{**s, "status": "unknown"} if s["status"] == "running" else s for s in recorder.steps],
+            steps=transitions.left_open(recorder.steps),
             usage=usage,
             error=error,
             remembered=self._remembered,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+TURNING = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Characters that turn the direction of writing, and so can make a text look like another."""
+
 
 def printable(text: str) -> str:
     """Return the text without control characters: an answer must not steer somebody's terminal."""
-    return "".join(c for c in text if c in "\n\t" or (c.isprintable() or ord(c) > 0x9F))
+    return "".join(c for c in text if c in "\n\t" or ((c.isprintable() or ord(c) > 0x9F) and c not in TURNING))
 
 
 def step_name(step: dict[str, str]) -> str:

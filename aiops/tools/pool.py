@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from aiops.tools.server import HANDSHAKE_S, RemoteTool, ServerDown, ToolResult, ToolServer
+from aiops.tools.server import RemoteTool, ServerDown, ToolResult, ToolServer
+from aiops.tools.transport import HANDSHAKE_S
 from aiops.tools.values import ServerSpec
 
 RECONNECT_S = 5.0

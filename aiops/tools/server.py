@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import anyio
 import httpx
 from jsonschema import Draft202012Validator, SchemaError
 from langchain_core.tools import BaseTool
-from langchain_mcp_adapters.sessions import Connection, create_session
+from langchain_mcp_adapters.sessions import create_session
 from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp import McpError
 
 from aiops import log
+from aiops.tools import transport
 from aiops.tools.values import ServerSpec
 
-HANDSHAKE_S = 15.0
 PING_S = 5.0
 FIRST_BACKOFF_S = 0.2
 MAX_BACKOFF_S = 15.0
 MAX_TOOLS = 128
 MAX_DESCRIPTION_CHARACTERS = 1_500
+MAX_RESULT_CHARACTERS = 1_000_000
+"""What is worked on of one result; the model is shown far less of it."""
 BROKEN = (
     anyio.ClosedResourceError,
     anyio.BrokenResourceError,
@@ -37,8 +38,6 @@ BROKEN = (
 """What a call meets when the server or the way to it is gone."""
 CONNECTION_CLOSED = -32_000
 """JSON-RPC code with which the MCP SDK answers calls that were pending when its stream closed (mcp 1.30)."""
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV")
-"""The only variables a stdio server gets from us besides its own ``env``."""
 
 logger = log.get(__name__)
 
@@ -84,6 +83,7 @@ class ToolServer:
         self._settled = asyncio.Event()
         self._owner: asyncio.Task[None] | None = None
         self._ending = False
+        self._pending: set[asyncio.Future[Any]] = set()
 
     @property
     def connected(self) -> bool:
@@ -124,7 +124,7 @@ class ToolServer:
         try:
             call = {"type": "tool_call", "name": tool.name, "args": arguments, "id": "call"}
             async with asyncio.timeout(self._timeout_s):
-                message = await tool.ainvoke(call)
+                message = await self._unless_lost(tool.ainvoke(call))
         except TimeoutError as error:
             raise ToolTimeout(f"The tool {remote_name!r} did not answer within {self._timeout_s:g} s.") from error
         except McpError as error:
@@ -135,7 +135,26 @@ class ToolServer:
         except BROKEN as error:
             self._lose(error)
             raise ServerDown(f"The tool server {self.spec.name!r} was lost during the call.") from error
-        return ToolResult(message.text, failed=message.status == "error")
+        return ToolResult(_bounded(message.text), failed=message.status == "error")
+
+    async def _unless_lost(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """Await a call; raises ConnectionError when the session ends before its answer."""
+        pending = asyncio.ensure_future(call)
+        self._pending.add(pending)
+        try:
+            return await pending
+        except asyncio.CancelledError:
+            if not self._broken.is_set() or self._current_is_cancelled():
+                raise
+            raise ConnectionResetError("the session ended") from None
+        finally:
+            self._pending.discard(pending)
+            pending.cancel()
+
+    @staticmethod
+    def _current_is_cancelled() -> bool:
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
 
     def _lose(self, error: Exception) -> None:
         self.failure = f"{type(error).__name__}: {error}"[:300]
@@ -152,18 +171,21 @@ class ToolServer:
             except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  whatever ends a session, we connect again
                 if self._ending:
                     return
-                self.failure = _reason(error)
+                self.failure = transport.reason(error)
                 logger.warning("tools.down", server=self.spec.name, reason=self.failure, again_in_s=backoff_s)
             finally:
                 self._bound = {}
+                self._broken.set()
+                for pending in list(self._pending):
+                    pending.cancel()
             self._settled.set()
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
 
     async def _serve(self) -> None:
         """Hold one session until it breaks."""
-        async with create_session(_connection(self.spec)) as session:
-            async with asyncio.timeout(HANDSHAKE_S):
+        async with create_session(transport.connection(self.spec)) as session:
+            async with asyncio.timeout(transport.HANDSHAKE_S):
                 await session.initialize()
                 loaded = await load_mcp_tools(session)
             self.tools, self._bound = _catalogue(self.spec.name, loaded)
@@ -173,7 +195,9 @@ class ToolServer:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._broken.wait(), PING_S)
                     return
-                async with asyncio.timeout(HANDSHAKE_S):
+                if self._pending:  # a tool that blocks its server would not let it answer; calls have their own time
+                    continue
+                async with asyncio.timeout(transport.HANDSHAKE_S):
                     await session.send_ping()
 
 
@@ -206,26 +230,6 @@ def _usable(name: str, schema: dict[str, Any]) -> bool:
     return True
 
 
-def _connection(spec: ServerSpec) -> Connection:
-    if spec.url:
-        return {
-            "transport": "streamable_http",
-            "url": spec.url,
-            "headers": dict(spec.headers),
-            "timeout": timedelta(seconds=HANDSHAKE_S),
-            "sse_read_timeout": timedelta(seconds=300),
-        }
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return {
-        "transport": "stdio",
-        "command": spec.command,
-        "args": list(spec.args),
-        "env": {**inherited, **dict(spec.env)},
-    }
-
-
-def _reason(error: BaseException) -> str:
-    """Return the innermost cause in one line."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}".strip(": ")[:300]
+def _bounded(text: str) -> str:
+    """Return the beginning of a result that is larger than anybody will be shown."""
+    return text if len(text) <= MAX_RESULT_CHARACTERS else text[:MAX_RESULT_CHARACTERS] + "\n[cut]"

@@ -10,18 +10,13 @@ from django.db import DatabaseError, connection
 from aiops import dispatch, keyspace
 from aiops.errors import Unavailable
 
-FRESH_S = 1.0
 SILENT_S = 15.0
 """A worker without a heartbeat for this long is gone."""
 
-_last: list[tuple[float, bool, list[str]]] = []
-
 
 def look() -> tuple[bool, list[str]]:
-    """Return (the database answers, the other parts that do not); at most a second old."""
-    if not _last or time.monotonic() - _last[0][0] > FRESH_S:
-        _last[:] = [(time.monotonic(), _database_answers(), _missing())]
-    return _last[0][1], _last[0][2]
+    """Return (the database answers, the other parts that do not)."""
+    return _database_answers(), _missing()
 
 
 def _database_answers() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ TAGS = {
     "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "a",
 }  # fmt: skip
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
-MAX_CHARACTERS = 200_000
+MAX_CHARACTERS = 100_000
 
 
 def _image_as_link(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
@@ -28,8 +29,9 @@ _parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["tab
 _parser.add_render_rule("image", _image_as_link)
 
 
+@functools.lru_cache(maxsize=128)
 def render(text: str) -> str:
-    """Return sanitised HTML; a longer text than 200,000 characters is cut."""
+    """Return sanitised HTML; a longer text than 100,000 characters is cut."""
     return nh3.clean(
         _parser.render(text[:MAX_CHARACTERS]),
         tags=TAGS,

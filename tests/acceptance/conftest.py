@@ -1,4 +1,4 @@
-"""Two running systems: ``system`` has a scripted model and short leases, ``plain`` is as people get it."""
+"""Running systems: ``system`` has a scripted model and short leases, ``usual`` the usual ones, ``plain`` no model."""
 
 from __future__ import annotations
 
@@ -64,6 +64,15 @@ def system(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     made = System(tmp_path_factory.mktemp("plain") / "home").start()
+    yield made
+    assert made.stop() == 0, "".join(made.output)
+
+
+@pytest.fixture(scope="session")
+def usual(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system with the leases and heartbeats that people get, and Flower."""
+    home = tmp_path_factory.mktemp("usual") / "home"
+    made = System(home, "--flower", "--flower-port", str(free_port()), **scripted).start()
     yield made
     assert made.stop() == 0, "".join(made.output)
 

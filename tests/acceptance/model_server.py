@@ -79,7 +79,7 @@ class ModelServer:
             do["id"] = f"{do['id']}{len(results)}"
         if do.get("call") and (do.get("loop") or not results):
             return StreamingResponse(_call(do), media_type="text/event-stream")
-        text = " ".join(f"w{n}" for n in range(do.get("words", 5)))
+        text = " ".join(f"w{n}{'x' * do.get('longer', 0)}" for n in range(do.get("words", 5)))
         if do.get("words") == 0:
             text = ""
         elif results:

@@ -117,9 +117,13 @@ def test_wrong_paths_are_problems_and_never_redirects(client: httpx.Client, path
         "/api/runs/?limit=many",
         "/api/runs/?limit=201",
         "/api/runs/?cursor=nonsense",
+        "/api/runs/?cursor=cD1hYmM=",
+        "/api/conversations/?cursor=cD0A",
+        "/api/runs/00000000-0000-7000-8000-000000000000/?wait=00300000",
     ],
 )
-def test_unknown_parameters_are_refused(client: httpx.Client, path: str) -> None:
+def test_unknown_parameters_are_refused(system: System, client: httpx.Client, path: str) -> None:
+    path = path.replace("00000000-0000-7000-8000-000000000000", system.ask("hello", {})["run"]["id"])
     assert client.get(path).status_code == 400
 
 

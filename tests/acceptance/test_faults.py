@@ -49,14 +49,6 @@ def assert_answered_once(system: System, accepted: dict, answer: str) -> dict:
     return run
 
 
-@pytest.fixture(scope="module")
-def usual(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system with the leases and heartbeats that people get."""
-    made = System(tmp_path_factory.mktemp("usual") / "home", **scripted).start()
-    yield made
-    assert made.stop() == 0
-
-
 def test_a_worker_killed_in_mid_stream_costs_at_most_fifteen_seconds(usual: System) -> None:
     accepted = usual.ask("a story", SLOW)
     worker = usual.until(accepted["run"]["id"], "run.started")["worker"]
@@ -137,6 +129,19 @@ def test_what_a_run_had_done_before_its_worker_died_is_not_done_again(
     assert marks.read_text().count(f"change {key}") == 1
     question = next(q for q in model.calls if key in q)
     assert model.calls[question] == 3  # the call of the tool, the half answer, the whole one
+
+
+def test_a_change_is_not_made_again_when_memory_died_with_the_worker(system: System, marks: Path) -> None:
+    key = uuid.uuid4().hex
+    do = {"call": "counting_change", "args": {"key": key}, "id": key, "words": 60, "pause": 0.05}
+    accepted = system.ask("change and tell", do)
+    run_id = accepted["run"]["id"]
+    worker = system.until(run_id, "run.started")["worker"]
+    system.until(run_id, "message.delta")
+    system.signal(signal.SIGKILL, worker=worker)
+    system.redis().delete(f"aiops:memory:{accepted['conversation']}")
+    assert_answered_once(system, accepted, f"The tool said: changed {key} {words(60)}")
+    assert marks.read_text().count(f"change {key}") == 1
 
 
 def test_a_message_that_the_queue_lost_is_answered(system: System) -> None:
@@ -224,10 +229,15 @@ def test_a_frozen_valkey_holds_nobody_up_and_nothing_is_lost(system: System) -> 
         accepted = [system.ask(f"question {n}", {}) for n in range(3)]
         assert time.monotonic() - begun < 3
         assert system.run(accepted[0]["run"]["id"])["state"] == "queued"
+        begun = time.monotonic()
+        with system.client() as client:
+            assert client.post(f"/api/runs/{accepted[2]['run']['id']}/cancel/").json()["state"] == "cancelled"
+        assert time.monotonic() - begun < 1
     finally:
         server.resume()
-    for one in accepted:
+    for one in accepted[:2]:
         assert_answered_once(system, one, words(5))
+    assert [e.event for e in system.events(accepted[2]["run"]["id"])][-1] == "run.cancelled"
 
 
 def test_a_tool_server_killed_in_a_reading_call_is_asked_again(system: System, marks: Path) -> None:

@@ -149,6 +149,7 @@ def test_two_windows_side_by_side_stay_in_step(browse: Open) -> None:
     first.ended()
     second.driver.get(first.driver.current_url)
     first.ask(do("two"))
+    second.driver.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
     second.ended(2)
     path = first.driver.current_url.removeprefix(first.system.url)
     with first.system.client() as client:

@@ -75,6 +75,18 @@ def test_a_cursor_that_is_gone_is_told_to_begin_again(system: System) -> None:
     system.ended(run_id)
 
 
+def test_an_answer_larger_than_an_event_is_linked(system: System) -> None:
+    run_id = system.ask("much", {"words": 1_500, "longer": 40})["run"]["id"]
+    for params in ({}, {"render": "html"}):
+        events = list(system.events(run_id, **params))
+        assert max(len(e.data.encode()) for e in events) <= 64_000
+        done = next(e.json() for e in events if e.event == "message.completed")
+        assert done["link"] == f"/api/runs/{run_id}/"
+    answer = system.run(run_id)["answer"]
+    assert answer.endswith("w1499" + "x" * 40)
+    assert answer_of(list(system.events(run_id))) == answer
+
+
 def test_browsers_get_sanitised_html(system: System) -> None:
     run_id = system.ask("x", {"words": 3})["run"]["id"]
     done = [e.json() for e in system.events(run_id, render="html") if e.event == "message.completed"]

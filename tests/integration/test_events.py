@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from aiops import keyspace, settings
 from aiops.events import stream, types
@@ -101,13 +103,42 @@ async def test_a_cursor_that_is_gone_is_noticed(connection: redis.asyncio.Redis)
 
 
 async def test_without_redis_the_run_goes_on_and_the_loss_is_counted() -> None:
-    dead = redis.asyncio.Redis(port=1)
+    dead = redis.asyncio.Redis(port=1, retry=Retry(NoBackoff(), 0))
     events = writer(dead)
     await events.say("hello ")
     await events.emit(types.STARTED)
     assert events.said == "hello "
     assert events.lost == 2
     await dead.aclose()
+
+
+async def test_after_a_loss_the_stream_tells_all_that_was_said(
+    connection: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiops.events.writer.DOWN_S", 0.0)
+    events = writer(connection)
+    await events.say("one ")
+    dead = redis.asyncio.Redis(port=1, retry=Retry(NoBackoff(), 0))
+    events._client = dead
+    await events.say("two ")
+    await events.flush()
+    assert events.lost == 1
+    events._client = connection
+    await events.say("three")
+    await events.flush()
+    await events.emit(types.SUCCEEDED)
+    seen = await told(connection)
+    assert [e.type for e in seen] == [types.DELTA, types.RESET, types.DELTA, types.SUCCEEDED]
+    assert seen[2].data["text"] == "one two three"
+    await dead.aclose()
+
+
+async def test_an_unreadable_message_disturbs_no_viewer(connection: redis.asyncio.Redis, hub: Hub) -> None:
+    async with hub.watch(RUN) as viewer:
+        assert await viewer.next(5) is Signal.GAP
+        await connection.publish(keyspace.live(RUN), "not ours")
+        await writer(connection).emit(types.STARTED)
+        assert isinstance(await viewer.next(5), Event)
 
 
 async def test_a_viewer_gets_what_was_before_and_what_comes_each_once(
@@ -152,8 +183,10 @@ async def test_after_a_lost_connection_viewers_are_told_to_replay(connection: re
     async with hub.watch(RUN) as viewer:
         assert await viewer.next(5) is Signal.GAP
         await connection.client_kill_filter(_type="pubsub")
-        seen = {await viewer.next(5), await viewer.next(5)}
-        assert Signal.GAP in seen
+        seen = [await viewer.next(5)]
+        if seen == [Signal.DOWN]:  # the client itself may reconnect before anybody notices
+            seen.append(await viewer.next(5))
+        assert seen[-1] is Signal.GAP
         await asyncio.sleep(0)
         await writer(connection).emit(types.STARTED)
         assert isinstance(await viewer.next(5), Event)

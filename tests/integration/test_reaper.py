@@ -59,17 +59,19 @@ def test_the_silent_worker_can_write_no_more_events(ask: Ask, sent: list[str], d
     assert transitions.claim(str(run.pk), worker="w", lease_s=-1)
     reaper.work(SETTINGS)
     late = types.make(str(run.pk), types.EventId(1, 5), types.DELTA, {"message": "m", "text": "late"})
-    assert not stream.append_now(str(run.pk), late, ttl_s=60)
+    assert not stream.append_now({str(run.pk): late}, ttl_s=60)
 
 
 def test_a_poisoned_run_keeps_what_it_had_said(ask: Ask, sent: list[str], depth: list[int]) -> None:
     run = ask()
-    Run.objects.filter(pk=run.pk).update(attempts=3)
+    steps = [{"call_id": "a", "status": "running", "safe": True}, {"call_id": "b", "status": "ok", "safe": True}]
+    Run.objects.filter(pk=run.pk).update(attempts=3, steps=steps)
     assert transitions.claim(str(run.pk), worker="w", lease_s=-1)
     event = types.make(str(run.pk), types.EventId(1, 1), types.DELTA, {"message": "m", "text": "half of"})
-    stream.append_now(str(run.pk), event, ttl_s=60)
+    stream.append_now({str(run.pk): event}, ttl_s=60)
     reaper.work(SETTINGS)
     assert Run.objects.get(pk=run.pk).state == Run.State.FAILED
+    assert [step["status"] for step in Run.objects.get(pk=run.pk).steps] == ["unknown", "ok"]
     assert Message.objects.get(pk=run.answer_id).text == "half of"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -44,14 +45,18 @@ def test_a_job_that_breaks_leaves_its_reason(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_idle_memory_goes_and_the_row_says_so(ask: Callable[..., Run]) -> None:
     idle, fresh = ask().conversation, ask().conversation
+    Run.objects.update(state=Run.State.SUCCEEDED)
+    busy = ask().conversation
     Conversation.objects.filter(pk=fresh.pk).update(memory_used_at=Now())
-    Conversation.objects.filter(pk=idle.pk).update(memory_used_at=Now() - timedelta(days=2))
+    Conversation.objects.filter(pk__in=[idle.pk, busy.pk]).update(memory_used_at=Now() - timedelta(days=2))
     for one in (idle, fresh):
         keyspace.sync().hset(keyspace.memory(str(one.pk)), "x", "y")
     entry = ledger.work("memory_expiry", settings=SETTINGS, every_s=300)
     assert entry is not None
     assert entry.summary == {"memories_removed": 1, "lives_set": 1}
     assert not keyspace.sync().exists(keyspace.memory(str(idle.pk)))
+    busy.refresh_from_db()
+    assert busy.memory_used_at is not None
     assert 0 < keyspace.sync().ttl(keyspace.memory(str(fresh.pk))) <= 86_430
     idle.refresh_from_db()
     assert idle.memory_used_at is None
@@ -63,6 +68,16 @@ def test_a_stream_without_an_end_is_given_one() -> None:
     assert entry is not None
     assert entry.summary == {"streams": 1, "lives_set": 1}
     assert keyspace.sync().ttl(keyspace.events("x")) > 0
+
+
+def test_a_token_is_found_without_writing_more_than_once_a_minute(
+    user: User, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    _, text = tokens.issue(user, name="x")
+    with django_assert_num_queries(2):
+        assert tokens.find(text) is not None
+    with django_assert_num_queries(1):
+        assert tokens.find(text) is not None
 
 
 def test_expired_tokens_and_keys_go(user: User) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +73,28 @@ def test_the_token_of_a_header_is_hidden_with_and_without_its_scheme(monkeypatch
     monkeypatch.setenv("AIOPS_SECRET_NETBOX", "Bearer nbt-0123456789")
     known = Redactor.from_settings(env.read({}))
     assert known.redact("it says Bearer nbt-0123456789, or nbt-0123456789 alone") == f"it says {MASK}, or {MASK} alone"
+
+
+@pytest.mark.parametrize("text", ["eyJ" * 20_000, "-----BEGIN PRIVATE KEY-----" * 2_000, "ghp_" * 10_000])
+def test_what_only_looks_like_a_secret_costs_no_more_than_its_text(text: str) -> None:
+    """A pattern that takes too long hides everything, so this fails where one backtracks."""
+    assert redactor.redact(text).startswith(text[:3])
+
+
+def test_what_no_database_takes_is_replaced() -> None:
+    assert redactor.redact("a\x00b\ud800c") == "a\ufffdb\ufffdc"
+    assert redactor.split("a\x00b") == ("a\ufffdb", "")
+    assert redactor.redact_json({"k": ["\x00"]}) == {"k": ["\ufffd"]}
+
+
+def test_a_secret_is_hidden_as_json_writes_it_too() -> None:
+    known = Redactor(values=['pass"word\\ü-long'])
+    assert known.redact(json.dumps({"p": 'pass"word\\ü-long'})) == json.dumps({"p": MASK})
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQ==\n-----END PRIVATE KEY-----"
+    assert "MIIEvQ" not in known.redact(json.dumps({"key": key}))
+
+
+def test_the_secrets_of_a_servers_address_are_known() -> None:
+    servers = {"x": {"url": "https://ann:url-password@x.example/mcp?api_key=QUERY-SECRET-1"}}
+    known = Redactor.from_settings(env.read({"AIOPS_TOOL_SERVERS": json.dumps(servers)}))
+    assert known.redact("url-password QUERY-SECRET-1") == f"{MASK} {MASK}"

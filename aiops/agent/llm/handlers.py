@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -20,12 +22,18 @@ def make(spec: ModelSpec, *, timeout_s: float) -> BaseChatModel:
         raise RunFailed(
             f"There is no provider {spec.provider!r}: choose one of {', '.join(PROVIDERS)}.", code="unknown_provider"
         )
-    module = importlib.import_module(f"aiops.agent.llm.{spec.provider}")
-    build: Callable[..., BaseChatModel] = module.build
     try:
-        return build(spec, timeout_s=timeout_s)
+        return _kept(replace(spec, reason=""), timeout_s)
     except ValueError as error:
         raise RunFailed(f"The model {spec.name!r} cannot be used: {error}", code="bad_model") from error
+
+
+@functools.lru_cache(maxsize=64)
+def _kept(spec: ModelSpec, timeout_s: float) -> BaseChatModel:
+    """Return the model of these settings, made once in a process: its connections stay warm."""
+    module = importlib.import_module(f"aiops.agent.llm.{spec.provider}")
+    build: Callable[..., BaseChatModel] = module.build
+    return build(spec, timeout_s=timeout_s)
 
 
 def given(**options: Any) -> dict[str, Any]:

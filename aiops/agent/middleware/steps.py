@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import ToolMessage
 
-from aiops.agent.ports import Watcher
+from aiops.agent.ports import Earlier, Watcher
 from aiops.tools.server import RemoteTool
-
-UNKNOWN = (
-    "The worker died during this call, so whether it took effect is not known. It was not made again: "
-    "look at the present state first."
-)
 
 
 class Steps(AgentMiddleware[Any, Any]):
@@ -39,9 +34,10 @@ class Steps(AgentMiddleware[Any, Any]):
             ms = (time.perf_counter() - begun) * 1e3
             await self._watcher.tool_finished(call["id"], status=status, ms=ms, result=result)
 
-        if not await self._watcher.tool_started(call["id"], tool=tool, name=call["name"], arguments=call["args"]):
-            await end("unknown", UNKNOWN)
-            return ToolMessage(UNKNOWN, tool_call_id=call["id"], name=call["name"], status="error")
+        made = await self._watcher.tool_started(call["id"], tool=tool, name=call["name"], arguments=call["args"])
+        if made is not None:
+            await end(made.status, made.result)
+            return told(made, call["id"], call["name"])
         try:
             result = await handler(request)
         except asyncio.CancelledError:
@@ -50,3 +46,9 @@ class Steps(AgentMiddleware[Any, Any]):
         failed = getattr(result, "status", "success") == "error"
         await end("error" if failed else "ok", getattr(result, "text", ""))
         return result
+
+
+def told(made: Earlier, call_id: str, name: str) -> ToolMessage:
+    """Return what the model is told of a call that an earlier attempt made."""
+    status: Literal["success", "error"] = "success" if made.status == "ok" else "error"
+    return ToolMessage(made.result, tool_call_id=call_id, name=name, status=status)

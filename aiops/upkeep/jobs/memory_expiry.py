@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from aiops import keyspace
-from aiops.conversations.models import Conversation
+from aiops.conversations.models import Conversation, Run
 from aiops.settings import Settings
 
 STEP = 500
@@ -16,7 +17,8 @@ STEP = 500
 def work(settings: Settings) -> dict[str, int]:
     """Do all that is due; return counts. Redis drops the keys by itself too; this also tells the rows."""
     age = timedelta(seconds=settings.memory_ttl_s + settings.memory_grace_s)
-    idle = Conversation.objects.filter(memory_used_at__lt=Now() - age).order_by("memory_used_at")
+    busy = Run.objects.filter(conversation=OuterRef("pk"), state__in=Run.UNFINISHED)
+    idle = Conversation.objects.filter(~Exists(busy), memory_used_at__lt=Now() - age).order_by("memory_used_at")
     client = keyspace.sync(settings.memory_redis)
     removed = 0
     while ids := list(idle.values_list("pk", flat=True)[:STEP]):

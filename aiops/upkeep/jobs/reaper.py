@@ -20,6 +20,7 @@ from aiops.conversations.models import Run
 from aiops.conversations.transitions import TakenBack
 from aiops.errors import Unavailable
 from aiops.events import stream, types
+from aiops.events.types import Event
 from aiops.settings import Settings
 
 MOST_AT_ONCE = 1_000
@@ -42,28 +43,31 @@ def work(settings: Settings) -> dict[str, int]:
 
 def _take_back(settings: Settings) -> int:
     expired = Run.objects.filter(state=Run.State.RUNNING, lease_until__lt=Now()).order_by("lease_until")
-    count = 0
+    told: dict[str, Event] = {}
+    free: list[UUID] = []
     for run_id, fence, conversation in list(expired.values_list("pk", "fence", "conversation_id")[:MOST_AT_ONCE]):
         taken = transitions.take_back(str(run_id), fence=fence, max_attempts=settings.max_attempts)
         if taken is None:
             continue
-        count += 1
         logger.warning("run.taken_back", run=taken.run_id, state=taken.state)
-        _tell(taken, ttl_s=settings.stream_ttl_s)
+        told[taken.run_id] = _event(taken)
+        free.append(conversation)
+    for taken_id, event in told.items():
+        if event.terminal:
+            transitions.save_partial(taken_id, stream.said(taken_id))
+    stream.append_now(told, ttl_s=settings.stream_ttl_s)
+    for conversation in free:
         queueing.send_next(conversation)
-    return count
+    return len(told)
 
 
-def _tell(taken: TakenBack, *, ttl_s: int) -> None:
-    """Write the event, which also shuts the silent worker out of the stream; keep what it had said when it is over."""
+def _event(taken: TakenBack) -> Event:
+    """Return the event that tells it, and that shuts the silent worker out of the stream."""
     if taken.state == Run.State.QUEUED:
-        event = types.house(taken.run_id, taken.fence, 1, types.REQUEUED, reason="worker_lost")
-    else:
-        transitions.save_partial(taken.run_id, stream.said(taken.run_id))
-        failed = taken.state == Run.State.FAILED
-        name, data = (types.FAILED, {"error": taken.error}) if failed else (types.CANCELLED, {})
-        event = types.house(taken.run_id, taken.fence, 2, name, **data)
-    stream.append_now(taken.run_id, event, ttl_s=ttl_s)
+        return types.house(taken.run_id, taken.fence, 1, types.REQUEUED, reason="worker_lost")
+    failed = taken.state == Run.State.FAILED
+    name, data = (types.FAILED, {"error": taken.error}) if failed else (types.CANCELLED, {})
+    return types.house(taken.run_id, taken.fence, 2, name, **data)
 
 
 def _send_again() -> int:

@@ -76,7 +76,7 @@ def _send(accepted: Accepted, *, ttl_s: int) -> None:
     """Make way, tell watchers, and dispatch; whatever fails here is made good by the reaper."""
     run_id = str(accepted.run.pk)
     queued = types.make(run_id, types.EventId(0, 1), types.QUEUED, {"ahead": accepted.ahead})
-    stream.append_now(run_id, queued, ttl_s=ttl_s)
+    stream.append_now({run_id: queued}, ttl_s=ttl_s)
     cancelling.announce(accepted.stopped)
     if not accepted.ahead and not dispatch.run(run_id):
         transitions.mark_sent(run_id, sent=False)

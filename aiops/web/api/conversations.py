@@ -20,7 +20,7 @@ from aiops.conversations import acceptance, transcript, transitions
 from aiops.conversations.models import Conversation, Message, Run
 from aiops.events import stream
 from aiops.people.models import User
-from aiops.web import cancelling
+from aiops.web import background, cancelling
 from aiops.web.api import creating
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import ByPosition, ByUpdate
@@ -92,8 +92,9 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
         conversation = self.get_object()
         runs = list(Run.objects.filter(conversation=conversation).values_list("pk", flat=True))
         unfinished = Run.objects.filter(conversation=conversation, state__in=Run.UNFINISHED)
-        cancelling.announce(transitions.request_cancel([run.pk for run in unfinished]))
+        stopped = transitions.request_cancel([run.pk for run in unfinished])
         conversation.delete()
+        background.later(cancelling.announce, stopped)
         _forget(pk)
         stream.forget(keyspace.events(str(run)) for run in runs)
         return Response(status=204)

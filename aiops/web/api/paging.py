@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.db import DataError
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -22,17 +24,17 @@ class ByUpdate(CursorPagination):
     def get_page_size(self, request: Request) -> int:
         """Return ``limit``; raises Invalid when it is no number from 1 to 200."""
         text = request.query_params.get(self.page_size_query_param, str(self.page_size))
-        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= self.max_page_size):
+        if not (text.isascii() and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= self.max_page_size):
             raise Invalid(
                 "limit is out of range.", errors={"limit": [f"A whole number from 1 to {self.max_page_size}."]}
             )
         return int(text)
 
-    def decode_cursor(self, request: Request) -> Any:
-        """Return the place in the list; raises Invalid for a cursor that is none of ours."""
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        """Return a page; raises Invalid for a cursor that is none of ours."""
         try:
-            return super().decode_cursor(request)
-        except NotFound:
+            return super().paginate_queryset(queryset, request, view=view)
+        except (NotFound, ValidationError, ValueError, DataError):
             raise Invalid("cursor is none of ours.", errors={"cursor": ["Use a link of a page."]}) from None
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -28,6 +29,8 @@ from aiops.web.doors.hosts import Hosts
 from aiops.web.doors.limits import Limits
 from aiops.web.doors.polling import LongPoll
 
+FRESH_S = 1.0
+"""How old what is told of health may be."""
 LOOK_S = 3.0
 """How often the rows of all watched runs are looked at, in one query."""
 STATIC = ["aiops.web", "drf_spectacular_sidecar", "django_htmx", "rest_framework", ("django.contrib.admin", "static")]
@@ -61,6 +64,7 @@ def make(django: ASGIApp) -> Starlette:
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     url = django_settings.SETTINGS.redis_url.get_secret_value()
+    app.state.looking, app.state.health = asyncio.Lock(), (float("-inf"), (False, []))
     hub = app.state.hub = Hub(keyspace.async_client(url))
     hub.start()
     looking = asyncio.create_task(_look_at_rows(hub))
@@ -79,7 +83,7 @@ async def _look_at_rows(hub: Hub) -> None:
         try:
             if watched:
                 hub.nudge(await guard.in_thread(_ended_among, watched), Signal.ENDED)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             logger.warning("rows.not_seen", error=str(error))
 
 
@@ -97,7 +101,12 @@ async def _live(request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    database, missing = await guard.in_thread(health.look)
+    async with request.app.state.looking:  # however many ask, one looks
+        at, seen = request.app.state.health
+        if time.monotonic() - at > FRESH_S:
+            seen = await guard.in_thread(health.look)
+            request.app.state.health = (time.monotonic(), seen)
+    database, missing = seen
     body = {"status": "ready" if database else "not ready", "degraded": missing}
     return JSONResponse(body, status_code=200 if database else 503)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -18,11 +19,12 @@ from aiops.people.models import User
 from aiops.web import identity, throttle
 
 T = TypeVar("T")
+_threads = ThreadPoolExecutor(16, thread_name_prefix="doors")
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
     """Run database work in a thread and leave no connection behind."""
-    return await asyncio.to_thread(_with_connection, function, args)
+    return await asyncio.get_running_loop().run_in_executor(_threads, _with_connection, function, args)
 
 
 def _with_connection(function: Callable[..., T], args: tuple[Any, ...]) -> T:

@@ -71,6 +71,6 @@ def _seconds(request: Request) -> int:
         raise Invalid(
             "There is no such parameter.", errors={name[:100]: ["There is no such parameter."] for name in unknown}
         )
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= MAX_WAIT_S):
+    if not (text.isascii() and text.isdecimal() and len(text) <= 2 and 1 <= int(text) <= MAX_WAIT_S):
         raise Invalid("wait is out of range.", errors={"wait": [f"A whole number of seconds, 1 to {MAX_WAIT_S}."]})
     return int(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -16,12 +15,10 @@ from aiops.errors import Invalid
 from aiops.events import types
 from aiops.events.hub import Hub
 from aiops.events.types import Event, EventId
-from aiops.web import markdown
 from aiops.web.doors import guard, viewing
+from aiops.web.doors.rendering import Rendering
 
 PING_S = 15
-RENDER_S = 0.15
-"""Rendered HTML of a growing answer is sent at most this often."""
 SEND_TIMEOUT_S = 60
 RETRY_MS = 1_000
 
@@ -54,10 +51,10 @@ async def _each(events: list[Event]) -> AsyncGenerator[Event]:
 
 async def _lines(feed: AsyncGenerator[Event], after: EventId, *, html: bool) -> AsyncIterator[ServerSentEvent]:
     """Yield what comes after the cursor; for HTML the feed begins at the start, since it renders the whole answer."""
-    rendering = _Rendering() if html else None
+    rendering = Rendering() if html else None
     async with contextlib.aclosing(feed) as events:
         async for event in events:
-            data = rendering.add(event, shown=after < event.id) if rendering else event.data
+            data = await rendering.add(event, shown=after < event.id) if rendering else event.data
             if event.id != types.START and not after < event.id:
                 continue
             yield ServerSentEvent(
@@ -66,30 +63,6 @@ async def _lines(feed: AsyncGenerator[Event], after: EventId, *, html: bool) -> 
                 id=None if event.id == types.START else str(event.id),
                 retry=RETRY_MS if event.type == types.QUEUED else None,
             )
-
-
-class _Rendering:
-    """Adds sanitised HTML of the whole answer so far to what a browser gets."""
-
-    def __init__(self) -> None:
-        self._text = ""
-        self._pending = False
-        self._rendered_at = 0.0
-
-    def add(self, event: Event, *, shown: bool) -> dict[str, object]:
-        """Return the event's data, with ``html`` when it is time; no pause or end leaves words unrendered."""
-        if event.type in (types.RESET, types.RESYNC):
-            self._text, self._pending, self._rendered_at = "", False, 0.0
-        elif event.type == types.COMPLETED:
-            self._text, self._pending = event.data["text"], True
-        elif event.type == types.DELTA:
-            self._text += event.data["text"]
-            self._pending = True
-        soon = event.type == types.DELTA and time.monotonic() - self._rendered_at < RENDER_S
-        if not (shown and self._pending) or soon:
-            return event.data
-        self._pending, self._rendered_at = False, time.monotonic()
-        return {**event.data, "html": markdown.render(self._text)}
 
 
 def _cursor(request: Request) -> EventId:

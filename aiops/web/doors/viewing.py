@@ -98,8 +98,8 @@ def from_row(run: Run) -> list[Event]:
     run_id, data = str(run.pk), {}
     events: list[Event] = []
     if name == types.SUCCEEDED:
-        text = types.preview(run.answer, max_bytes=types.MAX_TEXT_BYTES)
-        events.append(types.house(run_id, run.fence, 8, types.COMPLETED, message=str(run.answer_id), text=text))
+        told = types.completed(run_id, str(run.answer_id), run.answer)
+        events.append(types.house(run_id, run.fence, 8, types.COMPLETED, **told))
         data = {"usage": run.usage}
     elif name == types.FAILED:
         data = {"error": run.error}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -13,6 +14,9 @@ from django.shortcuts import render
 
 from aiops.web import throttle
 
+NAME_FACTOR = 10
+"""A name may be tried this much more often than from one address: enough to stop guessing, too much to lock out."""
+
 
 class SignIn(LoginView):
     """``/sign-in/``."""
@@ -22,7 +26,7 @@ class SignIn(LoginView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Refuse an address that failed too often this minute."""
-        if request.method == "POST" and throttle.counted(self._key) >= django_settings.SETTINGS.sign_ins_per_minute:
+        if request.method == "POST" and any(throttle.counted(key) >= most for key, most in self._limits.items()):
             wait_s = throttle.seconds_left()
             context = {"status": 429, "title": "Too many tries", "detail": f"Wait {wait_s} seconds, then try again."}
             response = render(request, "web/failure.html", context, status=429)
@@ -32,12 +36,16 @@ class SignIn(LoginView):
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Count the failed try."""
-        throttle.count(self._key)
+        for key in self._limits:
+            throttle.count(key)
         return super().form_invalid(form)
 
     @property
-    def _key(self) -> str:
-        return f"sign-in:{self.request.META.get('REMOTE_ADDR', '')}"
+    def _limits(self) -> dict[str, int]:
+        """What failed tries are counted by, and how many there may be: of an address, and far more of one name."""
+        most = django_settings.SETTINGS.sign_ins_per_minute
+        name = hashlib.sha256(self.request.POST.get("username", "").lower().encode()).hexdigest()
+        return {f"sign-in:{self.request.META.get('REMOTE_ADDR', '')}": most, f"sign-in-as:{name}": most * NAME_FACTOR}
 
 
 class SignOut(LogoutView):

@@ -94,7 +94,12 @@ const HANDLERS = {
     turn.find(".answer").replaceChildren();
     turn.say(data.reason === "model_retry" ? "The model failed; trying again…" : "Going on…");
   },
-  "message.completed": show,
+  "message.completed": (turn, data) => {
+    if (data.html !== undefined) return;
+    turn.find(".answer").replaceChildren();
+    show(turn, data);
+    turn.long = true; // more than an event holds: the page has it all
+  },
   "tool.started": (turn, data) => {
     turn.step(data.call_id)?.remove();
     const step = document.getElementById("step-template").content.firstElementChild.cloneNode(true);
@@ -122,6 +127,7 @@ const HANDLERS = {
   resync: (turn) => turn.reset(),
   "run.succeeded": (turn, data) => {
     turn.end("succeeded");
+    if (turn.long) location.reload();
     turn.find(".meta").textContent = data.usage?.model ?? "";
   },
   "run.failed": (turn, data) => {
