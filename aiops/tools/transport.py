@@ -38,4 +38,4 @@ def reason(error: BaseException) -> str:
     """Return the innermost cause in one line; the query of a URL, which may hold a key, is left out."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return re.sub(r"\?[^\s'\"]*", "?…", f"{type(error).__name__}: {error}".strip(": "))[:300]
+    return re.sub(r"\?[^\s'\"]*", "?…", f"{type(error).__name__}: {error}".strip(": ").splitlines()[0])[:300]
