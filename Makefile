@@ -4,12 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test lint lock clean
+.PHONY: run test pytest lint lock clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
 
-test: $(VENV)/.test lint
+test: $(VENV)/.test
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: $(VENV)/.test
 	@$(BIN)/pytest $(ARGS)
 
 lint: $(VENV)/.test

@@ -61,6 +61,20 @@ class Page:
             raise AssertionError(f"{error}; the page says: {self.text('body')[:300]}") from error
         return self
 
+    def fresh(self) -> Page:
+        """Leave what an earlier test did: one tab, no draft, no old complaints, an empty conversation."""
+        first, *others = self.driver.window_handles
+        for handle in others:
+            self.driver.switch_to.window(handle)
+            self.driver.close()
+        self.driver.switch_to.window(first)
+        self.open("/health/live")
+        self.driver.execute_script("sessionStorage.clear()")
+        self.errors()
+        self.open("/")
+        self.until(lambda: self.all("textarea[name=message]"), "the chat page")
+        return self
+
     def open(self, path: str) -> None:
         self.driver.get(self.system.url + path)
 

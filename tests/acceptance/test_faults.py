@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.acceptance.conftest import SHORT
@@ -268,25 +269,25 @@ def test_a_tool_server_killed_in_a_changing_call_is_told_and_comes_back(system: 
     eventually(works, what="the tool server's return")
 
 
-def test_the_end_takes_less_than_ten_seconds_and_leaves_no_process(scripted: dict[str, str], tmp_path: Path) -> None:
-    import psutil
-
-    system = System(tmp_path / "home", **scripted).start()
-    accepted = system.ask("a very long story", {"words": 2000, "pause": 0.05})
-    system.until(accepted["run"]["id"], "message.delta")
-    children = psutil.Process(system.pid).children(recursive=True)
+def test_the_end_takes_less_than_ten_seconds_and_leaves_no_process(usual: System) -> None:
+    accepted = usual.ask("a very long story", {"words": 2000, "pause": 0.05})
+    run_id = accepted["run"]["id"]
+    usual.until(run_id, "message.delta")
+    children = psutil.Process(usual.pid).children(recursive=True)
     begun = time.monotonic()
-    assert system.stop() == 0
+    assert usual.stop() == 0
     assert time.monotonic() - begun < 10
     assert [p for p in children if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
-    rows = system.rows("SELECT state, attempts FROM conversations_run")
+    rows = usual.rows("SELECT state, attempts FROM conversations_run WHERE id = ?", uuid.UUID(run_id).hex)
     assert rows == [("queued", 0)]  # handed back, not lost
     again_at = time.monotonic()
-    system.output.clear()
-    system.start()
+    usual.output.clear()
+    usual.start()
     assert time.monotonic() - again_at < 10
-    system.until(accepted["run"]["id"], "message.delta")
-    assert system.stop() == 0
+    usual.until(run_id, "message.delta")
+    with usual.client() as client:
+        client.post(f"/api/runs/{run_id}/cancel/")
+    assert usual.ended(run_id)["state"] == "cancelled"
 
 
 @pytest.mark.parametrize(

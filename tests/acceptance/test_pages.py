@@ -30,17 +30,29 @@ def _password(system: System) -> None:
     system.manage(f"{find}; u.set_password('{PASSWORD}'); u.save()")
 
 
+@pytest.fixture(scope="module")
+def signed_in() -> Iterator[dict[str, Page]]:
+    """Browsers that are signed in, by what they were asked to be."""
+    pages: dict[str, Page] = {}
+    yield pages
+    for page in pages.values():
+        page.close()
+
+
 @pytest.fixture
-def browse(system: System) -> Iterator[Open]:
-    opened: list[Page] = []
+def browse(system: System, signed_in: dict[str, Page]) -> Open:
+    used: list[str] = []
 
     def make(**options: object) -> Page:
-        opened.append(Page(system, **options))  # type: ignore[arg-type]
-        return opened[-1].sign_in()
+        key = f"{sorted(options.items())}"
+        used.append(key)
+        key += f"#{used.count(key)}"
+        if key in signed_in:
+            return signed_in[key].fresh()
+        signed_in[key] = Page(system, **options).sign_in()  # type: ignore[arg-type]
+        return signed_in[key]
 
-    yield make
-    for page in opened:
-        page.close()
+    return make
 
 
 def test_an_answer_streams_in_and_its_step_unfolds(browse: Open) -> None:

@@ -17,7 +17,7 @@ from config.valkey import free_port
 
 COUNTING = Path(__file__).parents[1] / "acceptance" / "counting_server.py"
 HOST = ServerSpec("host", command=sys.executable, args=("-m", "aiops.tools.host"))
-MOMENTS_S = [n * 0.15 for n in range(8)]
+MOMENTS_S = [0.0, 0.2, 0.4, 0.7, 1.1]
 """From before the child process exists until after the handshake."""
 
 
