@@ -41,12 +41,7 @@ class Redactor:
     """Replaces secrets by a mask."""
 
     def __init__(self, *, values: Iterable[str] = (), patterns: Iterable[str] = ()) -> None:
-        known = {
-            form
-            for v in values
-            if len(v) >= MIN_LENGTH
-            for form in (v, *(json.dumps(v, ensure_ascii=a)[1:-1] for a in (True, False)))
-        }
+        known = {form for v in values if len(v) >= MIN_LENGTH for form in _forms(v)}
         longest_first = sorted(known, key=len, reverse=True)
         self._pattern = regex.compile("|".join([*(regex.escape(v) for v in longest_first), *patterns, *SHAPES]))
 

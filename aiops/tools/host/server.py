@@ -98,11 +98,11 @@ def process(name_or_pid: str) -> dict[str, Any]:
             "pid": found.pid,
             "name": found.name(),
             "state": found.status(),
-            "user": _quietly(found.username) or HIDDEN,
+            "user": _or_hidden(_quietly(found.username)),
             "started": datetime.fromtimestamp(found.create_time(), UTC).isoformat(timespec="seconds"),
             "memory_mb": round(found.memory_info().rss / MB, 1),
             "threads": found.num_threads(),
-            "open_files": _quietly(found.num_fds) or HIDDEN,
+            "open_files": _or_hidden(_quietly(found.num_fds)),
             "parent_pid": found.ppid(),
             "others_of_that_name": len(matches) - 1,
         }
@@ -136,8 +136,8 @@ def listening_ports() -> dict[str, Any]:
             here: Any = connection.laddr
             address, port = here.ip, here.port
             name = _quietly(psutil.Process(connection.pid).name) if connection.pid else None
-            row = {"port": port, "address": address, "pid": connection.pid or HIDDEN, "process": name or HIDDEN}
-            rows[port, address] = row
+            seen = {"pid": _or_hidden(connection.pid), "process": _or_hidden(name)}
+            rows[port, address] = {"port": port, "address": address, **seen}
     return {"ports": [rows[key] for key in sorted(rows)]}
 
 
@@ -170,6 +170,10 @@ def _quietly(measure: Any) -> Any:
         return measure()
     except (psutil.Error, OSError):
         return None
+
+
+def _or_hidden(measured: Any) -> Any:
+    return HIDDEN if measured is None else measured
 
 
 TOOLS = (load, memory, disks, top_processes, process, network_interfaces, listening_ports, uptime, log_tail)

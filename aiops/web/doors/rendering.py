@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from aiops.events import types
@@ -42,4 +43,5 @@ class Rendering:
         html = await guard.in_thread(markdown.render, self._text)
         self._pending = False
         self._not_before = time.monotonic() + max(EVERY_S, REST * (time.monotonic() - begun))
-        return {**event.data, "html": html} if len(html.encode()) <= types.MAX_TEXT_BYTES else event.data
+        data = {**event.data, "html": html}
+        return data if len(json.dumps(data, ensure_ascii=False).encode()) <= types.MAX_BYTES else event.data
