@@ -85,13 +85,14 @@ class Leases:
     def _beat(self) -> None:
         self._show_presence()
         while not self._ended.wait(self._settings.heartbeat_s):
+            held = self._all()
             try:
-                held = self._all()
                 if held:
                     self._renew(held)
                 self._show_presence()
             except Exception:  # a heart that stops would let others take every run of this process
                 logger.exception("heartbeat.broke")
+                self._give_up_expired(held)
 
     def _renew(self, held: list[Held]) -> None:
         begun = time.monotonic()
