@@ -106,14 +106,21 @@ SQLITE_OPTIONS: dict[str, Any] = {
     "timeout": 10,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
 }
+POSTGRESQL_OPTIONS: dict[str, Any] = {
+    "pool": {"min_size": 0, "max_size": 10, "timeout": 5, "max_idle": 60},
+    "connect_timeout": 5,
+    "tcp_user_timeout": 8_000,
+    "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
+}
+"""At most ten connections of a process, however many runs wait; nobody waits for ever for one, or for a lock."""
 
 
 def database() -> dict[str, Any]:
     """Return Django's entry for the database: SQLite with WAL and immediate transactions, or PostgreSQL."""
     url = SETTINGS.database_url.get_secret_value() or f"sqlite:///{(SETTINGS.home / 'db.sqlite3').absolute()}"
     made: dict[str, Any] = dict(dj_database_url.parse(url))
-    if made["ENGINE"] == "django.db.backends.sqlite3":
-        made["OPTIONS"] = {**made.get("OPTIONS", {}), **SQLITE_OPTIONS}
+    ours = SQLITE_OPTIONS if made["ENGINE"] == "django.db.backends.sqlite3" else POSTGRESQL_OPTIONS
+    made["OPTIONS"] = {**ours, **made.get("OPTIONS", {})}
     made["CONN_MAX_AGE"] = 0
     return made
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import django
 import pytest
 
+OTHER_DATABASE = os.environ.get("AIOPS_TEST_DATABASE_URL", "")
+"""Where the integration tests run instead of SQLite, such as postgres://postgres@127.0.0.1/postgres."""
 HOME = Path(tempfile.mkdtemp(prefix="aiops-tests-"))
 FROM_OUTSIDE = (
     "AIOPS_",
@@ -28,7 +30,7 @@ for name in [n for n in os.environ if n.startswith(FROM_OUTSIDE)]:
     del os.environ[name]
 os.environ["AIOPS_HOME"] = str(HOME)
 os.environ["AIOPS_SECRET_KEY"] = secrets.token_urlsafe(48)
-os.environ["DATABASE_URL"] = f"sqlite:///{HOME / 'unit.sqlite3'}"
+os.environ["DATABASE_URL"] = OTHER_DATABASE or f"sqlite:///{HOME / 'unit.sqlite3'}"
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 os.environ["no_proxy"] = "*"
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
@@ -68,7 +70,8 @@ def django_db_modify_db_settings() -> None:
     """Use a file, not memory: tests run several threads over it."""
     from django.conf import settings
 
-    settings.DATABASES["default"]["TEST"]["NAME"] = str(HOME / "test.sqlite3")
+    if not OTHER_DATABASE:
+        settings.DATABASES["default"]["TEST"]["NAME"] = str(HOME / "test.sqlite3")
 
 
 def missing(what: str) -> None:
