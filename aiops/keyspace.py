@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import redis
@@ -33,6 +34,15 @@ def memory(conversation_id: str) -> str:
 
 WORKERS = "aiops:workers"
 """Sorted set of worker processes by the time (Unix seconds) of their last heartbeat."""
+
+
+SILENT_S = 15.0
+"""A worker without a heartbeat for this long is gone."""
+
+
+def live_workers() -> int:
+    """Return how many worker processes have shown themselves lately; raises RedisError."""
+    return int(sync().zcount(WORKERS, time.time() - SILENT_S, "+inf"))
 
 
 def canary(nonce: str) -> str:

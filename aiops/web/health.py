@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import redis
 from django.db import DatabaseError, connection
 
 from aiops import dispatch, keyspace
 from aiops.errors import Unavailable
-
-SILENT_S = 15.0
-"""A worker without a heartbeat for this long is gone."""
 
 
 def look() -> tuple[bool, list[str]]:
@@ -31,7 +26,7 @@ def _database_answers() -> bool:
 def _missing() -> list[str]:
     missing = []
     try:
-        if not keyspace.sync().zcount(keyspace.WORKERS, time.time() - SILENT_S, "+inf"):
+        if not keyspace.live_workers():
             missing.append("workers")
     except redis.RedisError:
         missing.append("redis")

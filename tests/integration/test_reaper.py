@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings as django_settings
@@ -33,9 +35,15 @@ def depth(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The reaper's own clock, in seconds."""
     now = [100.0]
-    monkeypatch.setattr(reaper.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("aiops.upkeep.jobs.reaper.time", SimpleNamespace(monotonic=lambda: now[0]))
     reaper._suspected.clear()
     return now
+
+
+@pytest.fixture(autouse=True)
+def worker(empty_redis: None) -> None:
+    """A worker that has shown itself."""
+    keyspace.sync().zadd(keyspace.WORKERS, {"w": time.time()})
 
 
 def grow_old(*runs: Run) -> None:
@@ -106,6 +114,32 @@ def test_a_backlog_is_never_copied(ask: Ask, sent: list[str], depth: list[int]) 
     depth[0] = 30
     assert reaper.work(SETTINGS)["sent_again"] == 0
     assert sent == []
+
+
+def test_what_a_busy_worker_holds_back_is_not_copied(
+    ask: Ask, sent: list[str], depth: list[int], clock: list[float]
+) -> None:
+    waiting, running = ask(), ask()
+    assert transitions.claim(str(running.pk), worker="w", lease_s=100)
+    grow_old(waiting)
+    busy = SETTINGS.model_copy(update={"concurrency": 1})
+    for _ in range(3):
+        assert reaper.work(busy)["sent_again"] == 0
+        clock[0] += 3
+    Run.objects.filter(pk=running.pk).update(state=Run.State.SUCCEEDED)
+    reaper.work(busy)
+    clock[0] += 3
+    assert reaper.work(busy)["sent_again"] == 1
+
+
+def test_while_no_worker_lives_nothing_is_copied(
+    ask: Ask, sent: list[str], depth: list[int], clock: list[float]
+) -> None:
+    grow_old(*[ask() for _ in range(3)])
+    keyspace.sync().delete(keyspace.WORKERS)
+    for _ in range(3):
+        assert reaper.work(SETTINGS)["sent_again"] == 0
+        clock[0] += 3
 
 
 def test_a_young_message_is_given_time(ask: Ask, sent: list[str], depth: list[int]) -> None:

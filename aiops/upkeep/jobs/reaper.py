@@ -11,10 +11,11 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
+import redis
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from aiops import dispatch, log
+from aiops import dispatch, keyspace, log
 from aiops.conversations import queueing, transitions
 from aiops.conversations.models import Run
 from aiops.conversations.transitions import TakenBack
@@ -38,7 +39,7 @@ _suspected: dict[UUID, float] = {}
 def work(settings: Settings) -> dict[str, int]:
     """Do all that is due; return counts."""
     taken = _take_back(settings)
-    return {"taken_back": taken, "sent_again": _send_again()}
+    return {"taken_back": taken, "sent_again": _send_again(settings)}
 
 
 def _take_back(settings: Settings) -> int:
@@ -70,13 +71,26 @@ def _event(taken: TakenBack) -> Event:
     return types.house(taken.run_id, taken.fence, 2, name, **data)
 
 
-def _send_again() -> int:
+def _all_busy(settings: Settings) -> bool:
+    """Whether no worker could begin another run: what then seems lost is held by a worker until one ends.
+
+    RabbitMQ counts a message that a busy worker holds as gone from its queue.
+    """
+    try:
+        capacity = keyspace.live_workers() * settings.concurrency
+    except redis.RedisError as error:
+        logger.warning("reaper.workers_unseen", error=str(error))
+        return False
+    return Run.objects.filter(state=Run.State.RUNNING).count() >= capacity
+
+
+def _send_again(settings: Settings) -> int:
     free = Run.objects.filter(~transitions.older_unfinished(), state=Run.State.QUEUED)
     unsent = free.filter(Q(sent_at=None), queued_at__lt=Now() - timedelta(seconds=PATIENCE_S))
     due = list(unsent.order_by("queued_at").values_list("pk", flat=True)[:MOST_AT_ONCE])
     sent = free.filter(sent_at__isnull=False)
     oldest_first = sent.filter(sent_at__lt=Now() - timedelta(seconds=PATIENCE_S)).order_by("sent_at")
-    if oldest_first.exists():
+    if oldest_first.exists() and not _all_busy(settings):
         try:
             lost = sent.count() - dispatch.depth(dispatch.RUNS_QUEUE)
         except Unavailable as error:
