@@ -112,6 +112,11 @@ class Unavailable(AiopsError):
     retry_after_s = 5
 
 
+def tells_of_full_disk(error: Exception) -> bool:
+    """Return whether a database's error says that its disk is full (SQLite and PostgreSQL each in their words)."""
+    return any(words in str(error) for words in ("is full", "No space left"))
+
+
 class RunFailed(AiopsError):
     """The run ends as failed; ``code`` and ``detail`` are shown to its owner."""
 

@@ -8,10 +8,9 @@ from urllib.parse import urlsplit
 from aiops.settings import Settings
 from aiops.terminal.client import CallFailed, Client
 from config import env
+from config.address import LOOPBACK
 from config.env import BadEnvironment
 from config.home import Home
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def connect(url: str | None) -> Client:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import django
 
+from aiops.errors import tells_of_full_disk
 from config.home import UNUSABLE
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -27,12 +28,13 @@ def main() -> None:
         call_command("migrate", verbosity=0, interactive=False)
         print(json.dumps({"name": _people(Path(sys.argv[1]), Path(sys.argv[2]))}))
     except (DatabaseError, InconsistentMigrationHistory, CommandError) as error:
-        print(_sentence(str(error).strip()), file=sys.stderr)
+        print(_sentence(error), file=sys.stderr)
         sys.exit(UNUSABLE)
 
 
-def _sentence(reason: str) -> str:
-    if "is full" in reason or "No space left" in reason:
+def _sentence(error: Exception) -> str:
+    reason = " ".join(str(error).split())  # PostgreSQL's have several lines
+    if tells_of_full_disk(error):
         return f"The disk of the database is full ({reason}): make room and start again."
     return f"The database cannot be used ({reason}): see that it runs, or restore a backup that fits this version."
 

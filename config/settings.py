@@ -122,6 +122,7 @@ def database() -> dict[str, Any]:
     ours = SQLITE_OPTIONS if made["ENGINE"] == "django.db.backends.sqlite3" else POSTGRESQL_OPTIONS
     made["OPTIONS"] = {**ours, **made.get("OPTIONS", {})}
     made["CONN_MAX_AGE"] = 0
+    made["CONN_HEALTH_CHECKS"] = True  # the pool hands out no connection that a restart of its server has cut
     return made
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import httpx_sse
 
+from aiops.terminal.text import printable
+
 RECONNECTS = 30
 TERMINAL = ("run.succeeded", "run.failed", "run.cancelled")
 
@@ -94,4 +96,4 @@ class Client:
             text = f"{problem['detail']} {reasons}".strip()
         except (ValueError, KeyError, TypeError):
             text = f"{self.url} answered {response.status_code}, and not in our words: is it an aiops server?"
-        raise CallFailed(text)
+        raise CallFailed(printable(text))

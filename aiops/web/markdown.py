@@ -29,7 +29,7 @@ _parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["tab
 _parser.add_render_rule("image", _image_as_link)
 
 
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=16)  # viewers of one run ask for the same text within moments
 def render(text: str) -> str:
     """Return sanitised HTML; a longer text than 100,000 characters is cut."""
     return nh3.clean(

@@ -33,18 +33,44 @@ for thread in threads:
 print(len(most), max(most))
 connection.close_pool()
 """
+CUT = """
+import django, psycopg, sys
+django.setup()
+from django.db import connection
+
+def ask():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    connection.close()
+    return pid
+
+first = ask()
+with psycopg.connect(sys.argv[1], autocommit=True) as other:
+    other.execute("SELECT pg_terminate_backend(%s)", [first])
+print(first != ask())
+connection.close_pool()
+"""
 
 
-def test_a_process_holds_at_most_ten_connections_however_many_threads_ask() -> None:
+def run(code: str) -> str:
     try:
         psycopg.connect(URL, connect_timeout=2).close()
     except psycopg.OperationalError:
         missing(f"PostgreSQL at {URL}")
     env = {**os.environ, "DATABASE_URL": f"{URL}?application_name=aiops-pool-test"}
     done = subprocess.run(
-        [sys.executable, "-c", MANY_AT_ONCE], env=env, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, URL], env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    answered, most = map(int, done.stdout.split())
+    return done.stdout
+
+
+def test_a_connection_that_the_server_cut_is_not_used_again() -> None:
+    assert run(CUT).strip() == "True"
+
+
+def test_a_process_holds_at_most_ten_connections_however_many_threads_ask() -> None:
+    answered, most = map(int, run(MANY_AT_ONCE).split())
     assert answered == 60
     assert 1 < most <= 10

@@ -12,7 +12,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from aiops import log
-from aiops.errors import AiopsError, Invalid, TooMany, Unavailable
+from aiops.errors import AiopsError, Invalid, TooMany, Unavailable, tells_of_full_disk
 
 CONTENT_TYPE = "application/problem+json"
 DRF_CODES = {
@@ -54,7 +54,7 @@ def of(error: AiopsError) -> tuple[dict[str, Any], dict[str, str]]:
 
 def unavailable(error: Exception) -> Unavailable:
     """Return what a person is told when the database fails: its cause where we know it, and the cure."""
-    full = "is full" in str(error) or "No space left" in str(error)
+    full = tells_of_full_disk(error)
     detail = "The disk of the database is full: make room." if full else "The database does not answer: try again."
     return Unavailable(f"{detail} Nothing was changed.", code="database_unavailable")
 
