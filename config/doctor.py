@@ -29,6 +29,7 @@ from aiops.registry.tool_servers import BadToolServer  # noqa: E402
 from aiops.tools.pool import Catalogue, ToolPool  # noqa: E402
 from aiops.upkeep import ledger  # noqa: E402
 from aiops.upkeep.models import JobRun  # noqa: E402
+from config import management  # noqa: E402
 from config.home import Home  # noqa: E402
 
 SETTINGS = django_settings.SETTINGS
@@ -51,13 +52,14 @@ class Finding:
 
 def run(*, as_json: bool) -> int:
     """Look at everything and print it; 1 when a required part is down."""
+    management.without_pool()
     findings = [finding for look in LOOKS for finding in look()]
     if as_json:
         print(json.dumps([{**asdict(f), "cure": "" if f.ok else f.cure} for f in findings], indent=2))
     else:
         for f in findings:
             mark = "ok  " if f.ok else "DOWN" if f.required else "warn"
-            print(f"{mark}  {f.part:<16} {f.seen}" + ("" if f.ok else f"\n{'':23}→ {f.cure}"))
+            print(f"{mark}  {f.part:<16} {' '.join(f.seen.split())}" + ("" if f.ok else f"\n{'':23}→ {f.cure}"))
     return int(any(not f.ok and f.required for f in findings))
 
 

@@ -34,6 +34,13 @@ def use_home() -> Home:
     return home
 
 
+def without_pool() -> None:
+    """Connect to the database directly: a process of one thread needs no pool, and is then told why it is refused."""
+    from django.db import connection
+
+    connection.settings_dict["OPTIONS"].pop("pool", None)
+
+
 def execute(arguments: Sequence[str]) -> None:
     """Run one of Django's commands."""
     use_home()

@@ -12,6 +12,7 @@ from pathlib import Path
 import django
 
 from aiops.errors import tells_of_full_disk
+from config import management
 from config.home import UNUSABLE
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -20,6 +21,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 def main() -> None:
     """Migrate, make the administrator and the home's token, and tell what was made."""
     django.setup()
+    management.without_pool()
     from django.core.management import CommandError, call_command
     from django.db import DatabaseError
     from django.db.migrations.exceptions import InconsistentMigrationHistory

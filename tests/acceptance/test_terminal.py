@@ -141,6 +141,7 @@ def test_doctor_fails_with_the_cure_when_parts_are_down(system: System) -> None:
     for part in ("database", "redis", "queue runs", "model"):
         assert f"DOWN  {part}" in done.stdout, done.stdout
     assert done.stdout.count("→") >= 4
+    assert "Connection refused" in next(line for line in done.stdout.splitlines() if "DOWN  database" in line)
 
 
 def test_a_reader_that_goes_away_ends_quietly(system: System) -> None:
