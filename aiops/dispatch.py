@@ -13,7 +13,11 @@ from aiops.errors import Unavailable
 RUNS_QUEUE = "runs"
 UPKEEP_QUEUE = "upkeep"
 QUEUES = (RUNS_QUEUE, UPKEEP_QUEUE)
+DEAD_QUEUE = "dead"
+"""What no worker could read, on RabbitMQ; Redis keeps no dead letters."""
 
+VERSION = 1
+"""Version of what is put on the runs queue; a worker leaves what is newer to a newer worker."""
 RUN_TASK = "aiops.run"
 UPKEEP_TASK = "aiops.upkeep"
 CANARY_TASK = "aiops.canary"
@@ -23,10 +27,10 @@ UPKEEP_JOBS = ("reaper", "memory_expiry", "event_streams", "tokens_and_sessions"
 logger = log.get(__name__)
 
 
-def run(run_id: str) -> bool:
+def run(run_id: str, *, version: int = VERSION) -> bool:
     """Put a run's id on its queue; False, logged, when the broker did not take it (the reaper sends it later)."""
     try:
-        _send(RUN_TASK, [run_id], queue=RUNS_QUEUE)
+        _send(RUN_TASK, [run_id], kwargs={"version": version}, queue=RUNS_QUEUE)
     except (OperationalError, OSError) as error:
         logger.warning("dispatch.failed", run=run_id, error=str(error))
         return False

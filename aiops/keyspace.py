@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -48,6 +49,24 @@ def live_workers() -> int:
 def canary(nonce: str) -> str:
     """Key that a worker sets to answer a doctor's question; lives a minute."""
     return f"aiops:canary:{nonce}"
+
+
+ONE_SERVER = (
+    "Give the address of the primary itself, or of a proxy that follows it: neither Cluster nor Sentinel serves."
+)
+
+
+def refuse_clusters(*urls: str) -> None:
+    """Raise RuntimeError when an address leads to a Redis Cluster or a Sentinel; one that is down is not asked."""
+    for url in {u for u in urls if u.startswith("redis")}:
+        with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
+            if (kind := mode(sync(url).info("server"))) != "standalone":
+                raise RuntimeError(f"The Redis server is a {kind}. {ONE_SERVER}")
+
+
+def mode(info: dict[str, Any]) -> str:
+    """Return standalone, cluster or sentinel, as a server's INFO says in Redis's word or Valkey's."""
+    return str(info.get("redis_mode") or info.get("server_mode"))
 
 
 EVENTS_PATTERN = events("*")

@@ -33,8 +33,10 @@ class Settings(BaseModel):
     )
     url: str = _env("AIOPS_URL", "", "server that client commands talk to; otherwise the home's")
     token: SecretStr = _env("AIOPS_TOKEN", "", "API token of client commands; otherwise the home's")
-    checkpointer: Literal["redis", "memory"] = _env(
-        "AIOPS_CHECKPOINTER", "redis", "where memory lives: redis, or memory (lost with the process; tests)"
+    checkpointer: Literal["redis", "postgres", "memory"] = _env(
+        "AIOPS_CHECKPOINTER",
+        "redis",
+        "where memory lives: redis, postgres (DATABASE_URL's server), or memory (lost with the process; tests)",
     )
     tool_servers: Json[dict[str, dict[str, Any]]] = _env(
         "AIOPS_TOOL_SERVERS",
@@ -89,6 +91,12 @@ class Settings(BaseModel):
     reaper_s: Count = _env("AIOPS_REAPER_S", 3, "between looks of the reaper, whole seconds (beat stores no parts)")
     drain_s: Seconds = _env(
         "AIOPS_DRAIN_S", 20, "time for runs to end when a worker stops, seconds (5 under `aiops up`)"
+    )
+    worker_memory_mb: int = _env(
+        "AIOPS_WORKER_MEMORY_MB",
+        1_024,
+        "a run worker that holds more memory drains and starts anew, MB; 0 means never",
+        ge=0,
     )
     max_attempts: Count = _env(
         "AIOPS_MAX_ATTEMPTS", 3, "crashes that a run survives; one more and it fails as poisoned"

@@ -1,6 +1,15 @@
 """Makes the Celery app exist wherever Django is set up, so that nothing publishes to Celery's default broker."""
 
-from django.apps import AppConfig
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db import connections
+from django.db.models.signals import post_migrate
+
+from aiops.settings import current
 
 
 class Config(AppConfig):
@@ -11,3 +20,15 @@ class Config(AppConfig):
     def ready(self) -> None:
         """Import the Celery app (it becomes the default of every thread)."""
         from config import celery  # noqa: F401
+
+        post_migrate.connect(_migrate_memory, sender=apps.get_app_config("conversations"))
+
+
+def _migrate_memory(using: str, **_: Any) -> None:
+    """Bring the tables of memory up to date with every ``migrate``, where it lives in PostgreSQL."""
+    settings = current()
+    if settings.checkpointer != "postgres" or connections[using].vendor != "postgresql":
+        return
+    from aiops.agent.memory import postgres
+
+    asyncio.run(postgres.migrate(settings.database_url.get_secret_value()))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import ssl
 from typing import Any
+from urllib.parse import urlsplit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")  # read when langgraph is imported
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.signals import setup_logging
 from django.conf import settings as django_settings
 from kombu import Exchange, Queue
@@ -18,9 +20,36 @@ from config import schedule
 
 SETTINGS = django_settings.SETTINGS
 REDIS = SETTINGS.broker.startswith("redis")
+TLS: dict[str, dict[str, Any]] = {
+    "rediss": {"ssl_cert_reqs": ssl.CERT_REQUIRED},
+    "amqps": {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": urlsplit(SETTINGS.broker).hostname},
+}
+"""Kombu 5.7 by itself verifies no certificate of Redis and no name of RabbitMQ; ``ssl_…`` in the URL comes first."""
 RETRY: dict[str, Any] = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 
+QUORUM = {"x-queue-type": "quorum", "x-dead-letter-exchange": dispatch.DEAD_QUEUE}
+"""RabbitMQ: replicated where there are several nodes; what no worker can read goes to the dead letters."""
+DEAD = Queue(
+    dispatch.DEAD_QUEUE,
+    Exchange(dispatch.DEAD_QUEUE, type="fanout"),
+    queue_arguments={"x-queue-type": "quorum", "x-max-length": 10_000},
+)
+
 app = Celery("aiops", set_as_current=True)
+
+
+class DeadLetters(bootsteps.StartStopStep):
+    """Declares the queue of dead letters whenever a worker connects; nobody consumes it, doctor counts it."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        """Declare it."""
+        if not REDIS:
+            DEAD.bind(parent.connection.default_channel).declare()
+
+
+app.steps["consumer"].add(DeadLetters)
 
 
 @setup_logging.connect(weak=False)
@@ -30,6 +59,7 @@ def keep_our_logging(**_: Any) -> None:
 
 app.conf.update(
     broker_url=SETTINGS.broker,
+    broker_use_ssl=TLS.get(urlsplit(SETTINGS.broker).scheme),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_connection_timeout=2,
@@ -49,7 +79,7 @@ app.conf.update(
     ),
     task_publish_retry_policy=RETRY,
     task_queues=[
-        Queue(name, Exchange(name), routing_key=name, queue_arguments=None if REDIS else {"x-queue-type": "quorum"})
+        Queue(name, Exchange(name), routing_key=name, queue_arguments=None if REDIS else QUORUM)
         for name in dispatch.QUEUES
     ],
     task_default_queue=dispatch.UPKEEP_QUEUE,
@@ -66,7 +96,7 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    beat_scheduler="config.beat:Scheduler",
     beat_schedule=schedule.entries(SETTINGS),
     beat_max_loop_interval=5,
     timezone="UTC",

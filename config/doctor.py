@@ -27,7 +27,7 @@ from aiops.errors import Refused, Unavailable  # noqa: E402
 from aiops.registry import models, tool_servers  # noqa: E402
 from aiops.registry.tool_servers import BadToolServer  # noqa: E402
 from aiops.tools.pool import Catalogue, ToolPool  # noqa: E402
-from aiops.upkeep import ledger  # noqa: E402
+from aiops.upkeep import clock  # noqa: E402
 from aiops.upkeep.models import JobRun  # noqa: E402
 from config import management  # noqa: E402
 from config.home import Home  # noqa: E402
@@ -92,6 +92,9 @@ def redis_server() -> list[Finding]:
     for part, url in {"redis": SETTINGS.redis_url.get_secret_value(), "memory": SETTINGS.memory_redis}.items():
         try:
             info = keyspace.sync(url).info()
+            if (kind := keyspace.mode(info)) != "standalone":
+                found.append(Finding(part, False, f"a {kind}", keyspace.ONE_SERVER))
+                continue
             name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
             found.append(Finding(part, True, f"{name}, {info['used_memory_human']} used"))
         except redis.RedisError as error:
@@ -138,7 +141,17 @@ def queues() -> list[Finding]:
             else f"no worker answered within {CANARY_S:g} s, {depth} waiting"
         )
         found.append(Finding(f"queue {queue}", heard, seen, cure))
-    return found
+    return found + _dead_letters()
+
+
+def _dead_letters() -> list[Finding]:
+    """Whether messages came that no worker could read (RabbitMQ keeps them)."""
+    try:
+        count = dispatch.depth(dispatch.DEAD_QUEUE)
+    except Unavailable:
+        return []
+    cure = "Read the workers' logs for what was refused, then purge the queue 'dead'; runs are safe in their rows."
+    return [Finding("dead letters", False, f"{count} messages", cure, required=False)] if count else []
 
 
 def _heard(nonce: str) -> bool:
@@ -253,7 +266,7 @@ def machine() -> list[Finding]:
 def _clock() -> list[Finding]:
     """Compare this machine's clock with the database's."""
     try:
-        apart_s = abs(ledger.database_seconds() - time.time())
+        apart_s = abs(clock.database_seconds() - time.time())
     except DatabaseError:
         return []
     seen = f"{apart_s:.1f} s from the database's"

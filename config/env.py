@@ -29,6 +29,10 @@ SCHEMES = {
 }
 
 
+NOT_ONE_SERVER = ("sentinel://", "redis+sentinel://", "rediss+sentinel://", "rediscluster://", "redis+cluster://")
+REDIS_URLS = ("REDIS_URL", "CHECKPOINT_REDIS_URL", "CELERY_BROKER_URL")
+
+
 class BadEnvironment(Exception):
     """The environment has values we cannot start with; ``problems`` holds one sentence each."""
 
@@ -53,7 +57,12 @@ def read(environ: dict[str, str] | None = None) -> Settings:
         if name.startswith("AIOPS_") and not name.startswith(CLIENT_PREFIX) and name not in known:
             problems.append(f"{name} is not a variable of this program: remove it, or see the table in the README.")
     for name, schemes in SCHEMES.items():
-        if name in taken and not taken[name].startswith(schemes):
+        if name in REDIS_URLS and taken.get(name, "").startswith(NOT_ONE_SERVER):
+            problems.append(
+                f"{name}: Sentinel and Cluster are not supported: give the address of the primary itself, "
+                "or of a proxy that follows it (redis:// or rediss://)."
+            )
+        elif name in taken and not taken[name].startswith(schemes):
             problems.append(f"{name} must begin with {' or '.join(schemes)}: set it to such an address or remove it.")
     try:
         made = Settings.model_validate(taken)
@@ -113,6 +122,11 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
         tool_servers.configured(made, values)
     except BadToolServer as bad:
         problems.append(str(bad))
+    if made.checkpointer == "postgres" and not made.database_url.get_secret_value().startswith("postgres"):
+        problems.append(
+            "AIOPS_CHECKPOINTER=postgres keeps memory in DATABASE_URL's server, which is not PostgreSQL: "
+            "set DATABASE_URL to postgres://…, or choose redis."
+        )
     if made.heartbeat_s * 2 > made.lease_s:
         problems.append(
             f"AIOPS_LEASE_S={made.lease_s:g} is too short for AIOPS_HEARTBEAT_S={made.heartbeat_s:g}: "

@@ -107,9 +107,12 @@ SQLITE_OPTIONS: dict[str, Any] = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
 }
 POSTGRESQL_OPTIONS: dict[str, Any] = {
-    "pool": {"min_size": 0, "max_size": 10, "timeout": 5, "max_idle": 60},
+    "pool": {"min_size": 0, "max_size": 6 if SETTINGS.checkpointer == "postgres" else 10, "timeout": 5, "max_idle": 60},
     "connect_timeout": 5,
     "tcp_user_timeout": 8_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
     "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
 }
 """At most ten connections of a process, however many runs wait; nobody waits for ever for one, or for a lock."""

@@ -7,7 +7,9 @@ import secrets
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
@@ -72,6 +74,28 @@ def django_db_modify_db_settings() -> None:
 
     if not OTHER_DATABASE:
         settings.DATABASES["default"]["TEST"]["NAME"] = str(HOME / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from tests.servers.postgresql import PostgreSQL
+
+    yield from _running(PostgreSQL(tmp_path_factory.mktemp("postgresql")))
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from tests.servers.rabbitmq import RabbitMQ
+
+    yield from _running(RabbitMQ(tmp_path_factory.mktemp("rabbitmq")))
+
+
+def _running(server: Any) -> Iterator[Any]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
 
 
 def missing(what: str) -> None:

@@ -1,4 +1,8 @@
-"""The leases of a worker process: a thread renews them all with one UPDATE and collects requests to stop."""
+"""The leases of a worker process: a thread renews them all with one UPDATE and collects requests to stop.
+
+A second thread watches the first: a renewal can hang for as long as its database is frozen, and then nothing else would
+notice that the leases have ended.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +44,15 @@ class Leases:
         self._held: dict[Claim, Held] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True),
+            threading.Thread(target=self._watch, name="watchdog", daemon=True),
+        ]
 
     def start(self) -> None:
-        """Start the heartbeat."""
-        self._thread.start()
+        """Start the heartbeat and its watchdog."""
+        for thread in self._threads:
+            thread.start()
 
     def end(self) -> None:
         """Stop the heartbeat."""
@@ -52,10 +60,10 @@ class Leases:
         with contextlib.suppress(redis.RedisError):
             keyspace.sync().zrem(keyspace.WORKERS, self._worker)
 
-    def take(self, claim: Claim, stop: Stop) -> None:
-        """Begin to renew a claim."""
+    def take(self, claim: Claim, stop: Stop, *, since: float) -> None:
+        """Begin to renew a claim that was asked for at ``since`` (monotonic seconds): its lease may be that old."""
         with self._lock:
-            self._held[claim] = Held(claim, stop, time.monotonic())
+            self._held[claim] = Held(claim, stop, since)
 
     def give_up(self, claim: Claim) -> None:
         """Stop renewing a claim."""
@@ -92,7 +100,14 @@ class Leases:
                 self._show_presence()
             except Exception:  # a heart that stops would let others take every run of this process
                 logger.exception("heartbeat.broke")
-                self._give_up_expired(held)
+
+    def _watch(self) -> None:
+        """Stop runs whose lease has surely ended: somebody else may have them."""
+        while not self._ended.wait(self._settings.heartbeat_s / 2):
+            for one in self._all():
+                if time.monotonic() - one.renewed_at > self._settings.lease_s and one.stop.why is not Why.LOST:
+                    logger.warning("lease.ended", run=one.claim.run_id)
+                    self._loop.call(one.stop.ask, Why.LOST)
 
     def _renew(self, held: list[Held]) -> None:
         begun = time.monotonic()
@@ -101,7 +116,6 @@ class Leases:
             kept, cancelled = transitions.renew(claims, worker=self._worker, lease_s=self._settings.lease_s)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("heartbeat.failed", error=str(error))
-            self._give_up_expired(held)
             return
         finally:
             connection.close()
@@ -124,9 +138,3 @@ class Leases:
             pipe.execute()
         except redis.RedisError as error:
             logger.warning("heartbeat.unseen", error=str(error))
-
-    def _give_up_expired(self, held: list[Held]) -> None:
-        """Stop runs whose lease has surely ended: somebody else may have them."""
-        for one in held:
-            if time.monotonic() - one.renewed_at > self._settings.lease_s:
-                self._loop.call(one.stop.ask, Why.LOST)

@@ -18,12 +18,13 @@ class Loop:
     """The loop thread, and the small executor for database writes of coroutines."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="rows")
 
     def start(self) -> None:
         """Start the thread."""
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
 
     def submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
@@ -42,6 +43,8 @@ class Loop:
         """End the loop; what still runs on it is dropped."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=2)
+        if not self._thread.is_alive():
+            self._loop.close()
         self._database.shutdown(wait=False)
 
     def _run(self) -> None:

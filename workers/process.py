@@ -9,13 +9,17 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import redis
 from django.conf import settings as django_settings
 from django.db import connection
+from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from aiops import keyspace, log
+from aiops import dispatch, keyspace, log
 from aiops.agent.llm import handlers
+from aiops.agent.memory.postgres import PostgresMemory
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.memory.redis import RedisSaver
 from aiops.agent.values import Limits
@@ -28,11 +32,16 @@ from aiops.runs.ports import Bench
 from aiops.runs.stopping import Stop
 from aiops.settings import Settings
 from aiops.tools.pool import ToolPool
+from workers import size
 from workers.leases import Leases
 from workers.loop import Loop
 
+LEAVE_S = 1.0
+"""How long a message of a newer version is held before it goes back: a pause, so that it does not spin."""
 EVENTS_TIMEOUT_S = 1.5
 """A run does not wait longer for its watchers."""
+POSTGRES_MEMORY_CONNECTIONS = 4
+"""What Django's pool leaves of a process's ten connections when memory lives in PostgreSQL."""
 MEMORY_RETRIES = 8
 """Memory outlasts a restart of its server, about five seconds."""
 
@@ -48,27 +57,35 @@ class Process:
         self.loop = Loop()
         self.leases = Leases(settings, self.loop, worker=self.name)
         self._draining = threading.Event()
+        self._postgres: PostgresMemory | None = None
         self.bench: Bench | None = None
 
     def start(self) -> None:
         """Start the threads, connect to tool servers, and listen for requests to stop runs."""
+        s = self.settings
+        keyspace.refuse_clusters(s.redis_url.get_secret_value(), s.memory_redis, s.broker)
         self._warm()
         self.loop.start()
         self.leases.start()
+        size.watch(self.settings, self._draining)
         self.loop.submit(self._open()).result(timeout=30)
 
-    def answer(self, run_id: str) -> None:
+    def answer(self, run_id: str, *, version: int) -> None:
         """Claim a run and wait, in this thread, until it is answered; returns at once when it is not to be had."""
         if self._draining.is_set():
             transitions.mark_sent(run_id, sent=False)
             return
+        if version > dispatch.VERSION:
+            self._leave(run_id, version=version)
+            return
+        begun = time.monotonic()
         claim = transitions.claim(run_id, worker=self.name, lease_s=self.settings.lease_s)
         if claim is None:
             logger.info("run.not_claimed", run=run_id)
             connection.close()
             return
         stop = Stop()
-        self.leases.take(claim, stop)
+        self.leases.take(claim, stop, since=begun)
         try:
             assignment = rows.assignment(claim)
             connection.close()  # a waiting run holds no connection
@@ -76,6 +93,12 @@ class Process:
             self.loop.submit(story.answer(assignment, self.bench, stop)).result()
         finally:
             self.leases.give_up(claim)
+
+    def _leave(self, run_id: str, *, version: int) -> None:
+        """Put a message of a newer version back as it is, for a newer worker."""
+        logger.warning("run.newer", run=run_id, version=version, ours=dispatch.VERSION)
+        self._draining.wait(LEAVE_S)
+        dispatch.run(run_id, version=version)
 
     def drain(self) -> None:
         """Take nothing new; give runs ``drain_s`` to end, then hand them back to the queue."""
@@ -119,7 +142,7 @@ class Process:
                 context_tokens=s.context_tokens,
             ),
             redis=events,
-            memory=self._memory(),
+            memory=await self._memory(),
             tools=ToolPool(tool_servers.configured(s), timeout_s=s.tool_timeout_s),
             redactor=Redactor.from_settings(s),
             in_thread=self.loop.in_thread,
@@ -129,12 +152,20 @@ class Process:
             self._listen(keyspace.async_client(s.redis_url.get_secret_value(), retries=0))
         )
 
-    def _memory(self) -> RedisSaver | ProcessSaver:
+    async def _memory(self) -> Callable[[], BaseCheckpointSaver[Any]]:
+        """Return what gives each run its saver."""
         if self.settings.checkpointer == "memory":
-            return ProcessSaver()
+            one = ProcessSaver()
+            return lambda: one
+        if self.settings.checkpointer == "postgres":
+            url = self.settings.database_url.get_secret_value()
+            self._postgres = PostgresMemory(url, max_connections=POSTGRES_MEMORY_CONNECTIONS)
+            await self._postgres.open()
+            return self._postgres.saver
         client = keyspace.async_client(self.settings.memory_redis, retries=MEMORY_RETRIES)
         ttl_s = self.settings.memory_ttl_s + self.settings.memory_grace_s
-        return RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=ttl_s)
+        shared = RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=ttl_s)
+        return lambda: shared
 
     async def _listen(self, client: redis.asyncio.Redis) -> None:
         """Hear requests to stop runs; while Redis is down the heartbeat brings them."""
@@ -155,6 +186,8 @@ class Process:
         self._listener.cancel()
         await self.bench.tools.stop()
         await self.bench.redis.aclose()
+        if self._postgres is not None:
+            await self._postgres.close()
 
 
 _present: list[Process] = []

@@ -129,6 +129,13 @@ def requeue(claim: Claim) -> bool:
     return bool(_held(claim).filter(cancel_requested_at=None).update(**back))
 
 
+def shorten_leases(*, lease_s: float) -> int:
+    """End leases within ``lease_s`` that claim to last longer: the clock they were given by was set back since."""
+    return Run.objects.filter(state=State.RUNNING, lease_until__gt=in_seconds(lease_s + 1)).update(
+        lease_until=in_seconds(lease_s)
+    )
+
+
 def take_back(run_id: str, *, fence: int, max_attempts: int) -> TakenBack | None:
     """Take an expired lease back: queue the run again, or end it when it was cancelled or crashed too often."""
     expired = Run.objects.filter(pk=run_id, fence=fence, state=State.RUNNING, lease_until__lt=Now())

@@ -117,13 +117,11 @@ def ask_to_stop(run_ids: Iterable[str]) -> None:
         logger.warning("control.lost", error=str(error))
 
 
-def forget(keys: Iterable[str], *, url: str = "") -> bool:
-    """Delete keys (a run's events, or with ``url`` a conversation's memory); False, logged, when Redis is down."""
-    keys = list(keys)
+def forget(run_ids: Iterable[str]) -> None:
+    """Delete the events of runs; logged when Redis is down (they expire by themselves)."""
+    keys = [keyspace.events(run_id) for run_id in run_ids]
     try:
         if keys:
-            keyspace.sync(url).delete(*keys)
+            keyspace.sync().delete(*keys)
     except redis.RedisError as error:
-        logger.warning("keys.not_deleted", count=len(keys), error=str(error))
-        return False
-    return True
+        logger.warning("events.not_deleted", count=len(keys), error=str(error))

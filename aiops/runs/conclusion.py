@@ -52,7 +52,7 @@ async def conclude(
     if written is None:
         logger.info("run.lost")
         if await bench.in_thread(rows.forget_if_deleted, claim.run_id, assignment.conversation_id):
-            await bench.memory.adelete_thread(assignment.conversation_id)
+            await bench.memory().adelete_thread(assignment.conversation_id)
         return
     ending = written
     logger.info("run.ended", state=ending.state, code=(ending.error or {}).get("code"))

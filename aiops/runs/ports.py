@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
+from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from aiops.agent.memory.process import ProcessSaver
-from aiops.agent.memory.redis import RedisSaver
 from aiops.agent.values import Limits
 from aiops.conversations.transcript import Utterance
 from aiops.conversations.transitions import Claim
@@ -45,12 +44,15 @@ class Recollection:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The process's shared tools of the trade; ``in_thread`` runs database work off the loop."""
+    """The process's shared tools of the trade; ``in_thread`` runs database work off the loop.
+
+    ``memory`` returns a saver for one run: some hold a lock around everything they do.
+    """
 
     settings: Settings
     limits: Limits
     redis: redis.asyncio.Redis
-    memory: RedisSaver | ProcessSaver
+    memory: Callable[[], BaseCheckpointSaver[Any]]
     tools: ToolPool
     redactor: Redactor
     in_thread: Callable[..., Coroutine[Any, Any, Any]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from aiops import keyspace
 from aiops.conversations import transcript
 from aiops.conversations.models import Conversation, Message, Run
 from aiops.conversations.transitions import Claim
@@ -48,5 +47,5 @@ def forget_if_deleted(run_id: str, conversation_id: str) -> bool:
     """Remove what a run wrote after its conversation had been deleted; whether it had (then memory must go too)."""
     if Conversation.objects.filter(pk=conversation_id).exists():
         return False
-    stream.forget([keyspace.events(run_id)])
+    stream.forget([run_id])
     return True

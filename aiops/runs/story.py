@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 from typing import Any, cast
 
-import redis
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, RemoveMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from aiops import log
 from aiops.agent import build
+from aiops.agent.memory import AWAY
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.middleware.steps import told
 from aiops.agent.values import ModelSpec
@@ -90,7 +90,8 @@ class _Telling:
         self._assignment = assignment
         self._bench = bench
         self._recorder = recorder
-        self._memory = bench.memory
+        self._memory = bench.memory()
+        self._lasting = True
         self._config: Any = {
             "configurable": {"thread_id": assignment.conversation_id},
             "metadata": {"run": assignment.claim.run_id},
@@ -131,9 +132,9 @@ class _Telling:
         """Return the latest checkpoint; without memory's server go on with none, saying so."""
         try:
             return await self._memory.aget_tuple(self._config)
-        except (redis.RedisError, OSError) as error:
+        except AWAY as error:
             logger.warning("memory.unavailable", error=str(error))
-            self._memory = ProcessSaver()
+            self._memory, self._lasting = ProcessSaver(), False
             await self._recorder.notice("memory_unavailable", "Memory cannot be reached: I go on from the transcript.")
             return None
 
@@ -176,9 +177,9 @@ class _Telling:
     async def _tidy(self) -> None:
         """Keep only the latest checkpoint; a failure costs room, not the answer."""
         try:
-            await self._memory.akeep_latest(self._assignment.conversation_id)
-            self._remembered = self._memory is self._bench.memory
-        except (redis.RedisError, OSError) as error:
+            await self._memory.aprune([self._assignment.conversation_id])
+            self._remembered = self._lasting
+        except AWAY as error:
             logger.warning("memory.not_tidied", error=str(error))
 
     def ending(self, state: str, failure: AiopsError | None) -> Ending:

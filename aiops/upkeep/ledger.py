@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 
 from aiops import dispatch, log
 from aiops.settings import Settings
+from aiops.upkeep import clock
 from aiops.upkeep.jobs import event_streams, memory_expiry, reaper, tokens_and_sessions
 from aiops.upkeep.models import JobRun
 
@@ -20,6 +22,9 @@ JOBS: dict[str, Callable[[Settings], dict[str, int]]] = {
     "tokens_and_sessions": tokens_and_sessions.work,
 }
 assert tuple(JOBS) == dispatch.UPKEEP_JOBS
+
+AHEAD = timedelta(seconds=5)
+"""No row can be this far in the future while clocks run evenly."""
 
 logger = log.get(__name__)
 
@@ -51,21 +56,17 @@ def _take(job: str, *, slot: str) -> JobRun | None:
         with transaction.atomic():
             return JobRun.objects.create(job=job, slot=slot)
     except IntegrityError:
+        _forget_the_future(job)
         return None
+
+
+def _forget_the_future(job: str) -> None:
+    """Free the slots that were taken before the clock was set back, or the job would rest until they have passed."""
+    gone, _ = JobRun.objects.filter(job=job, started_at__gt=Now() + AHEAD).delete()
+    if gone:
+        logger.warning("upkeep.clock_was_set_back", job=job, rows=gone)
 
 
 def _slot(every_s: float) -> str:
     """Return the number of the present slot of the database's clock."""
-    return f"{every_s:g}s:{int(database_seconds() // every_s)}"
-
-
-def database_seconds() -> float:
-    """Return the database's time, Unix seconds (SQLite before 3.42 has no sub-second unixepoch)."""
-    sql = {
-        "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
-        "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(sql[connection.vendor])
-        row: Any = cursor.fetchone()
-    return float(row[0])
+    return f"{every_s:g}s:{int(clock.database_seconds() // every_s)}"

@@ -34,7 +34,7 @@ async def test_memory_in_the_process_passes_too_and_keeps_only_the_latest() -> N
     for n in range(5):
         checkpoint = generate_checkpoint(channel_values={"a": n}, channel_versions={"a": n + 1})
         config = await saver.aput(config, checkpoint, generate_metadata(), {"a": n + 1})
-    await saver.akeep_latest("t")
+    await saver.aprune(["t"])
     assert [c.checkpoint["channel_values"] async for c in saver.alist(generate_config("t"))] == [{"a": 4}]
     assert len(saver.blobs) == 1
 
@@ -97,7 +97,7 @@ async def test_only_the_latest_checkpoint_is_kept(connection: redis.asyncio.Redi
         checkpoint = generate_checkpoint(channel_values={"a": n, "b": "same"}, channel_versions={"a": n + 1, "b": 1})
         config = await saver.aput(config, checkpoint, generate_metadata(), {"a": n + 1, **({"b": 1} if n == 0 else {})})
         await saver.aput_writes(config, [("a", n)], f"task-{n}")
-    await saver.akeep_latest("t")
+    await saver.aprune(["t"])
     found = await saver.aget_tuple(generate_config("t"))
     assert found is not None
     assert found.checkpoint["channel_values"] == {"a": 11, "b": "same"}

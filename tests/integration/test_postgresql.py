@@ -6,11 +6,8 @@ import os
 import subprocess
 import sys
 
-import psycopg
+from tests.servers.postgresql import PostgreSQL
 
-from tests.conftest import missing
-
-URL = "postgres://postgres@127.0.0.1:5432/postgres"
 MANY_AT_ONCE = """
 import threading
 import django
@@ -53,24 +50,20 @@ connection.close_pool()
 """
 
 
-def run(code: str) -> str:
-    try:
-        psycopg.connect(URL, connect_timeout=2).close()
-    except psycopg.OperationalError:
-        missing(f"PostgreSQL at {URL}")
-    env = {**os.environ, "DATABASE_URL": f"{URL}?application_name=aiops-pool-test"}
+def run(code: str, url: str) -> str:
+    env = {**os.environ, "DATABASE_URL": f"{url}?application_name=aiops-pool-test"}
     done = subprocess.run(
-        [sys.executable, "-c", code, URL], env=env, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, url], env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_a_connection_that_the_server_cut_is_not_used_again() -> None:
-    assert run(CUT).strip() == "True"
+def test_a_connection_that_the_server_cut_is_not_used_again(postgresql: PostgreSQL) -> None:
+    assert run(CUT, postgresql.url).strip() == "True"
 
 
-def test_a_process_holds_at_most_ten_connections_however_many_threads_ask() -> None:
-    answered, most = map(int, run(MANY_AT_ONCE).split())
+def test_a_process_holds_at_most_ten_connections_however_many_threads_ask(postgresql: PostgreSQL) -> None:
+    answered, most = map(int, run(MANY_AT_ONCE, postgresql.url).split())
     assert answered == 60
     assert 1 < most <= 10

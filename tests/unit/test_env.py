@@ -78,3 +78,14 @@ def test_values_for_headers_may_have_any_name_under_their_prefix() -> None:
 )
 def test_a_tool_server_that_cannot_be_used_is_told_at_the_start(written: str, told: str) -> None:
     assert any("AIOPS_TOOL_SERVERS['x" in p and told in p for p in problems(AIOPS_TOOL_SERVERS=written))
+
+
+@pytest.mark.parametrize("url", ["sentinel://a:26379", "redis+sentinel://a:26379/mymaster", "rediscluster://a:6379"])
+def test_sentinel_and_cluster_are_refused_with_the_cure(url: str) -> None:
+    with pytest.raises(BadEnvironment, match="not supported: give the address of the primary"):
+        env.read({"REDIS_URL": url})
+
+
+def test_memory_in_postgresql_needs_postgresql() -> None:
+    with pytest.raises(BadEnvironment, match="set DATABASE_URL to postgres"):
+        env.read({"AIOPS_CHECKPOINTER": "postgres"})

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from langgraph.checkpoint.memory import InMemorySaver
 
 
 class ProcessSaver(InMemorySaver):
     """LangGraph's own saver in memory, which can forget all but the latest checkpoint."""
 
-    async def akeep_latest(self, thread_id: str) -> None:
-        """Remove everything but each namespace's latest checkpoint and its values."""
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Remove everything but each namespace's latest checkpoint and its values, or (``delete``) all."""
+        for thread_id in thread_ids:
+            if strategy == "delete":
+                await self.adelete_thread(thread_id)
+            else:
+                self._keep_latest(thread_id)
+
+    def _keep_latest(self, thread_id: str) -> None:
         for ns, checkpoints in self.storage.get(thread_id, {}).items():
             latest = max(checkpoints, default="")
             for old in [id_ for id_ in checkpoints if id_ != latest]:

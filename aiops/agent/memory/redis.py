@@ -114,8 +114,16 @@ class RedisSaver(BaseCheckpointSaver[str]):
         """Forget a conversation."""
         await self._client.delete(self._key(thread_id))
 
-    async def akeep_latest(self, thread_id: str) -> None:
-        """Remove everything but each namespace's latest checkpoint and its values, and renew the thread's life."""
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Remove everything but each namespace's latest checkpoint and its values, or (``delete``) all."""
+        for thread_id in thread_ids:
+            if strategy == "delete":
+                await self.adelete_thread(thread_id)
+            else:
+                await self._keep_latest(thread_id)
+
+    async def _keep_latest(self, thread_id: str) -> None:
+        """Remove what is not the latest, and renew the thread's life."""
         fields = {_split(name) for name in await self._client.hkeys(self._key(thread_id))}
         latest = {
             ns: max(f[2] for f in fields if f[0] == "c" and f[1] == ns) for ns in {f[1] for f in fields if f[0] == "c"}

@@ -8,7 +8,9 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from aiops import keyspace
+from aiops.conversations import memories
 from aiops.conversations.models import Conversation, Run
+from aiops.errors import Unavailable
 from aiops.settings import Settings
 
 STEP = 500
@@ -19,12 +21,13 @@ def work(settings: Settings) -> dict[str, int]:
     age = timedelta(seconds=settings.memory_ttl_s + settings.memory_grace_s)
     busy = Run.objects.filter(conversation=OuterRef("pk"), state__in=Run.UNFINISHED)
     idle = Conversation.objects.filter(~Exists(busy), memory_used_at__lt=Now() - age).order_by("memory_used_at")
-    client = keyspace.sync(settings.memory_redis)
     removed = 0
     while ids := list(idle.values_list("pk", flat=True)[:STEP]):
-        client.delete(*(keyspace.memory(str(pk)) for pk in ids))
+        if not memories.forget([str(pk) for pk in ids]):
+            raise Unavailable("The server that holds memory does not answer.")
         removed += Conversation.objects.filter(pk__in=ids, memory_used_at__lt=Now() - age).update(memory_used_at=None)
-    return {"memories_removed": removed, "lives_set": _set_missing_lives(settings)}
+    in_redis = settings.checkpointer == "redis"
+    return {"memories_removed": removed, "lives_set": _set_missing_lives(settings) if in_redis else 0}
 
 
 def _set_missing_lives(settings: Settings) -> int:

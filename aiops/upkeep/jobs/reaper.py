@@ -23,6 +23,7 @@ from aiops.errors import Unavailable
 from aiops.events import stream, types
 from aiops.events.types import Event
 from aiops.settings import Settings
+from aiops.upkeep import clock
 
 MOST_AT_ONCE = 1_000
 PATIENCE_S = 4.0
@@ -34,10 +35,18 @@ SUSPICION_S = 1.5
 logger = log.get(__name__)
 _suspected: dict[UUID, float] = {}
 """Runs that looked lost at the last look, and since when (monotonic seconds)."""
+_rest_until: list[float] = []
+"""After the clock was set leases look expired that are not: workers renew them meanwhile (monotonic seconds)."""
 
 
 def work(settings: Settings) -> dict[str, int]:
     """Do all that is due; return counts."""
+    if clock.was_set():
+        logger.warning("reaper.clock_was_set")
+        _rest_until[:] = [time.monotonic() + settings.lease_s]
+    transitions.shorten_leases(lease_s=settings.lease_s)
+    if _rest_until and time.monotonic() < _rest_until[0]:
+        return {"taken_back": 0, "sent_again": 0}
     taken = _take_back(settings)
     return {"taken_back": taken, "sent_again": _send_again(settings)}
 

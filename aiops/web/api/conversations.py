@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
-from django.conf import settings as django_settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -15,8 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from aiops import keyspace
-from aiops.conversations import acceptance, transcript, transitions
+from aiops.conversations import acceptance, memories, transcript, transitions
 from aiops.conversations.models import Conversation, Message, Run
 from aiops.events import stream
 from aiops.people.models import User
@@ -95,8 +93,8 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
         stopped = transitions.request_cancel([run.pk for run in unfinished])
         conversation.delete()
         background.later(cancelling.announce, stopped)
-        _forget(pk)
-        stream.forget(keyspace.events(str(run)) for run in runs)
+        memories.forget([str(pk)])
+        stream.forget(map(str, runs))
         return Response(status=204)
 
     @extend_schema(request=None, responses={204: None}, tags=["conversations"])
@@ -105,7 +103,7 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
         """Make the agent forget what was said; the transcript stays."""
         no_fields(request.data)
         acceptance.clear_memory(self.get_object())
-        _forget(pk)
+        memories.forget([str(pk)])
         return Response(status=204)
 
     @extend_schema(
@@ -119,7 +117,3 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
         said: Any = transcript.visible(self.get_object())
         page: Any = self.paginate_queryset(said)
         return self.get_paginated_response(MessageOut(page, many=True).data)
-
-
-def _forget(conversation_id: Any) -> None:
-    stream.forget([keyspace.memory(str(conversation_id))], url=django_settings.SETTINGS.memory_redis)

@@ -1,0 +1,53 @@
+"""Memory in PostgreSQL, by the library's saver: one object for each run over one checked pool.
+
+A saver holds one lock around everything it does, so runs that shared one would wait for each other
+(langgraph-checkpoint-postgres 3.2, read in November 2026).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+WAIT_S = 5.0
+"""Longest wait for a connection."""
+
+
+class PostgresMemory:
+    """The pool of one process; needs a running loop."""
+
+    def __init__(self, url: str, *, max_connections: int) -> None:
+        session: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
+        patience = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+        self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
+            url,
+            kwargs={**session, **patience},
+            min_size=0,
+            max_size=max_connections,
+            timeout=WAIT_S,
+            max_idle=60,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Begin to hand out connections; does not wait for the server."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._pool.close(timeout=2)
+
+    def saver(self) -> AsyncPostgresSaver:
+        """Return a saver for one run."""
+        return AsyncPostgresSaver(self._pool)
+
+
+async def migrate(url: str) -> None:
+    """Bring the saver's tables up to date; harmless when they are."""
+    async with AsyncPostgresSaver.from_conn_string(url) as saver:
+        await saver.setup()

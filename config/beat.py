@@ -1,0 +1,24 @@
+"""Beat's scheduler: django-celery-beat's, which goes on when somebody sets the clock back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+
+
+class Entry(ModelEntry):  # type: ignore[misc]
+    """An entry that was last due in the future is due again after its interval, not when that time has passed."""
+
+    def is_due(self) -> Any:
+        """Return Celery's (is due, seconds until the next look)."""
+        now = self._default_now()
+        if self.last_run_at > now:  # type: ignore[has-type]
+            self.last_run_at = now
+        return super().is_due()
+
+
+class Scheduler(DatabaseScheduler):  # type: ignore[misc]
+    """The scheduler that ``config.celery`` names."""
+
+    Entry = Entry

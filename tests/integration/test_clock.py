@@ -1,0 +1,107 @@
+"""Somebody sets the clock: nobody loses a run for it, and nothing rests until the old time comes again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.conf import settings as django_settings
+from django.db.models.functions import Now
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from aiops import dispatch, keyspace
+from aiops.conversations import transitions
+from aiops.conversations.models import Run
+from aiops.upkeep import clock, ledger
+from aiops.upkeep.jobs import reaper
+from aiops.upkeep.models import JobRun
+from config.celery import app
+
+Ask = Callable[..., Run]
+pytestmark = pytest.mark.django_db
+SETTINGS = django_settings.SETTINGS
+HOUR_S = 3_600.0
+
+
+class Clocks:
+    """The reaper's clocks: the database's, which can be set, and the monotonic one, which only goes on."""
+
+    def __init__(self) -> None:
+        self.monotonic_s = 1_000.0
+        self.set_by_s = 0.0
+
+    def pass_(self, seconds: float) -> None:
+        self.monotonic_s += seconds
+
+    def set(self, seconds: float) -> None:
+        """Set the database's clock, as its leases see it."""
+        self.set_by_s += seconds
+        for run in Run.objects.filter(state="running"):
+            Run.objects.filter(pk=run.pk).update(lease_until=run.lease_until - timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch, sent: list[str]) -> Clocks:
+    made = Clocks()
+    fake = SimpleNamespace(monotonic=lambda: made.monotonic_s)
+    monkeypatch.setattr(reaper, "time", fake)
+    monkeypatch.setattr(clock, "time", fake)
+    monkeypatch.setattr(clock, "database_seconds", lambda: made.monotonic_s + made.set_by_s)
+    monkeypatch.setattr(dispatch, "depth", lambda queue: 0)
+    clock._last.clear()
+    reaper._rest_until.clear()
+    keyspace.sync().zadd(keyspace.WORKERS, {"w": time.time()})
+    reaper.work(SETTINGS)
+    return made
+
+
+def test_a_clock_set_ahead_takes_no_run_from_a_living_worker(ask: Ask, clocks: Clocks) -> None:
+    run = ask()
+    claim = transitions.claim(str(run.pk), worker="w", lease_s=SETTINGS.lease_s)
+    assert claim is not None
+    clocks.pass_(1)
+    clocks.set(HOUR_S)
+    assert reaper.work(SETTINGS) == {"taken_back": 0, "sent_again": 0}
+    transitions.renew([claim], worker="w", lease_s=SETTINGS.lease_s)
+    clocks.pass_(SETTINGS.lease_s)
+    assert reaper.work(SETTINGS)["taken_back"] == 0
+
+
+def test_a_clock_set_ahead_delays_the_recovery_of_a_dead_workers_run_by_one_lease(ask: Ask, clocks: Clocks) -> None:
+    assert transitions.claim(str(ask().pk), worker="w", lease_s=SETTINGS.lease_s)
+    clocks.set(HOUR_S)
+    assert reaper.work(SETTINGS)["taken_back"] == 0
+    clocks.pass_(SETTINGS.lease_s)
+    assert reaper.work(SETTINGS)["taken_back"] == 1
+
+
+def test_a_clock_set_back_keeps_no_dead_workers_run_for_an_hour(ask: Ask, clocks: Clocks) -> None:
+    run = ask()
+    assert transitions.claim(str(run.pk), worker="w", lease_s=SETTINGS.lease_s)
+    clocks.set(-HOUR_S)
+    reaper.work(SETTINGS)
+    assert Run.objects.filter(pk=run.pk, lease_until__lte=Now() + timedelta(seconds=SETTINGS.lease_s)).exists()
+
+
+def test_a_clock_set_back_does_not_stop_upkeep_for_an_hour() -> None:
+    assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is not None
+    JobRun.objects.update(started_at=Now() + timedelta(minutes=30))  # what a slot of before looks like after
+    assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is None
+    assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is not None
+    assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is None
+
+
+def test_beat_goes_on_when_the_clock_was_set_back() -> None:
+    app.loader.import_default_modules()
+    scheduler = app.conf.beat_scheduler
+    every = IntervalSchedule.objects.create(every=3, period=IntervalSchedule.SECONDS)
+    row = PeriodicTask.objects.create(name="t", task=dispatch.UPKEEP_TASK, interval=every)
+    from celery.utils.imports import symbol_by_name
+
+    entry = symbol_by_name(scheduler).Entry(row, app=app)
+    entry.last_run_at = datetime.now(entry.last_run_at.tzinfo) + timedelta(hours=1)
+    _, wait_s = entry.is_due()
+    assert wait_s <= 3

@@ -1,0 +1,39 @@
+"""A Redis or Valkey of the tests' own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import redis
+
+from config import valkey
+from tests.servers.server import Server
+
+
+class Redis(Server):
+    """With an append-only file, so that a restart forgets nothing; ``options`` are lines of its configuration."""
+
+    name = "redis"
+    scheme = "redis"
+
+    def __init__(self, folder: Path, *, binary: str = "", options: Sequence[str] = ()) -> None:
+        super().__init__(folder)
+        self._binary = binary or valkey.find()
+        self._options = options
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def command(self) -> Sequence[str]:
+        lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", "appendonly yes", 'save ""']
+        path = self.folder / "redis.conf"
+        path.write_text("\n".join([*lines, *self._options]) + "\n")
+        return [self._binary, str(path)]
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url, socket_timeout=2)
+
+    def answers(self) -> bool:
+        return valkey.is_ready(self.url)
