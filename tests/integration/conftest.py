@@ -11,6 +11,8 @@ from aiops import dispatch, keyspace
 from aiops.conversations.acceptance import Question, accept
 from aiops.conversations.models import Run
 from aiops.people.models import User
+from aiops.upkeep import clock
+from aiops.upkeep.jobs import reaper
 
 Ask = Callable[..., Run]
 
@@ -42,3 +44,10 @@ def ask(user: User) -> Ask:
 @pytest.fixture(autouse=True)
 def empty_redis() -> None:
     keyspace.sync().flushall()
+
+
+@pytest.fixture(autouse=True)
+def fresh_reaper() -> None:
+    """What the reaper remembers of its last look, in a process that has had none."""
+    for remembered in (clock._last, reaper._rest_until, reaper._suspected):
+        remembered.clear()

@@ -51,8 +51,6 @@ def clocks(monkeypatch: pytest.MonkeyPatch, sent: list[str]) -> Clocks:
     monkeypatch.setattr(clock, "time", fake)
     monkeypatch.setattr(clock, "database_seconds", lambda: made.monotonic_s + made.set_by_s)
     monkeypatch.setattr(dispatch, "depth", lambda queue: 0)
-    clock._last.clear()
-    reaper._rest_until.clear()
     keyspace.sync().zadd(keyspace.WORKERS, {"w": time.time()})
     reaper.work(SETTINGS)
     return made

@@ -36,7 +36,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The reaper's own clock, in seconds."""
     now = [100.0]
     monkeypatch.setattr("aiops.upkeep.jobs.reaper.time", SimpleNamespace(monotonic=lambda: now[0]))
-    reaper._suspected.clear()
     return now
 
 
