@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from typing import Any
 
@@ -76,7 +77,18 @@ MEMORY_PATTERN = memory("*")
 def _options(url: str) -> dict[str, Any]:
     if not url:
         raise RuntimeError("REDIS_URL is not set: start with `aiops up`, or set it to a Redis or Valkey server")
-    return {"socket_timeout": 5, "socket_connect_timeout": 5, "health_check_interval": 10}
+    return {
+        "socket_timeout": 5,
+        "socket_connect_timeout": 5,
+        "health_check_interval": 10,
+        "socket_keepalive": True,
+        "socket_keepalive_options": _within(settings.current().lease_s / 2),
+    }
+
+
+def _within(seconds: float) -> dict[int, int]:
+    """Let the kernel drop what a server has not acknowledged in time: it must not arrive when the lease has ended."""
+    return {socket.TCP_USER_TIMEOUT: int(seconds * 1_000)} if hasattr(socket, "TCP_USER_TIMEOUT") else {}
 
 
 def client(url: str) -> redis.Redis:

@@ -19,8 +19,8 @@ from config.logfile import LogFile
 LAST_WORDS = 12
 FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 30.0
-HEALTHY_S = 20.0
-"""A process that lived this long begins again with the shortest back-off."""
+HEALTHY_S = 5.0
+"""A process that lived this long did start: it begins again with the shortest back-off."""
 PR_SET_PDEATHSIG = 1
 
 Say = Callable[[str], None]

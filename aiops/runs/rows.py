@@ -8,6 +8,9 @@ from aiops.conversations.transitions import Claim
 from aiops.events import stream
 from aiops.runs.ports import Assignment, Recollection
 
+MEMORY_UNAVAILABLE = "memory_unavailable"
+"""Code of the notice that a run's memory was lost on the way: what it left there may lack the answer."""
+
 
 def assignment(claim: Claim) -> Assignment:
     """Read a claimed run."""
@@ -37,7 +40,8 @@ def recollect(run_id: str, remembered_run: str | None) -> Recollection:
     everything = transcript.before(run)
     if last is None or last.rolled_back or last.position <= run.conversation.memory_from:
         return Recollection(tuple(everything), stale=remembered_run is not None)
-    known = last.position + (1 if last.state == Run.State.SUCCEEDED else 0)
+    lost = any(notice["code"] == MEMORY_UNAVAILABLE for notice in last.notices)
+    known = last.position + (1 if last.state == Run.State.SUCCEEDED and not lost else 0)
     later = Message.objects.filter(conversation=run.conversation_id, position__gt=known, position__lt=run.position)
     newer = {str(pk) for pk in later.values_list("pk", flat=True)}
     return Recollection(tuple(u for u in everything if u.id in newer))

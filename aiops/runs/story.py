@@ -12,8 +12,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from aiops import log
 from aiops.agent import build
-from aiops.agent.memory import AWAY
-from aiops.agent.memory.process import ProcessSaver
+from aiops.agent.memory.run import RunMemory
 from aiops.agent.middleware.steps import told
 from aiops.agent.values import ModelSpec
 from aiops.conversations import transitions
@@ -72,9 +71,10 @@ async def answer(assignment: Assignment, bench: Bench, stop: Stop) -> None:
         await conclusion.conclude(assignment, bench, recorder, telling.ending(state, failure), why=stop.why)
 
 
-def _done_already(assignment: Assignment) -> list[AnyMessage]:
-    """Return the calls with effects that earlier attempts made, when memory has lost them: the row still knows."""
-    made = [step for step in assignment.steps if not step["safe"]]
+def _done_already(assignment: Assignment, known: list[AnyMessage]) -> list[AnyMessage]:
+    """Return the calls with effects that earlier attempts made and memory has lost: the row still knows them."""
+    remembered = {call["id"] for message in known if isinstance(message, AIMessage) for call in message.tool_calls}
+    made = [step for step in assignment.steps if not step["safe"] and step["call_id"] not in remembered]
     if not made:
         return []
     calls = [{"id": step["call_id"], "name": step["name"], "args": step["arguments"]} for step in made]
@@ -90,15 +90,14 @@ class _Telling:
         self._assignment = assignment
         self._bench = bench
         self._recorder = recorder
-        self._memory = bench.memory()
-        self._lasting = True
+        self._memory = RunMemory(bench.memory(), ours=lambda: stop.why is not Why.LOST)
         self._config: Any = {
             "configurable": {"thread_id": assignment.conversation_id},
             "metadata": {"run": assignment.claim.run_id},
         }
         self._tokens = {"input_tokens": 0, "output_tokens": 0}
         self._spec: ModelSpec | None = None
-        self._remembered = False
+        self._told_of_memory = False
 
     async def tell(self) -> None:
         """Recall, build, stream, and tidy memory."""
@@ -126,17 +125,19 @@ class _Telling:
             async for mode, payload in steps:
                 self._stop.check()
                 await (self._words(payload) if mode == "messages" else self._update(payload))
-        await self._tidy()
+        await self._memory.aprune([assignment.conversation_id])
+        await self._tell_of_memory()
 
     async def _latest(self) -> Any:
         """Return the latest checkpoint; without memory's server go on with none, saying so."""
-        try:
-            return await self._memory.aget_tuple(self._config)
-        except AWAY as error:
-            logger.warning("memory.unavailable", error=str(error))
-            self._memory, self._lasting = ProcessSaver(), False
-            await self._recorder.notice("memory_unavailable", "Memory cannot be reached: I go on from the transcript.")
-            return None
+        latest = await self._memory.aget_tuple(self._config)
+        await self._tell_of_memory()
+        return latest
+
+    async def _tell_of_memory(self) -> None:
+        if self._memory.lost and not self._told_of_memory:
+            self._told_of_memory = True
+            await self._recorder.notice(rows.MEMORY_UNAVAILABLE, "Memory cannot be reached: the transcript stands in.")
 
     async def _input(self, remembered: Any) -> dict[str, Any] | None:
         """Apply the resume rule: go on where this very run was, else add what memory lacks and the message."""
@@ -148,7 +149,8 @@ class _Telling:
             since = next((i for i, m in enumerate(known) if m.id == assignment.message_id), len(known))
             answers = [str(m.text) for m in known[since:] if isinstance(m, AIMessage) and m.text]
             await recorder.resume(answers, again=True)
-            return None
+            forgotten = _done_already(assignment, known)
+            return {"messages": forgotten} if forgotten else None
         if assignment.claim.fence > 1:
             await recorder.resume([], again=True)
         recalled = await self._bench.in_thread(rows.recollect, run_id, of_run)
@@ -159,7 +161,7 @@ class _Telling:
         ]
         forget = [RemoveMessage(id=REMOVE_ALL_MESSAGES)] if recalled.stale else []
         question = HumanMessage(assignment.text, id=assignment.message_id)
-        return {"messages": [*forget, *said, question, *_done_already(assignment)]}
+        return {"messages": [*forget, *said, question, *_done_already(assignment, [])]}
 
     async def _words(self, payload: tuple[Any, dict[str, Any]]) -> None:
         chunk, metadata = payload
@@ -173,14 +175,6 @@ class _Telling:
                 used = cast(dict[str, int], message.usage_metadata or {})
                 for name in self._tokens:
                     self._tokens[name] += used.get(name, 0)
-
-    async def _tidy(self) -> None:
-        """Keep only the latest checkpoint; a failure costs room, not the answer."""
-        try:
-            await self._memory.aprune([self._assignment.conversation_id])
-            self._remembered = self._lasting
-        except AWAY as error:
-            logger.warning("memory.not_tidied", error=str(error))
 
     def ending(self, state: str, failure: AiopsError | None) -> Ending:
         """Return how this run ended, with all that was said and done until then."""
@@ -198,6 +192,6 @@ class _Telling:
             steps=transitions.left_open(recorder.steps),
             usage=usage,
             error=error,
-            remembered=self._remembered,
+            remembered=state == State.SUCCEEDED and not self._memory.lost,
             first_delta_ago_s=recorder.first_delta_ago_s,
         )

@@ -26,13 +26,15 @@ DO = re.compile(r"DO (\{.*\})", re.DOTALL)
 class ModelServer:
     """Runs in a thread of the tests; ``asked`` has every request's body, ``calls`` counts them by question."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, host: str = "127.0.0.1") -> None:
         self.port = port
+        self.host = host
         self.asked: list[dict[str, Any]] = []
         self.calls: Counter[str] = Counter()
         self.headers: list[dict[str, str]] = []
         routes = [Route("/v1/chat/completions", self._complete, methods=["POST"]), Route("/v1/models", self._models)]
-        config = uvicorn.Config(Starlette(routes=routes), port=port, log_level="error", timeout_graceful_shutdown=1)
+        app = Starlette(routes=routes)
+        config = uvicorn.Config(app, host=host, port=port, log_level="error", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
@@ -49,7 +51,7 @@ class ModelServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://{self.host}:{self.port}/v1"
 
     async def _models(self, request: Request) -> Response:
         return JSONResponse({"data": [{"id": "scripted"}]})

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import httpx
 import httpx_sse
 import psutil
+import psycopg
 import redis
 
 from config.valkey import free_port
@@ -112,18 +113,35 @@ class System:
     def token(self) -> str:
         return (self.home / "token").read_text()
 
+    def write(self, sql: str, *values: Any) -> None:
+        """Change rows behind the product's back."""
+        if url := self.env.get("DATABASE_URL"):
+            with psycopg.connect(url, autocommit=True) as rows:
+                rows.execute(sql.replace("?", "%s"), values)  # type: ignore[arg-type]
+            return
+        with closing(sqlite3.connect(self.home / "db.sqlite3", timeout=10)) as connection, connection:
+            connection.execute(sql, values)
+
+    @staticmethod
+    def as_json(stored: Any) -> Any:
+        """Return a JSON column's value: SQLite gives its text, PostgreSQL what it means."""
+        return json.loads(stored) if isinstance(stored, str) else stored
+
     @property
     def redis_url(self) -> str:
-        return (self.home / "redis_url").read_text()
+        return self.env.get("REDIS_URL") or (self.home / "redis_url").read_text()
 
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(self.redis_url)
 
     def client(self, token: str | None = None, **options: Any) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {token or self.token}"}
+        headers = {"Authorization": f"Bearer {token or self.token}", **options.pop("headers", {})}
         return httpx.Client(base_url=self.url, headers=headers, timeout=40, **options)
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        if url := self.env.get("DATABASE_URL"):
+            with psycopg.connect(url, autocommit=True, connect_timeout=5) as rows:
+                return rows.execute(sql.replace("?", "%s"), values).fetchall()  # type: ignore[arg-type]
         with closing(sqlite3.connect(self.home / "db.sqlite3", timeout=10)) as connection:
             return connection.execute(sql, values).fetchall()
 

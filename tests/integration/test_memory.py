@@ -13,6 +13,7 @@ from langgraph.checkpoint.conformance.test_utils import generate_checkpoint, gen
 from aiops import keyspace, settings
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.memory.redis import RedisSaver
+from aiops.agent.memory.run import RunMemory
 
 
 def client() -> redis.asyncio.Redis:
@@ -103,3 +104,53 @@ async def test_only_the_latest_checkpoint_is_kept(connection: redis.asyncio.Redi
     assert found.checkpoint["channel_values"] == {"a": 11, "b": "same"}
     assert len([c async for c in saver.alist(generate_config("t"))]) == 1
     assert await connection.hlen(keyspace.memory("t")) == 4
+
+
+class Leaving(ProcessSaver):
+    """A saver whose server goes away after so many writes."""
+
+    def __init__(self, *, writes: int) -> None:
+        super().__init__()
+        self.left = writes
+
+    async def aput(self, *args: Any, **kwargs: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise redis.ConnectionError("gone")
+        return await super().aput(*args, **kwargs)
+
+
+async def test_a_run_goes_on_when_its_memorys_server_goes_away_and_asks_it_no_more() -> None:
+    server = Leaving(writes=1)
+    memory = RunMemory(server, ours=lambda: True)
+    versions: Any = {}
+    first = await memory.aput(generate_config("t"), generate_checkpoint(), generate_metadata(), versions)
+    assert not memory.lost
+    checkpoint = generate_checkpoint()
+    second = await memory.aput(first, checkpoint, generate_metadata(), versions)
+    assert memory.lost
+    assert second["configurable"]["checkpoint_id"] == checkpoint["id"]
+    await memory.aput(second, generate_checkpoint(), generate_metadata(), versions)
+    await memory.aprune(["t"])
+    assert server.left == -1
+    assert len([c async for c in server.alist(generate_config("t"))]) == 1
+
+
+async def test_a_run_reads_its_memory_once(connection: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    saver = saver_over(connection)
+    await put(saver, generate_config("t"), a=1)
+    memory = RunMemory(saver, ours=lambda: True)
+    first = await memory.aget_tuple(generate_config("t"))
+    await connection.flushdb()
+    assert await memory.aget_tuple(generate_config("t")) is first
+
+
+async def test_a_run_that_another_worker_has_writes_no_memory() -> None:
+    server, ours = Leaving(writes=9), [True]
+    memory = RunMemory(server, ours=lambda: ours[0])
+    config = await memory.aput(generate_config("t"), generate_checkpoint(), generate_metadata(), {})
+    ours[0] = False
+    await memory.aput(config, generate_checkpoint(), generate_metadata(), {})
+    await memory.aput_writes(config, [("a", 1)], "task")
+    assert not memory.lost
+    assert [c.pending_writes async for c in server.alist(generate_config("t"))] == [[]]

@@ -8,13 +8,14 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from tests.conftest import missing
 from tests.servers.server import Server
 
-SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200", "fsync": "off"}
+SETTINGS = {"unix_socket_directories": "", "max_connections": "200", "fsync": "off"}
 """Without fsync a killed server still forgets nothing: the kernel has what it wrote."""
 
 
@@ -31,8 +32,8 @@ class PostgreSQL(Server):
 
     name = "postgresql"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, **where: Any) -> None:
+        super().__init__(folder, **where)
         self._bin = _found()
         self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
         data = folder / "data"
@@ -49,13 +50,19 @@ class PostgreSQL(Server):
             capture_output=True,
             cwd="/",
         )
+        with (data / "pg_hba.conf").open("a") as rights:
+            rights.write(f"host all all {self.host}/24 trust\n")
 
     @property
     def url(self) -> str:
-        return f"postgres://aiops@127.0.0.1:{self.port}/postgres"
+        return f"postgres://aiops@{self.host}:{self.port}/postgres"
 
     def command(self) -> Sequence[str]:
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [
+            part
+            for name, value in {**SETTINGS, "listen_addresses": self.host}.items()
+            for part in ("-c", f"{name}={value}")
+        ]
         data = str(self.folder / "data")
         return [*self._as, str(self._bin / "postgres"), "-D", data, "-p", str(self.port), *options]
 

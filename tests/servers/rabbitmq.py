@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import amqp
 
@@ -20,18 +21,18 @@ class RabbitMQ(Server):
 
     name = "rabbitmq"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, **where: Any) -> None:
+        super().__init__(folder, **where)
         if not BINARY.exists():
             missing("RabbitMQ (Debian: rabbitmq-server)")
         self._epmd_port, self._dist_port = free_port(), free_port()
         self._epmd: subprocess.Popen[bytes] | None = None
         (folder / "plugins").write_text("[].\n")
-        (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\n")
+        (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = {self.host}:{self.port}\nloopback_users = none\n")
 
     @property
     def url(self) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        return f"amqp://guest:guest@{self.host}:{self.port}//"
 
     def command(self) -> Sequence[str]:
         return [str(BINARY)]
@@ -53,13 +54,13 @@ class RabbitMQ(Server):
 
     def start(self) -> None:
         if self._epmd is None:
-            command = ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"]
+            command = [*self._inside, "epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"]
             self._epmd = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         super().start()
 
     def answers(self) -> bool:
         try:
-            with amqp.Connection(f"127.0.0.1:{self.port}", connect_timeout=1, read_timeout=2) as connection:
+            with amqp.Connection(f"{self.host}:{self.port}", connect_timeout=1, read_timeout=2) as connection:
                 connection.connect()
                 return bool(connection.connected)
         except (OSError, amqp.AMQPError):

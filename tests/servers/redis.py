@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -17,17 +18,24 @@ class Redis(Server):
     name = "redis"
     scheme = "redis"
 
-    def __init__(self, folder: Path, *, binary: str = "", options: Sequence[str] = ()) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *, binary: str = "", options: Sequence[str] = (), **where: Any) -> None:
+        super().__init__(folder, **where)
         self._binary = binary or valkey.find()
         self._options = options
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.host}:{self.port}/0"
 
     def command(self) -> Sequence[str]:
-        lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", "appendonly yes", 'save ""']
+        lines = [
+            f"port {self.port}",
+            f"bind {self.host}",
+            "protected-mode no",
+            f"dir {self.folder}",
+            "appendonly yes",
+            'save ""',
+        ]
         path = self.folder / "redis.conf"
         path.write_text("\n".join([*lines, *self._options]) + "\n")
         return [self._binary, str(path)]

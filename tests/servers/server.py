@@ -19,12 +19,17 @@ START_S = 60
 
 
 class Server:
-    """Started by ``command``, ready when ``answers``; data stays in its folder over restarts."""
+    """Started by ``command``, ready when ``answers``; data stays in its folder over restarts.
+
+    ``inside`` is what a command begins with to run on another host, such as a network namespace that has ``host``.
+    """
 
     name = "server"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, host: str = "127.0.0.1", inside: Sequence[str] = ()) -> None:
         self.folder = folder
+        self.host = host
+        self._inside = list(inside)
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -39,8 +44,9 @@ class Server:
 
     def start(self) -> None:
         with (self.folder / "output").open("ab") as output:
+            command = [*self._inside, *self.command()]
             self._process = subprocess.Popen(
-                self.command(), env=self.environment(), stdout=output, stderr=output, start_new_session=True
+                command, env=self.environment(), stdout=output, stderr=output, start_new_session=True
             )
         until = time.monotonic() + START_S
         while not self.answers():
@@ -81,10 +87,11 @@ class Server:
         }}"""
         if os.geteuid() != 0:
             missing("root, which can drop packets")
-        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+        subprocess.run([*self._inside, "nft", "-f", "-"], input=rules, text=True, check=True)
 
     def heal(self) -> None:
-        subprocess.run(["nft", "delete", "table", "inet", self._table], check=False, capture_output=True)
+        command = [*self._inside, "nft", "delete", "table", "inet", self._table]
+        subprocess.run(command, check=False, capture_output=True)
 
     @property
     def _table(self) -> str:

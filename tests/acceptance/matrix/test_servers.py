@@ -1,0 +1,146 @@
+"""Servers die, freeze and cannot be reached while questions are asked: none is lost, what still works goes on."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from tests.acceptance.matrix.asking import Asker
+from tests.acceptance.matrix.checker import UNFINISHED
+from tests.acceptance.matrix.conftest import Pairing
+from tests.acceptance.system import eventually
+from tests.servers.server import Server
+
+AWAY_S = 8.0
+FAULTS: dict[str, tuple[Callable[[Server], None], Callable[[Server], None]]] = {
+    "frozen": (Server.freeze, Server.thaw),
+    "unreachable": (Server.cut, Server.heal),
+    "killed": (Server.kill, Server.start),
+}
+
+
+def server_of(pairing: Pairing, part: str) -> Server:
+    found = {"redis": pairing.redis, "broker": pairing.broker, "database": pairing.database}[part]
+    if found is None:
+        pytest.skip(f"this pairing has no {part} of its own: SQLite is a file, and Valkey is its broker")
+    return found
+
+
+def stay_away(begun: float) -> None:
+    while time.monotonic() - begun < AWAY_S:
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("part", ["redis", "broker", "database"])
+def test_a_server_that_is_away_for_eight_seconds_loses_nothing(
+    pairing: Pairing, asker: Asker, part: str, fault: str
+) -> None:
+    server = server_of(pairing, part)
+    begin, end = FAULTS[fault]
+    asker.ask(20, words=40, pause_s=0.05)
+    begin(server)
+    begun = time.monotonic()
+    try:
+        if part != "database":
+            asker.ask(10)
+            assert time.monotonic() - begun < 6, "a POST waited for a server it does not need"
+        stay_away(begun)
+    finally:
+        end(server)
+    asker.ask(5)
+    pairing.settle()
+    pairing.check(asker, tidy=part != "redis")
+
+
+def test_without_redis_runs_are_answered_and_streams_say_so(pairing: Pairing, asker: Asker) -> None:
+    if pairing.broker is None:
+        pytest.skip("here Redis is the broker too")
+    pairing.redis.kill()
+    try:
+        asked = asker.ask(5)
+        seen = [event.json().get("code") for event in pairing.system.events(asked[0].run)]
+        assert "degraded" in seen
+        for one in asked:
+            run = pairing.system.run(one.run, wait=20)
+            assert (run["state"], run["answer"]) == ("succeeded", one.answer)
+    finally:
+        pairing.redis.start()
+    pairing.settle()
+    pairing.check(asker, tidy=False)
+
+
+def test_a_flushed_redis_loses_nothing(pairing: Pairing, asker: Asker) -> None:
+    asker.ask(20, words=40, pause_s=0.05)
+    pairing.redis.client().flushall()
+    asker.ask(5)
+    pairing.settle()
+    pairing.check(asker, tidy=False)
+
+
+def test_an_exclusive_lock_of_eight_seconds_on_sqlite_loses_nothing(pairing: Pairing, asker: Asker) -> None:
+    if pairing.database is not None:
+        pytest.skip("PostgreSQL locks rows")
+    asker.ask(20, words=40, pause_s=0.05)
+    with closing(sqlite3.connect(pairing.system.home / "db.sqlite3", timeout=10)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        begun = time.monotonic()
+        late = threading.Thread(target=asker.ask, args=(3,))
+        late.start()
+        stay_away(begun)
+        other.rollback()
+    late.join(timeout=30)
+    pairing.settle()
+    pairing.check(asker)
+
+
+def test_ten_thousand_runs_wait_for_a_worker_and_none_is_copied(pairing: Pairing) -> None:
+    system = pairing.system
+    workers = system.processes("-Q runs")
+    for worker in workers:
+        worker.suspend()
+    try:
+        system.manage(QUEUE_MANY)
+        before = _sent_again(pairing)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 5:
+            time.sleep(0.1)
+    finally:
+        for worker in workers:
+            worker.kill()
+    done = "SELECT count(*) FROM conversations_run WHERE state = 'succeeded' AND deadline_s = 119"
+    eventually(lambda: system.rows(done)[0][0] > 500, within_s=60, what="the first five hundred answers")
+    assert _sent_again(pairing) - before <= system.rows("SELECT sum(attempts) FROM conversations_run")[0][0]
+    with system.client() as client:
+        for _ in range(20):
+            if client.post("/api/runs/cancel/", json={"state": "queued"}).status_code != 202:
+                break
+    eventually(lambda: system.rows(UNFINISHED) == [(0,)], within_s=60, what="the end of the backlog")
+    counted = dict(system.rows("SELECT state, count(*) FROM conversations_run WHERE deadline_s = 119 GROUP BY state"))
+    assert sum(counted.values()) == 10_000
+    assert set(counted) <= {"succeeded", "cancelled"}
+
+
+QUEUE_MANY = """
+from aiops import dispatch
+from aiops.conversations.models import Conversation, Message, Run
+from aiops.people.models import User
+from django.db.models.functions import Now
+user = User.objects.get(username="admin")
+made = Conversation.objects.bulk_create(Conversation(user=user, title="c", last_position=2) for _ in range(10_000))
+said = Message.objects.bulk_create(Message(conversation=c, position=1, role="user", text="hello") for c in made)
+common = {"user": user, "position": 1, "deadline_s": 119, "sent_at": Now()}
+runs = Run.objects.bulk_create(Run(conversation=m.conversation, message=m, **common) for m in said)
+for run in runs:
+    assert dispatch.run(str(run.pk))
+"""
+
+
+def _sent_again(pairing: Pairing) -> int:
+    rows = pairing.system.rows("SELECT summary FROM upkeep_jobrun WHERE job = 'reaper' AND outcome = 'done'")
+    return sum(pairing.system.as_json(row[0])["sent_again"] for row in rows)

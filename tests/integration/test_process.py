@@ -1,0 +1,45 @@
+"""A worker process keeps its runs whatever happens on its loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings as django_settings
+
+from aiops import dispatch
+from aiops.conversations import transitions
+from aiops.conversations.models import Run
+from aiops.runs.stopping import Stop
+from aiops.upkeep.jobs import reaper
+from workers.process import Process
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LEASE_S = 1.0
+SETTINGS = django_settings.SETTINGS.model_copy(update={"lease_s": LEASE_S, "heartbeat_s": 0.3, "worker_memory_mb": 0})
+
+
+@pytest.fixture
+def process() -> Iterator[Process]:
+    made = Process(SETTINGS)
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_a_tool_that_blocks_the_loop_for_many_leases_loses_no_run(
+    process: Process, ask: Callable[..., Run], sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "depth", lambda queue: 0)
+    run, stop, begun = ask(), Stop(), time.monotonic()
+    claim = transitions.claim(str(run.pk), worker=process.name, lease_s=LEASE_S)
+    assert claim is not None
+    process.leases.take(claim, stop, since=begun)
+    process.loop.call(time.sleep, 4 * LEASE_S)
+    while time.monotonic() - begun < 4 * LEASE_S:
+        assert reaper.work(SETTINGS)["taken_back"] == 0
+        time.sleep(0.2)
+    process.leases.give_up(claim)
+    assert stop.why is None
+    assert Run.objects.get(pk=run.pk).fence == claim.fence
