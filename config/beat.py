@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
@@ -22,3 +23,13 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
     """The scheduler that ``config.celery`` names."""
 
     Entry = Entry
+    _ticked_at = 0.0
+    """Time of day of the last tick, Unix seconds."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        """Send what is due; after the clock was set back, plan everything anew."""
+        now = time.time()
+        if now < self._ticked_at:
+            self._heap = None
+        self._ticked_at = now
+        return super().tick(*args, **kwargs)

@@ -20,6 +20,8 @@ from django.db.models.functions import Coalesce, Now
 from aiops.conversations.models import Conversation, Message, Run
 
 State = Run.State
+FAR_S = 60.0
+"""Leases of workers with other settings may be this much longer than ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +132,17 @@ def requeue(claim: Claim) -> bool:
 
 
 def shorten_leases(*, lease_s: float) -> int:
-    """End leases within ``lease_s`` that claim to last longer: the clock they were given by was set back since."""
-    return Run.objects.filter(state=State.RUNNING, lease_until__gt=in_seconds(lease_s + 1)).update(
+    """End leases within ``lease_s`` that last far longer: the clock they were given by was set back since."""
+    return Run.objects.filter(state=State.RUNNING, lease_until__gt=in_seconds(lease_s + FAR_S)).update(
         lease_until=in_seconds(lease_s)
     )
 
 
-def take_back(run_id: str, *, fence: int, max_attempts: int) -> TakenBack | None:
-    """Take an expired lease back: queue the run again, or end it when it was cancelled or crashed too often."""
+def take_back(run_id: str, *, fence: int, max_attempts: int, said: str = "") -> TakenBack | None:
+    """Take an expired lease back: queue the run again, or end it when it was cancelled or crashed too often.
+
+    A run that ends keeps what it had ``said``.
+    """
     expired = Run.objects.filter(pk=run_id, fence=fence, state=State.RUNNING, lease_until__lt=Now())
     poison = {
         "code": "poisoned",
@@ -147,6 +152,7 @@ def take_back(run_id: str, *, fence: int, max_attempts: int) -> TakenBack | None
     last = Q(attempts__gte=max_attempts)
     asked = Q(cancel_requested_at__isnull=False)
     with transaction.atomic():
+        _lock_conversation(run_id)
         changed = expired.update(
             state=Case(
                 When(asked, then=Value(State.CANCELLED)),
@@ -165,21 +171,14 @@ def take_back(run_id: str, *, fence: int, max_attempts: int) -> TakenBack | None
         if state == State.FAILED:
             Run.objects.filter(pk=run_id).update(error=poison)
         if state in Run.ENDED:
-            Run.objects.filter(pk=run_id).update(steps=left_open(steps))
+            Run.objects.filter(pk=run_id).update(steps=left_open(steps), answer=said)
+            _write_answer(run_id, remembered=False)
     return TakenBack(run_id, fence, state, poison if state == State.FAILED else None)
 
 
 def left_open(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return an ended run's steps: of a call that was still running nobody knows how it went."""
     return [{**step, "status": "unknown"} if step["status"] == "running" else step for step in steps]
-
-
-def save_partial(run_id: str, text: str) -> None:
-    """Keep what a run that ended without its worker had said."""
-    with transaction.atomic():
-        _lock_conversation(run_id)
-        if text and Run.objects.filter(pk=run_id, state__in=Run.ENDED, answer="").update(answer=text):
-            _write_answer(run_id, remembered=False)
 
 
 def request_cancel(run_ids: Sequence[UUID | str]) -> dict[str, str]:

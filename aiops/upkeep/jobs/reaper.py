@@ -55,16 +55,16 @@ def _take_back(settings: Settings) -> int:
     expired = Run.objects.filter(state=Run.State.RUNNING, lease_until__lt=Now()).order_by("lease_until")
     told: dict[str, Event] = {}
     free: list[UUID] = []
+    last = Q(attempts__gte=settings.max_attempts) | Q(cancel_requested_at__isnull=False)
+    ending = set(expired.filter(last).values_list("pk", flat=True)[:MOST_AT_ONCE])
     for run_id, fence, conversation in list(expired.values_list("pk", "fence", "conversation_id")[:MOST_AT_ONCE]):
-        taken = transitions.take_back(str(run_id), fence=fence, max_attempts=settings.max_attempts)
+        said = stream.said(str(run_id)) if run_id in ending else ""
+        taken = transitions.take_back(str(run_id), fence=fence, max_attempts=settings.max_attempts, said=said)
         if taken is None:
             continue
         logger.warning("run.taken_back", run=taken.run_id, state=taken.state)
         told[taken.run_id] = _event(taken)
         free.append(conversation)
-    for taken_id, event in told.items():
-        if event.terminal:
-            transitions.save_partial(taken_id, stream.said(taken_id))
     stream.append_now(told, ttl_s=settings.stream_ttl_s)
     for conversation in free:
         queueing.send_next(conversation)

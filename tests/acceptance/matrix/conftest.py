@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from config.valkey import free_port
@@ -43,6 +44,8 @@ class Pairing:
 
     def check(self, asker: Asker, *, tidy: bool = True) -> None:
         check(self.system, asker.asked, self.marks, tidy=tidy)
+        children = psutil.Process(self.system.pid).children()
+        assert [child for child in children if child.status() == psutil.STATUS_ZOMBIE] == []
 
     def settle(self) -> None:
         """Wait until every part answers again."""
