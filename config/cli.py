@@ -57,7 +57,7 @@ def doctor(as_json: bool) -> None:
 
     management.use_home()
     os.environ["LOG_LEVEL"] = "ERROR"  # what the parts log would only blur the findings
-    from config import doctor as examination
+    from config.doctor import examination
 
     sys.exit(examination.run(as_json=as_json))
 

@@ -82,7 +82,7 @@ def test_the_readme_and_the_example_tell_every_variable() -> None:
 
 def test_every_error_code_is_in_the_documents() -> None:
     listed = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs/errors.md").read_text(), re.MULTILINE))
-    source = "\n".join(p.read_text() for p in SOURCES if p.name not in ("schema.py", "doctor.py"))
+    source = "\n".join(p.read_text() for p in SOURCES if p.name != "schema.py" and p.parent.name != "doctor")
     used = set(re.findall(r'(?:^    code(?:: str)?|\bcode|"code") ?[=:] ?"(\w+)"', source, re.MULTILINE))
     used |= set(re.findall(r'body\(\s*\d{3}, "(\w+)"|_fail\(request, \d{3}, "(\w+)"', source)[0]) - {""}
     notices = {"degraded", "tool_server_down", "memory_rebuilt", "memory_unavailable"}
