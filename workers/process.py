@@ -24,11 +24,12 @@ from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.memory.redis import RedisSaver
 from aiops.agent.values import Limits
 from aiops.conversations import transitions
+from aiops.conversations.transitions import Claim
 from aiops.errors import Refused, RunFailed
 from aiops.events.redaction import Redactor
 from aiops.registry import models, tool_servers
 from aiops.runs import rows, story
-from aiops.runs.ports import Bench
+from aiops.runs.ports import Assignment, Bench
 from aiops.runs.stopping import Stop
 from aiops.settings import Settings
 from aiops.tools.pool import ToolPool
@@ -36,6 +37,8 @@ from workers import size
 from workers.leases import Leases
 from workers.loop import Loop
 
+CLAIMS_AT_ONCE = 2
+"""Hundreds of task threads wait here rather than for the database, where they would time out or starve each other."""
 LEAVE_S = 1.0
 """How long a message of a newer version is held before it goes back: a pause, so that it does not spin."""
 EVENTS_TIMEOUT_S = 1.5
@@ -57,6 +60,7 @@ class Process:
         self.loop = Loop()
         self.leases = Leases(settings, self.loop, worker=self.name)
         self._draining = threading.Event()
+        self._claiming = threading.BoundedSemaphore(CLAIMS_AT_ONCE)
         self._postgres: PostgresMemory | None = None
         self.bench: Bench | None = None
 
@@ -78,21 +82,33 @@ class Process:
         if version > dispatch.VERSION:
             self._leave(run_id, version=version)
             return
-        begun = time.monotonic()
-        claim = transitions.claim(run_id, worker=self.name, lease_s=self.settings.lease_s)
-        if claim is None:
+        with self._claiming:
+            held = self._claim(run_id)
+        if held is None:
             logger.info("run.not_claimed", run=run_id)
-            connection.close()
             return
-        stop = Stop()
-        self.leases.take(claim, stop, since=begun)
+        claim, assignment, stop = held
         try:
-            assignment = rows.assignment(claim)
-            connection.close()  # a waiting run holds no connection
             assert self.bench is not None
             self.loop.submit(story.answer(assignment, self.bench, stop)).result()
         finally:
             self.leases.give_up(claim)
+
+    def _claim(self, run_id: str) -> tuple[Claim, Assignment, Stop] | None:
+        """Claim and read a run; a waiting run holds no connection, so it is closed."""
+        begun, stop = time.monotonic(), Stop()
+        try:
+            claim = transitions.claim(run_id, worker=self.name, lease_s=self.settings.lease_s)
+            if claim is None:
+                return None
+            self.leases.take(claim, stop, since=begun)
+            try:
+                return claim, rows.assignment(claim), stop
+            except BaseException:
+                self.leases.give_up(claim)
+                raise
+        finally:
+            connection.close()
 
     def _leave(self, run_id: str, *, version: int) -> None:
         """Put a message of a newer version back as it is, for a newer worker."""
