@@ -1,7 +1,14 @@
-"""Assembles the agent of one run from plain values: model, tools, middleware in priority order, prompt, memory."""
+"""Assembles the agent of one run from plain values: model, tools, middleware in priority order, prompt, memory.
+
+Compiling a graph costs twice the processor time of a turn, so runs of the same making share one: what differs between
+them, the watcher and the saver, is given to each.
+"""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from langchain.agents import create_agent
@@ -29,6 +36,18 @@ STEPS_PER_CALL = 12
 """Graph steps that one model call and its tools may take, for LangGraph's own bound."""
 
 
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The agent of one run; middleware finds the run's watcher as LangGraph's ``runtime.context``."""
+
+    graph: CompiledStateGraph[Any, Any, Any, Any]
+    watcher: Watcher
+
+    def astream(self, given: Any, config: Any, **options: Any) -> AsyncIterator[Any]:
+        """Answer, as the graph's own ``astream`` does."""
+        return self.graph.astream(given, config, context=self.watcher, **options)
+
+
 def build(
     spec: ModelSpec,
     catalogue: Catalogue,
@@ -38,18 +57,26 @@ def build(
     limits: Limits,
     redactor: Redactor,
     memory: BaseCheckpointSaver[Any],
-) -> CompiledStateGraph[Any, Any, Any, Any]:
+) -> Agent:
     """Return the agent; raises RunFailed when the model cannot be made."""
+    graph = _compiled(replace(spec, reason=""), catalogue, tools, limits, redactor)
+    return Agent(graph.copy({"checkpointer": memory}), watcher)
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(
+    spec: ModelSpec, catalogue: Catalogue, tools: Tools, limits: Limits, redactor: Redactor
+) -> CompiledStateGraph[Any, Any, Any, Any]:
     model = handlers.make(spec, timeout_s=limits.model_timeout_s)
     ours: list[tuple[int, AgentMiddleware[Any, Any]]] = [
         (m.priority, m)
         for m in (
             Repair(),
             Window(budget_tokens=limits.context_tokens),
-            Steps(watcher, {tool.name: tool for tool in catalogue.tools}),
+            Steps({tool.name: tool for tool in catalogue.tools}),
             Truncation(max_bytes=limits.tool_result_bytes),
             Redaction(redactor),
-            ModelRetry(watcher, spec, tries=limits.model_tries, timeout_s=limits.model_timeout_s),
+            ModelRetry(spec, tries=limits.model_tries, timeout_s=limits.model_timeout_s),
             ToolErrors(),
         )
     ]
@@ -58,14 +85,13 @@ def build(
         (LIMITS_PRIORITY, ToolCallLimitMiddleware(run_limit=limits.tool_calls, exit_behavior="continue")),
     ]
     chain = [middleware for _, middleware in sorted(ours, key=lambda pair: pair[0])]
-    agent: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
+    graph: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
         model,
         [_as_langchain(tool, tools) for tool in catalogue.tools],
         system_prompt=_prompt(catalogue),
         middleware=chain,
-        checkpointer=memory,
     )
-    return agent.with_config(recursion_limit=limits.model_calls * STEPS_PER_CALL)
+    return graph.with_config(recursion_limit=limits.model_calls * STEPS_PER_CALL)
 
 
 def _prompt(catalogue: Catalogue) -> str:

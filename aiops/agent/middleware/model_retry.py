@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware
@@ -24,21 +25,21 @@ class ModelRetry(AgentMiddleware[Any, Any]):
 
     priority = 80
 
-    def __init__(self, watcher: Watcher, spec: ModelSpec, *, tries: int, timeout_s: float) -> None:
+    def __init__(self, spec: ModelSpec, *, tries: int, timeout_s: float) -> None:
         super().__init__()
-        self._watcher = watcher
         self._spec = spec
         self._tries = tries
         self._timeout_s = timeout_s
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Call the model, each try within its own time."""
+        watcher: Watcher = request.runtime.context
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(self._tries),
                 retry=retry_if_exception(failures.is_transient),
                 wait=_wait_s,
-                before_sleep=self._discard,
+                before_sleep=partial(self._discard, watcher),
                 reraise=True,
             ):
                 with attempt:
@@ -50,12 +51,12 @@ class ModelRetry(AgentMiddleware[Any, Any]):
             logger.warning("model.failed", provider=self._spec.provider, error=f"{type(error).__name__}: {error}"[:300])
             raise failures.explain(error, self._spec) from error
 
-    async def _discard(self, state: RetryCallState) -> None:
+    async def _discard(self, watcher: Watcher, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         logger.warning(
             "model.retry", provider=self._spec.provider, attempt=state.attempt_number, error=type(error).__name__
         )
-        await self._watcher.model_call_failed("model_retry")
+        await watcher.model_call_failed("model_retry")
 
     def _whole(self, response: Any) -> Any:
         """Return the response; raises StreamCut when it stopped in mid-answer without saying so, or EmptyAnswer."""

@@ -19,22 +19,22 @@ class Steps(AgentMiddleware[Any, Any]):
 
     priority = 40
 
-    def __init__(self, watcher: Watcher, catalogue: Mapping[str, RemoteTool]) -> None:
+    def __init__(self, catalogue: Mapping[str, RemoteTool]) -> None:
         super().__init__()
-        self._watcher = watcher
         self._catalogue = catalogue
 
     async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Note the call, make it, note its end."""
+        watcher: Watcher = request.runtime.context
         call = request.tool_call
         tool = self._catalogue.get(call["name"])
         begun = time.perf_counter()
 
         async def end(status: str, result: str) -> None:
             ms = (time.perf_counter() - begun) * 1e3
-            await self._watcher.tool_finished(call["id"], status=status, ms=ms, result=result)
+            await watcher.tool_finished(call["id"], status=status, ms=ms, result=result)
 
-        made = await self._watcher.tool_started(call["id"], tool=tool, name=call["name"], arguments=call["args"])
+        made = await watcher.tool_started(call["id"], tool=tool, name=call["name"], arguments=call["args"])
         if made is not None:
             await end(made.status, made.result)
             return told(made, call["id"], call["name"])
