@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test pytest lint lock clean
+.PHONY: run test pytest lint bench lock clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
@@ -14,6 +14,9 @@ test: $(VENV)/.test
 
 pytest: $(VENV)/.test
 	@$(BIN)/pytest $(ARGS)
+
+bench: $(VENV)/.test
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

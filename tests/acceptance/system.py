@@ -50,11 +50,12 @@ class System:
         self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.env |= {"AIOPS_HOME": str(home), **environment}
         self._arguments = arguments
+        self.command = [str(BIN / "aiops"), "up"]
         self._process: subprocess.Popen[str] | None = None
         self.output: list[str] = []
 
     def start(self) -> System:
-        command = [str(BIN / "aiops"), "up", "--port", str(self.port), *self._arguments]
+        command = [*self.command, "--port", str(self.port), *self._arguments]
         self.home.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
             command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.home.parent

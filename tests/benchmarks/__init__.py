@@ -1,0 +1,1 @@
+"""Measures the running system against its targets and its peers: ``make bench``."""

@@ -1,0 +1,40 @@
+"""The model of every server in the comparison: the same forty words to any question, after DELAY seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+WORDS = [f"w{i} " for i in range(40)]
+DELAY_S = float(os.environ.get("DELAY", "0"))
+
+
+class Echo(BaseChatModel):
+    @property
+    def _llm_type(self) -> str:
+        return "echo"
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Echo:
+        return self
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("".join(WORDS)))])
+
+    async def _astream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+        if DELAY_S:
+            await asyncio.sleep(DELAY_S)
+        for word in WORDS:
+            chunk = ChatGenerationChunk(message=AIMessageChunk(word))
+            if run_manager:
+                await run_manager.on_llm_new_token(word, chunk=chunk)
+            yield chunk
+
+
+def build(spec: Any, *, timeout_s: float) -> Echo:
+    """Return the model, as a provider's module does."""
+    return Echo()

@@ -1,0 +1,78 @@
+"""The load of the peers' script at our doors: conversations of one question each, asked and watched, C at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from tests.benchmarks.stack import Stack
+
+DELTA = "event: message.delta"
+GOOD_END = "event: run.succeeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question: seconds until its first words and until its stream's end."""
+
+    first_s: float
+    whole_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a load saw."""
+
+    turns: list[Turn]
+    elapsed_s: float
+
+    @property
+    def per_s(self) -> float:
+        return len(self.turns) / self.elapsed_s
+
+    @property
+    def first_p50_ms(self) -> float:
+        return statistics.median(turn.first_s for turn in self.turns) * 1e3
+
+    @property
+    def whole_p50_ms(self) -> float:
+        return statistics.median(turn.whole_s for turn in self.turns) * 1e3
+
+
+def put(stack: Stack, *, count: int, clients: int, warm: int = 20) -> Load:
+    """Ask ``count`` questions, ``clients`` at a time; raises AssertionError when one was not answered."""
+    return asyncio.run(_put(stack, count=count, clients=clients, warm=warm))
+
+
+async def _put(stack: Stack, *, count: int, clients: int, warm: int) -> Load:
+    limits = httpx.Limits(max_connections=clients + 10)
+    async with httpx.AsyncClient(base_url=stack.url, headers=bearer(stack), limits=limits, timeout=120) as client:
+        gate = asyncio.Semaphore(5)
+        await asyncio.gather(*(_one(client, gate) for _ in range(warm)))
+        gate = asyncio.Semaphore(clients)
+        begun = time.perf_counter()
+        turns = await asyncio.gather(*(_one(client, gate) for _ in range(count)))
+        return Load(turns, time.perf_counter() - begun)
+
+
+async def _one(client: httpx.AsyncClient, gate: asyncio.Semaphore) -> Turn:
+    async with gate:
+        begun, first, good = time.perf_counter(), 0.0, False
+        answer = await client.post("/api/chat/", json={"message": "hi"})
+        assert answer.status_code == 202, answer.text
+        async with client.stream("GET", answer.json()["run"]["links"]["events"]) as response:
+            async for line in response.aiter_lines():
+                if line.startswith(DELTA):
+                    first = first or time.perf_counter() - begun
+                good = good or line.startswith(GOOD_END)
+        assert good, "a run did not succeed"
+        assert first, "a run said nothing"
+        return Turn(first, time.perf_counter() - begun)
+
+
+def bearer(stack: Stack) -> dict[str, str]:
+    return {"Authorization": f"Bearer {stack.token}"}
