@@ -3,13 +3,13 @@
 import os
 from typing import cast
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-
-from django.core.asgi import get_asgi_application
+import django
 from starlette.types import ASGIApp
 
-_django = get_asgi_application()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
 
 from aiops.web.doors import front  # noqa: E402  (its models need Django set up first)
+from aiops.web.doors.handler import Handler  # noqa: E402
 
-application = front.make(cast(ASGIApp, _django))
+application = front.make(cast(ASGIApp, Handler()))

@@ -44,3 +44,6 @@ class Tools(Protocol):
 
     async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
         """Call one tool; raises ServerDown or ToolTimeout."""
+
+    def __hash__(self) -> int:
+        """Tell pools apart: agents are kept by the pool that they call."""

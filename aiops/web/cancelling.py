@@ -22,6 +22,8 @@ def cancel(runs: Sequence[Run]) -> dict[str, str]:
 
 def announce(before: dict[str, str]) -> None:
     """Tell watchers of runs that were queued that they are over, and workers of running ones to stop."""
+    if not before:
+        return
     queued = [run_id for run_id, state in before.items() if state == Run.State.QUEUED]
     cancelled = list(Run.objects.filter(pk__in=queued, state=Run.State.CANCELLED))
     conversations: set[UUID] = {run.conversation_id for run in cancelled}
