@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = [
     p for folder in ("aiops", "workers", "config") for p in (ROOT / folder).rglob("*.py") if "migrations" not in p.parts
 ]
-HEAVY = ("langchain", "langchain_core", "langgraph", "mcp", "langchain_mcp_adapters", "bm25s", "numpy")
+HEAVY = ("langchain", "langchain_core", "langgraph", "mcp", "langchain_mcp_adapters", "numpy")
 
 
 def in_a_fresh_process(code: str) -> str:

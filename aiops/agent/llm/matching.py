@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import bm25s
+from aiops.agent.llm.ranking import scores
 
 STOP_WORDS = re.findall(
     r"\w+",
@@ -28,9 +28,8 @@ def rank(question: str, tools: Sequence[dict[str, Any]]) -> dict[str, Any] | Non
     asked = [word for word in words(question) if any(word in document for document in corpus)]
     if not asked:
         return None
-    index = bm25s.BM25()
-    index.index(corpus, show_progress=False)
-    return tools[int(index.get_scores(asked).argmax())]
+    found = scores(asked, corpus)
+    return tools[found.index(max(found))]
 
 
 def fill(question: str, schema: dict[str, Any], *, nouns: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
