@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -73,7 +74,7 @@ def _measure(letter: str, chosen: Options, console: Console) -> dict[str, Any]:
         checks = [check.as_json() for check in row.measure(chosen)]
     except Exception as failure:  # one row that cannot be measured must not cost the others
         error = f"{type(failure).__name__}: {failure}".splitlines()[0][:200]
-        console.print_exception()
+        traceback.print_exc(limit=-4)
     took_s = round(time.monotonic() - begun, 1)
     return {"letter": letter, "title": row.TITLE, "took_s": took_s, "error": error, "checks": checks}
 

@@ -13,6 +13,8 @@ from tests.benchmarks.stack import Stack
 
 DELTA = "event: message.delta"
 GOOD_END = "event: run.succeeded"
+KEPT_S = 2
+"""Connections are kept for less than the server's five seconds, so that none is closed under a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def put(stack: Stack, *, count: int, clients: int, warm: int = 20) -> Load:
 
 
 async def _put(stack: Stack, *, count: int, clients: int, warm: int) -> Load:
-    limits = httpx.Limits(max_connections=clients + 10)
+    limits = httpx.Limits(max_connections=clients + 10, keepalive_expiry=KEPT_S)
     async with httpx.AsyncClient(base_url=stack.url, headers=bearer(stack), limits=limits, timeout=120) as client:
         gate = asyncio.Semaphore(5)
         await asyncio.gather(*(_one(client, gate) for _ in range(warm)))

@@ -22,8 +22,10 @@ def measure(options: Options) -> list[Check]:
     with database.own() as url, Stack(DATABASE_URL=url, delay_s=5, **room) as stack:
         watch = _Watch(stack)
         watch.start()
-        seen = load.put(stack, count=count, clients=count, warm=2)
-        peak = watch.end()
+        try:
+            seen = load.put(stack, count=count, clients=count, warm=2)
+        finally:
+            peak = watch.end()
     peer = options.peer("wall_1000_s", name="LangGraph") if count == 1_000 else None
     return [
         at_most_times("until the last answer", seen.elapsed_s, "s", 0.5, peer),

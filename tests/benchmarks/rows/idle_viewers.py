@@ -35,7 +35,7 @@ class State:
 
 def measure(options: Options) -> list[Check]:
     files = allow_open_files(MOST + SPARE_FILES)
-    with database.own() as url, Stack(DATABASE_URL=url, delay_s=NEVER_S) as stack:
+    with database.own() as url, Stack(DATABASE_URL=url, delay_s=NEVER_S, AIOPS_MODEL_TIMEOUT_S=str(NEVER_S)) as stack:
         return asyncio.run(_measure(stack, url, many=options.some(MANY), most=options.some(MOST), files=files))
 
 
