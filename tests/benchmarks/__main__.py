@@ -57,13 +57,19 @@ def main(arguments: Sequence[str]) -> int:
     chosen = Options(scale=asked.scale, peers=options.peers(asked.peers))
     console = Console(width=None if sys.stdout.isatty() else 180)
     measured: dict[str, Any] = {"machine": machine.describe(), "peers": chosen.peers, "scale": asked.scale, "rows": []}
+    rows = _rows_of(asked.json) if asked.keep else {}
     for letter in asked.rows or ROWS:
-        measured["rows"].append(_measure(letter, chosen, console))
+        rows[letter] = _measure(letter, chosen, console)
+        measured["rows"] = [rows[known] for known in ROWS if known in rows]
         Path(asked.json).write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n")
     for name, value in measured["machine"].items():
         console.print(f"{name}: {value}", style="dim", highlight=False)
     table.show(console, measured)
     return int(any(row["error"] for row in measured["rows"]))
+
+
+def _rows_of(path: str) -> dict[str, Any]:
+    return {row["letter"]: row for row in json.loads(Path(path).read_text())["rows"]}
 
 
 def _measure(letter: str, chosen: Options, console: Console) -> dict[str, Any]:
@@ -84,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("rows", nargs="*", choices=[*ROWS, []], metavar="ROW", help=f"of {' '.join(ROWS)}; else all")
     parser.add_argument("--peers", default="", help="JSON of the peers' figures, measured in the same sitting")
     parser.add_argument("--json", default="bench.json", help="where the figures go")
+    parser.add_argument("--keep", action="store_true", help="keep the other rows that the file has")
     parser.add_argument("--scale", type=float, default=1.0, help="less than 1 measures less, for a quick look")
     return parser
 

@@ -1,7 +1,7 @@
 """Django behind the doors: each request in one thread of a pool, from its first middleware to its last.
 
 Django's own ASGI handler starts a thread for every request and changes between it and the loop at each middleware,
-which took a third of a request's processor time (Django 5.2, measured in November 2026).
+eighteen changes and a fifth of the processor time of a POST (Django 5.2, measured in November 2026).
 """
 
 from __future__ import annotations
