@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     machine.take_two_cores()
     chosen = Options(scale=asked.scale, peers=options.peers(asked.peers))
     console = Console(width=None if sys.stdout.isatty() else 180)
-    measured: dict[str, Any] = {"machine": machine.describe(), "peers": chosen.peers, "scale": asked.scale, "rows": []}
+    measured: dict[str, Any] = {"machine": machine.describe(), "peers": chosen.peers, "rows": []}
     rows = _rows_of(asked.json) if asked.keep else {}
     for letter in asked.rows or ROWS:
         rows[letter] = _measure(letter, chosen, console)
@@ -82,7 +82,8 @@ def _measure(letter: str, chosen: Options, console: Console) -> dict[str, Any]:
         error = f"{type(failure).__name__}: {failure}".splitlines()[0][:200]
         traceback.print_exc(limit=-4)
     took_s = round(time.monotonic() - begun, 1)
-    return {"letter": letter, "title": row.TITLE, "took_s": took_s, "error": error, "checks": checks}
+    title = row.TITLE if chosen.scale == 1 else f"{row.TITLE} (scale {chosen.scale:g})"
+    return {"letter": letter, "title": title, "took_s": took_s, "error": error, "checks": checks}
 
 
 def _parser() -> argparse.ArgumentParser:
