@@ -91,8 +91,7 @@ app.conf.update(
     task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=REDIS,
-    worker_send_task_events=True,
-    task_send_sent_event=True,
+    worker_send_task_events=False,  # half of a worker's own cost; Flower turns them on while it runs
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,

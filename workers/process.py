@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import socket
 import threading
@@ -19,9 +20,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from aiops import dispatch, keyspace, log
 from aiops.agent.llm import handlers
-from aiops.agent.memory.postgres import PostgresMemory
+from aiops.agent.memory import redis as redis_memory
 from aiops.agent.memory.process import ProcessSaver
-from aiops.agent.memory.redis import RedisSaver
 from aiops.agent.values import Limits
 from aiops.conversations import transitions
 from aiops.conversations.transitions import Claim
@@ -61,7 +61,8 @@ class Process:
         self.leases = Leases(settings, self.loop, worker=self.name)
         self._draining = threading.Event()
         self._claiming = threading.BoundedSemaphore(CLAIMS_AT_ONCE)
-        self._postgres: PostgresMemory | None = None
+        self._postgres: Any = None
+        self._memory_away: tuple[type[Exception], ...] = redis_memory.AWAY
         self.bench: Bench | None = None
 
     def start(self) -> None:
@@ -159,6 +160,7 @@ class Process:
             ),
             redis=events,
             memory=await self._memory(),
+            memory_away=self._memory_away,
             tools=ToolPool(tool_servers.configured(s), timeout_s=s.tool_timeout_s),
             redactor=Redactor.from_settings(s),
             in_thread=self.loop.in_thread,
@@ -174,13 +176,16 @@ class Process:
             one = ProcessSaver()
             return lambda: one
         if self.settings.checkpointer == "postgres":
+            postgres = importlib.import_module("aiops.agent.memory.postgres")  # 9 MB that others need not hold
             url = self.settings.database_url.get_secret_value()
-            self._postgres = PostgresMemory(url, max_connections=POSTGRES_MEMORY_CONNECTIONS)
+            self._postgres = postgres.PostgresMemory(url, max_connections=POSTGRES_MEMORY_CONNECTIONS)
+            self._memory_away = postgres.AWAY
             await self._postgres.open()
-            return self._postgres.saver
+            saver: Callable[[], BaseCheckpointSaver[Any]] = self._postgres.saver
+            return saver
         client = keyspace.async_client(self.settings.memory_redis, retries=MEMORY_RETRIES)
         ttl_s = self.settings.memory_ttl_s + self.settings.memory_grace_s
-        shared = RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=ttl_s)
+        shared = redis_memory.RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=ttl_s)
         return lambda: shared
 
     async def _listen(self, client: redis.asyncio.Redis) -> None:

@@ -51,9 +51,8 @@ def accept(user: User, question: Question, *, max_queued: int) -> Accepted:
             code="too_many_runs",
         )
     conversation = _open(user, question)
-    unfinished = list(
-        Run.objects.filter(conversation=conversation, state__in=Run.UNFINISHED).values_list("pk", flat=True)
-    )
+    others = Run.objects.filter(conversation=conversation, state__in=Run.UNFINISHED)
+    unfinished = list(others.values_list("pk", flat=True)) if question.conversation_id else []
     stopped: dict[str, str] = {}
     if unfinished and question.on_busy == "reject":
         raise Conflict(
@@ -63,7 +62,7 @@ def accept(user: User, question: Question, *, max_queued: int) -> Accepted:
         stopped = transitions.request_cancel(unfinished)
         if question.on_busy == "rollback":
             transitions.roll_back(unfinished)
-    ahead = Run.objects.filter(conversation=conversation, state__in=Run.UNFINISHED).count()
+    ahead = others.count() if stopped else len(unfinished)
     message = Message.objects.create(
         conversation=conversation, position=conversation.last_position - 1, role=Message.Role.USER, text=question.text
     )

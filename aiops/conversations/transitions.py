@@ -229,15 +229,14 @@ def _held(claim: Claim) -> Any:
 def _write_answer(run_id: str, *, remembered: bool) -> None:
     run = Run.objects.only("conversation_id", "answer_id", "answer", "position", "rolled_back").get(pk=run_id)
     if run.answer:
-        Message.objects.get_or_create(
+        answer = Message(
             pk=run.answer_id,
-            defaults={
-                "conversation_id": run.conversation_id,
-                "position": run.position + 1,
-                "role": Message.Role.ASSISTANT,
-                "text": run.answer,
-                "rolled_back": run.rolled_back,
-            },
+            conversation_id=run.conversation_id,
+            position=run.position + 1,
+            role=Message.Role.ASSISTANT,
+            text=run.answer,
+            rolled_back=run.rolled_back,
         )
+        Message.objects.bulk_create([answer], ignore_conflicts=True)
     used: dict[str, Any] = {"memory_used_at": Now()} if remembered else {}
     Conversation.objects.filter(pk=run.conversation_id).update(updated_at=Now(), **used)

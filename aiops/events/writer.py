@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -57,8 +58,12 @@ class EventWriter:
 
     async def emit(self, event_type: str, **data: Any) -> None:
         """Write an event, after everything said before it."""
+        await self.emit_all([(event_type, data)])
+
+    async def emit_all(self, items: Sequence[Item]) -> None:
+        """Write events in one round trip, after everything said before them."""
         await self.flush()
-        await self._write([(event_type, self._redactor.redact_json(data))])
+        await self._write([(event_type, self._redactor.redact_json(data)) for event_type, data in items])
 
     async def say(self, text: str) -> None:
         """Add words to the answer; what could begin a secret is held back until it can't."""

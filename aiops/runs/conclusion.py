@@ -9,7 +9,7 @@ from langgraph.errors import GraphRecursionError
 from aiops import log
 from aiops.conversations import queueing, transitions
 from aiops.conversations.models import Run
-from aiops.conversations.transitions import Claim, Ending
+from aiops.conversations.transitions import Ending
 from aiops.errors import AiopsError, RunFailed
 from aiops.events import types
 from aiops.runs import rows
@@ -48,7 +48,7 @@ async def conclude(
         await events.emit(types.REQUEUED, reason="drained")
         await bench.in_thread(queueing.send_next, assignment.conversation_id)
         return
-    written = None if why is Why.LOST else await _finish(claim, ending, bench)
+    written, waiting = (None, None) if why is Why.LOST else await _finish(assignment, ending, bench)
     if written is None:
         logger.info("run.lost")
         if await bench.in_thread(rows.forget_if_deleted, claim.run_id, assignment.conversation_id):
@@ -57,21 +57,32 @@ async def conclude(
     ending = written
     logger.info("run.ended", state=ending.state, code=(ending.error or {}).get("code"))
     if ending.state == State.SUCCEEDED:
-        await events.emit(types.COMPLETED, **types.completed(claim.run_id, assignment.answer_id, ending.answer))
-        await events.emit(types.SUCCEEDED, usage=ending.usage)
+        whole = types.completed(claim.run_id, assignment.answer_id, ending.answer)
+        await events.emit_all([(types.COMPLETED, whole), (types.SUCCEEDED, {"usage": ending.usage})])
     elif ending.state == State.FAILED:
         await events.emit(types.FAILED, error=ending.error)
     else:
         await events.emit(types.CANCELLED)
-    await bench.in_thread(queueing.send_next, assignment.conversation_id)
+    if waiting is not None:
+        await bench.in_thread(queueing.send, waiting)
 
 
-async def _finish(claim: Claim, ending: Ending, bench: Bench) -> Ending | None:
-    """Write the end and return it, None when the claim is lost; what the database refuses becomes a bare failure."""
+async def _finish(assignment: Assignment, ending: Ending, bench: Bench) -> tuple[Ending | None, str | None]:
+    """Write the end; return it, None when the claim is lost, and who waits in line now.
+
+    What the database refuses becomes a bare failure.
+    """
     try:
-        return ending if await bench.in_thread(transitions.finish, claim, ending) else None
+        made: tuple[Ending | None, str | None] = await bench.in_thread(_write, assignment, ending)
     except (DataError, ValueError) as error:
         logger.exception("run.unwritable")
         detail = f"What came out of this run cannot be stored ({type(error).__name__})."
         bare = Ending(State.FAILED, "", steps=[], error={"code": "internal_error", "detail": detail, "retry": True})
-        return bare if await bench.in_thread(transitions.finish, claim, bare) else None
+        made = await bench.in_thread(_write, assignment, bare)
+    return made
+
+
+def _write(assignment: Assignment, ending: Ending) -> tuple[Ending | None, str | None]:
+    if not transitions.finish(assignment.claim, ending):
+        return None, None
+    return ending, transitions.next_in_line(assignment.conversation_id)

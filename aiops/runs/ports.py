@@ -46,13 +46,15 @@ class Recollection:
 class Bench:
     """The process's shared tools of the trade; ``in_thread`` runs database work off the loop.
 
-    ``memory`` returns a saver for one run: some hold a lock around everything they do.
+    ``memory`` returns a saver for one run: some hold a lock around everything they do;
+    ``memory_away`` is what it raises when its server cannot be reached.
     """
 
     settings: Settings
     limits: Limits
     redis: redis.asyncio.Redis
     memory: Callable[[], BaseCheckpointSaver[Any]]
+    memory_away: tuple[type[Exception], ...]
     tools: ToolPool
     redactor: Redactor
     in_thread: Callable[..., Coroutine[Any, Any, Any]]

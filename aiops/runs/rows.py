@@ -11,6 +11,9 @@ from aiops.runs.ports import Assignment, Recollection
 MEMORY_UNAVAILABLE = "memory_unavailable"
 """Code of the notice that a run's memory was lost on the way: what it left there may lack the answer."""
 
+NOTHING_BEFORE = Recollection(())
+"""What memory lacks at a conversation's first message."""
+
 
 def assignment(claim: Claim) -> Assignment:
     """Read a claimed run."""

@@ -90,7 +90,7 @@ class _Telling:
         self._assignment = assignment
         self._bench = bench
         self._recorder = recorder
-        self._memory = RunMemory(bench.memory(), ours=lambda: stop.why is not Why.LOST)
+        self._memory = RunMemory(bench.memory(), away=bench.memory_away, ours=lambda: stop.why is not Why.LOST)
         self._config: Any = {
             "configurable": {"thread_id": assignment.conversation_id},
             "metadata": {"run": assignment.claim.run_id},
@@ -153,7 +153,9 @@ class _Telling:
             return {"messages": forgotten} if forgotten else None
         if assignment.claim.fence > 1:
             await recorder.resume([], again=True)
-        recalled = await self._bench.in_thread(rows.recollect, run_id, of_run)
+        recalled = rows.NOTHING_BEFORE
+        if of_run is not None or assignment.position > 1:
+            recalled = await self._bench.in_thread(rows.recollect, run_id, of_run)
         if recalled.missing and remembered is None:
             await recorder.notice("memory_rebuilt", "Memory had expired: I go on from the transcript.")
         said: list[Any] = [

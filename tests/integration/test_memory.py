@@ -12,7 +12,7 @@ from langgraph.checkpoint.conformance.test_utils import generate_checkpoint, gen
 
 from aiops import keyspace, settings
 from aiops.agent.memory.process import ProcessSaver
-from aiops.agent.memory.redis import RedisSaver
+from aiops.agent.memory.redis import AWAY, RedisSaver
 from aiops.agent.memory.run import RunMemory
 
 
@@ -122,7 +122,7 @@ class Leaving(ProcessSaver):
 
 async def test_a_run_goes_on_when_its_memorys_server_goes_away_and_asks_it_no_more() -> None:
     server = Leaving(writes=1)
-    memory = RunMemory(server, ours=lambda: True)
+    memory = RunMemory(server, away=AWAY, ours=lambda: True)
     versions: Any = {}
     first = await memory.aput(generate_config("t"), generate_checkpoint(), generate_metadata(), versions)
     assert not memory.lost
@@ -139,7 +139,7 @@ async def test_a_run_goes_on_when_its_memorys_server_goes_away_and_asks_it_no_mo
 async def test_a_run_reads_its_memory_once(connection: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     saver = saver_over(connection)
     await put(saver, generate_config("t"), a=1)
-    memory = RunMemory(saver, ours=lambda: True)
+    memory = RunMemory(saver, away=AWAY, ours=lambda: True)
     first = await memory.aget_tuple(generate_config("t"))
     await connection.flushdb()
     assert await memory.aget_tuple(generate_config("t")) is first
@@ -147,7 +147,7 @@ async def test_a_run_reads_its_memory_once(connection: redis.asyncio.Redis, monk
 
 async def test_a_run_that_another_worker_has_writes_no_memory() -> None:
     server, ours = Leaving(writes=9), [True]
-    memory = RunMemory(server, ours=lambda: ours[0])
+    memory = RunMemory(server, away=AWAY, ours=lambda: ours[0])
     config = await memory.aput(generate_config("t"), generate_checkpoint(), generate_metadata(), {})
     ours[0] = False
     await memory.aput(config, generate_checkpoint(), generate_metadata(), {})

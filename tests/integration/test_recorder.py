@@ -98,7 +98,8 @@ async def test_large_arguments_are_cut_however_deep_they_are(claim: Claim, bench
 
 async def test_an_answer_that_cannot_be_stored_ends_the_run_all_the_same(claim: Claim, bench: Bench) -> None:
     ending = Ending(Run.State.SUCCEEDED, "half a pair: \ud800")
-    written = await conclusion._finish(claim, ending, bench)  # type: ignore[arg-type]
+    assignment = await bench.in_thread(rows.assignment, claim)
+    written, _ = await conclusion._finish(assignment, ending, bench)  # type: ignore[arg-type]
     assert written is not None
     assert written.state == Run.State.FAILED
     run = await bench.in_thread(lambda: Run.objects.get(pk=claim.run_id))

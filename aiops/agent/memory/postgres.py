@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
+AWAY = (psycopg.Error, OSError)
+"""What the saver raises when its server cannot be reached."""
 WAIT_S = 5.0
 """Longest wait for a connection."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
+import redis
 import redis.asyncio
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -22,6 +23,8 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 
+AWAY = (redis.RedisError, OSError)
+"""What the saver raises when its server cannot be reached."""
 SEPARATOR = "\x1f"
 Fields = dict[tuple[str, ...], bytes]
 

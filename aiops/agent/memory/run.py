@@ -16,7 +16,6 @@ from langgraph.checkpoint.base import (
 )
 
 from aiops import log
-from aiops.agent.memory import AWAY
 
 logger = log.get(__name__)
 
@@ -28,8 +27,11 @@ class RunMemory(BaseCheckpointSaver[Any]):
     written once ``ours`` says no: another worker has the run, and its memory must not be overwritten.
     """
 
-    def __init__(self, saver: BaseCheckpointSaver[Any], *, ours: Callable[[], bool]) -> None:
+    def __init__(
+        self, saver: BaseCheckpointSaver[Any], *, away: tuple[type[Exception], ...], ours: Callable[[], bool]
+    ) -> None:
         super().__init__(serde=saver.serde)
+        self._away = away
         self._saver = saver
         self._ours = ours
         self._read = False
@@ -48,7 +50,7 @@ class RunMemory(BaseCheckpointSaver[Any]):
             self._read = True
             try:
                 self._latest = await self._saver.aget_tuple(config)
-            except AWAY as error:
+            except self._away as error:
                 self._lose(error)
         return self._latest
 
@@ -63,7 +65,7 @@ class RunMemory(BaseCheckpointSaver[Any]):
         if self._may_write:
             try:
                 return await self._saver.aput(config, checkpoint, metadata, new_versions)
-            except AWAY as error:
+            except self._away as error:
                 self._lose(error)
         place = {**config["configurable"], "checkpoint_id": checkpoint["id"]}
         return {"configurable": place}
@@ -75,7 +77,7 @@ class RunMemory(BaseCheckpointSaver[Any]):
         if self._may_write:
             try:
                 await self._saver.aput_writes(config, writes, task_id, task_path)
-            except AWAY as error:
+            except self._away as error:
                 self._lose(error)
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
@@ -83,7 +85,7 @@ class RunMemory(BaseCheckpointSaver[Any]):
         if self._may_write:
             try:
                 await self._saver.aprune(thread_ids, strategy=strategy)
-            except AWAY as error:
+            except self._away as error:
                 logger.warning("memory.not_tidied", error=str(error))
 
     @property
