@@ -10,6 +10,8 @@ from starlette.types import ASGIApp
 
 _django = get_asgi_application()
 
-from aiops.web.doors import front  # noqa: E402  (its models need Django set up first)
+from aiops.web.doors import connections, front  # noqa: E402  (its models need Django set up first)
 
+connections.raise_file_limit()
+Connection = connections.Connection
 application = front.make(cast(ASGIApp, _django))
