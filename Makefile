@@ -23,6 +23,7 @@ lint: $(VENV)/.test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy aiops workers config
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tests.audit
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "aiops needs Python 3.11 or newer: install python3 and python3-venv."; exit 1; }

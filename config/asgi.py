@@ -9,7 +9,9 @@ from starlette.types import ASGIApp
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from aiops.web.doors import front  # noqa: E402  (its models need Django set up first)
+from aiops.web.doors import connections, front  # noqa: E402  (its models need Django set up first)
 from aiops.web.doors.handler import Handler  # noqa: E402
 
+connections.raise_file_limit()
+Connection = connections.Connection
 application = front.make(cast(ASGIApp, Handler()))

@@ -11,8 +11,9 @@ QUIET = ("--without-gossip", "--without-mingle")
 
 def web(host: str, port: int) -> list[str]:
     """Return the command of the web process."""
+    where = ["config.asgi:application", "--http", "config.asgi:Connection", "--host", host, "--port", str(port)]
     options = ["--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "3", "--log-level", "warning"]
-    return [PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port), *options]
+    return [PYTHON, "-m", "uvicorn", *where, *options]
 
 
 def worker_runs(number: int, *, concurrency: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Container, Hashable, Iterable
 from enum import Enum
 from typing import Any
 
@@ -27,6 +27,7 @@ class Signal(Enum):
     GAP = "events may have been missed: replay"
     DOWN = "Redis does not answer: look at the row"
     ENDED = "the row has ended: replay, then believe the row"
+    DISMISSED = "what let the viewer in has ended: close it"
     OVERFLOW = "the viewer reads too slowly: close it"
 
 
@@ -34,10 +35,11 @@ Item = Event | Signal
 
 
 class Viewer:
-    """One watcher of one run."""
+    """One watcher of one run, and what let it in (such as a session)."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, let_in: Hashable = None) -> None:
         self.run_id = run_id
+        self.let_in = let_in
         self._items: asyncio.Queue[Item] = asyncio.Queue(MOST_WAITING)
         self._overflown = False
 
@@ -92,13 +94,25 @@ class Hub:
             for viewer in self._viewers.get(run_id, ()):
                 viewer.offer(signal)
 
+    @property
+    def let_in(self) -> set[Any]:
+        """What let the viewers in, without those that came with nothing."""
+        return {v.let_in for viewers in self._viewers.values() for v in viewers} - {None}
+
+    def dismiss(self, ended: Container[Hashable]) -> None:
+        """Close the viewers that came with something that has ended."""
+        for viewers in self._viewers.values():
+            for viewer in viewers:
+                if viewer.let_in in ended:
+                    viewer.offer(Signal.DISMISSED)
+
     @contextlib.asynccontextmanager
-    async def watch(self, run_id: str) -> AsyncIterator[Viewer]:
+    async def watch(self, run_id: str, let_in: Hashable = None) -> AsyncIterator[Viewer]:
         """Subscribe, wait for Redis's acknowledgement, and yield a viewer that misses nothing from then on.
 
         Its first item is a signal: GAP (replay what was before) or DOWN.
         """
-        viewer = Viewer(run_id)
+        viewer = Viewer(run_id, let_in)
         self._viewers.setdefault(run_id, set()).add(viewer)
         try:
             signal = await self._subscribed(run_id)

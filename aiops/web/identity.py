@@ -1,36 +1,83 @@
-"""Who asks, for the doors that Django's middleware does not guard: a bearer token or a session cookie."""
+"""Who asks, and by what: a bearer token or, at the doors that Django's middleware does not guard, a session cookie."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib import import_module
 from types import SimpleNamespace
 from typing import cast
+from uuid import UUID
 
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.http import HttpRequest
+from django.utils import timezone
 
-from aiops.errors import Unauthenticated
+from aiops.errors import TooMany, Unauthenticated
 from aiops.people import tokens
-from aiops.people.models import User
+from aiops.people.models import ApiToken, User
+from aiops.web import throttle
+from aiops.web.address import counted_as
 
 SCHEME = "bearer "
+WRONG_TOKENS = 10
+"""So many times more wrong tokens than passwords may an address send: none is ever guessed, they only cost work."""
+KNOWN_S = 600
+"""A token that was right this lately is looked up even for an address that sent too many wrong ones."""
 
 
-def from_header(header: str) -> User:
-    """Return the user of an Authorization header; raises Unauthenticated."""
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What lets somebody in: a token, or a session as long as its user's password stays."""
+
+    user_id: UUID
+    token_id: UUID | None = None
+    session_key: str = ""
+    password_mark: str = ""
+
+
+def from_header(header: str, *, address: str) -> ApiToken:
+    """Return the token of an Authorization header; raises Unauthenticated, or TooMany without a look at the table."""
     if not header.lower().startswith(SCHEME):
         raise Unauthenticated("Send 'Authorization: Bearer <token>'.")
-    token = tokens.find(header[len(SCHEME) :].strip())
+    text = header[len(SCHEME) :].strip()
+    wrong, known = f"wrong-token:{counted_as(address)}", f"known-token:{tokens.digest(text)}"
+    most = django_settings.SETTINGS.sign_ins_per_minute * WRONG_TOKENS
+    if throttle.counted(wrong) >= most and not cache.get(known):
+        raise TooMany("Too many wrong tokens from your address.", retry_after_s=throttle.seconds_left())
+    token = tokens.find(text)
     if token is None:
+        throttle.count(wrong)
+        cache.delete(known)
         raise Unauthenticated("The token is wrong, expired or revoked.", code="invalid_token")
-    return token.user
+    cache.set(known, True, KNOWN_S)
+    return token
 
 
-def from_session(session_key: str) -> User:
+def from_session(session_key: str) -> tuple[User, Pass]:
     """Return the user of a session cookie; raises Unauthenticated."""
     store = import_module(django_settings.SESSION_ENGINE).SessionStore(session_key)
     user = get_user(cast(HttpRequest, SimpleNamespace(session=store)))
     if not user.is_authenticated:
         raise Unauthenticated("You are not signed in.")
-    return user
+    return user, Pass(user.pk, session_key=session_key, password_mark=user.get_session_auth_hash())
+
+
+def ended(passes: Iterable[Pass]) -> set[Pass]:
+    """Return those that let nobody in any more, asking one query of each table."""
+    held = set(passes)
+    users = {user.pk: user for user in User.objects.filter(pk__in={p.user_id for p in held}, is_active=True)}
+    live_tokens = set(tokens.live().filter(pk__in={p.token_id for p in held}).values_list("pk", flat=True))
+    signed_in = Session.objects.filter(session_key__in={p.session_key for p in held}, expire_date__gt=timezone.now())
+    sessions = set(signed_in.values_list("session_key", flat=True))
+
+    def lets_in(one: Pass) -> bool:
+        user = users.get(one.user_id)
+        if user is None or one.token_id is not None:
+            return user is not None and one.token_id in live_tokens
+        return one.session_key in sessions and one.password_mark == user.get_session_auth_hash()
+
+    return {one for one in held if not lets_in(one)}

@@ -1,4 +1,4 @@
-"""Counts requests per minute in this web process: of a user at the API, of an address at failed sign-ins."""
+"""Counts requests per minute in this web process: of a user at the API, of an address at wrong passwords and tokens."""
 
 from __future__ import annotations
 

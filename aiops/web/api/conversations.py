@@ -21,7 +21,7 @@ from aiops.people.models import User
 from aiops.web import background, cancelling
 from aiops.web.api import creating
 from aiops.web.api.filtering import StrictFilters
-from aiops.web.api.paging import ByPosition, ByUpdate
+from aiops.web.api.paging import LIMIT, ByPosition, ByUpdate
 from aiops.web.api.parsing import no_fields
 from aiops.web.api.shapes import ConversationIn, ConversationOut, MessageOut, TitleIn
 
@@ -108,7 +108,10 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
 
     @extend_schema(
         responses=MessageOut(many=True),
-        parameters=[OpenApiParameter("cursor", OpenApiTypes.STR), OpenApiParameter("limit", OpenApiTypes.INT)],
+        parameters=[
+            OpenApiParameter("cursor", OpenApiTypes.STR),
+            OpenApiParameter("limit", {"type": "integer", **LIMIT}),
+        ],
         tags=["conversations"],
     )
     @action(detail=True, pagination_class=ByPosition, filterset_class=None)

@@ -10,6 +10,8 @@ from django_filters.rest_framework import DjangoFilterBackend
 from aiops.errors import Invalid
 
 PAGING = {"cursor", "limit"}
+EXACT = {"state", "conversation"}
+"""Parameters that would not filter when empty; an empty search finds everything."""
 
 
 class StrictFilters(DjangoFilterBackend):
@@ -24,5 +26,8 @@ class StrictFilters(DjangoFilterBackend):
             raise Invalid(
                 "There is no such parameter.", errors={name[:100]: ["There is no such parameter."] for name in unknown}
             )
+        empty = sorted(name for name in EXACT & set(request.query_params) if not request.query_params[name])
+        if empty:
+            raise Invalid("A parameter is empty.", errors={name: ["Give a value."] for name in empty})
         filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return filtered

@@ -12,14 +12,24 @@ from rest_framework.request import Request
 
 from aiops.errors import Invalid
 
+LIMIT = {"minimum": 1, "maximum": 200}
+
 
 class ByUpdate(CursorPagination):
     """Conversations, the last changed first."""
 
     page_size = 50
-    max_page_size = 200
+    max_page_size = LIMIT["maximum"]
     page_size_query_param = "limit"
     ordering: str | tuple[str, ...] = ("-updated_at", "-id")
+
+    def get_schema_operation_parameters(self, view: Any) -> Any:
+        """Return OpenAPI's words for the parameters, with the bounds of ``limit``."""
+        known: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        for one in known:
+            if one["name"] == self.page_size_query_param:
+                one["schema"] |= LIMIT
+        return known
 
     def get_page_size(self, request: Request) -> int:
         """Return ``limit``; raises Invalid when it is no number from 1 to 200."""
@@ -29,6 +39,13 @@ class ByUpdate(CursorPagination):
                 "limit is out of range.", errors={"limit": [f"A whole number from 1 to {self.max_page_size}."]}
             )
         return int(text)
+
+    def decode_cursor(self, request: Request) -> Any:
+        """Return the place that the cursor names; raises NotFound when it names none."""
+        cursor = super().decode_cursor(request)
+        if cursor is not None and cursor == (0, False, None):
+            raise NotFound
+        return cursor
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         """Return a page; raises Invalid for a cursor that is none of ours."""

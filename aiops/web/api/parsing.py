@@ -15,7 +15,7 @@ MAX_DEPTH = 20
 
 
 class StrictJSON(BaseParser):
-    """A JSON object: UTF-8, no NaN, no repeated names, not nested deeper than twenty."""
+    """A JSON object: UTF-8, no NaN, no repeated names, no half characters, not nested deeper than twenty."""
 
     media_type = "application/json"
 
@@ -26,6 +26,7 @@ class StrictJSON(BaseParser):
             if _depth(text) > MAX_DEPTH:
                 raise Invalid(f"The body is nested deeper than {MAX_DEPTH}.", code="invalid_json")
             value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+            _no_half_characters(value)
         except (ValueError, RecursionError) as error:
             raise Invalid(f"The body is not JSON: {str(error)[:200]}", code="invalid_json") from error
         if not isinstance(value, dict):
@@ -63,14 +64,35 @@ class WholeNumberField(serializers.IntegerField):
     """A JSON number without a fraction."""
 
     def to_internal_value(self, data: Any) -> int:
-        """Return the number; raises ValidationError."""
-        if isinstance(data, bool) or not isinstance(data, int):
+        """Return the number (1.0 is one, too); raises ValidationError."""
+        whole = isinstance(data, int) or (isinstance(data, float) and data.is_integer())
+        if isinstance(data, bool) or not whole:
             raise serializers.ValidationError("Not a whole number.")
+        return super().to_internal_value(int(data))
+
+
+class NameField(serializers.CharField):
+    """A short text; a number or a truth value is refused, not written out."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text without space around it; raises ValidationError."""
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Not a text.")
+        return super().to_internal_value(data)
+
+
+class IdField(serializers.UUIDField):
+    """A UUID as text; a number is refused."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the UUID; raises ValidationError."""
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Not an id.")
         return super().to_internal_value(data)
 
 
 class TextField(serializers.CharField):
-    """Text within a number of bytes of UTF-8, without NUL or lone surrogates."""
+    """Text within a number of bytes of UTF-8, without NUL."""
 
     def __init__(self, *, max_bytes: int, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
@@ -83,10 +105,7 @@ class TextField(serializers.CharField):
         text = super().to_internal_value(data)
         if not text.strip():
             raise serializers.ValidationError("This field may not be blank.")
-        try:
-            size = len(text.encode())
-        except UnicodeEncodeError as error:
-            raise serializers.ValidationError("The text has half a surrogate pair, which is no character.") from error
+        size = len(text.encode())
         if size > self.max_bytes:
             raise serializers.ValidationError(f"The text has {size} bytes; the most is {self.max_bytes}.")
         return text
@@ -109,6 +128,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise ValueError("a name is given twice")
     return made
+
+
+def _no_half_characters(value: Any) -> None:
+    """Refuse lone surrogates in any name or text: no answer that repeats them can be written."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("it has half a surrogate pair, which is no character") from None
 
 
 def _no_constant(name: str) -> NoReturn:

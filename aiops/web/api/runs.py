@@ -29,11 +29,16 @@ class RunFilters(django_filters.FilterSet):
     conversation = django_filters.UUIDFilter(field_name="conversation_id")
 
 
+WAIT = OpenApiParameter(
+    "wait",
+    {"type": "integer", "minimum": 1, "maximum": 30},
+    description="Wait so many seconds for the end.",
+)
+
+
 @extend_schema_view(
     list=extend_schema(tags=["runs"]),
-    retrieve=extend_schema(
-        tags=["runs"], parameters=[OpenApiParameter("wait", int, description="Wait up to 1..30 seconds for the end.")]
-    ),
+    retrieve=extend_schema(tags=["runs"], parameters=[WAIT]),
 )
 class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
     """``/api/runs/``; ``?wait=`` is served by the long-poll door before it comes here."""

@@ -1,9 +1,10 @@
-"""Additions to the OpenAPI document: every call may answer with a problem, and the two doors outside Django."""
+"""Additions to the OpenAPI document: problems, the stream's door, and what bodies must and must not have."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from aiops.web.api.parsing import Strict
 from aiops.web.api.problems import CONTENT_TYPE
 
 PROBLEM = {
@@ -18,6 +19,24 @@ PROBLEM = {
         "errors": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
     },
 }
+EVENT = {
+    "type": "object",
+    "description": "One Server-Sent Event; `data` is JSON with `run`, `fence`, `seq`, `at` and what the type adds.",
+    "properties": {
+        "event": {"type": "string"},
+        "id": {"type": "string", "description": "To be sent as `Last-Event-ID` to go on after it."},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer", "description": "Milliseconds."},
+    },
+}
+RULES: dict[str, dict[str, Any]] = {
+    "CancelInRequest": {
+        "oneOf": [{"required": ["ids"]}, {"required": ["state"]}],
+        "dependentRequired": {"conversation": ["state"]},
+    },
+    "PatchedTitleInRequest": {"required": ["title"]},
+}
+"""What the generator cannot read from serializers."""
 EVENTS = {
     "get": {
         "operationId": "runs_events",
@@ -26,11 +45,15 @@ EVENTS = {
         "parameters": [
             {"in": "path", "name": "id", "required": True, "schema": {"type": "string", "format": "uuid"}},
             {"in": "query", "name": "render", "schema": {"type": "string", "enum": ["html"]}},
-            {"in": "header", "name": "Last-Event-ID", "schema": {"type": "string"}},
+            {
+                "in": "header",
+                "name": "Last-Event-ID",
+                "schema": {"type": "string", "pattern": "^([0-9]{1,20}-[0-9]{1,20})?$"},
+            },
         ],
         "security": [{"token": []}, {"session": []}],
         "responses": {
-            "200": {"description": "", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            "200": {"description": "", "content": {"text/event-stream": {"schema": EVENT}}},
             "204": {"description": "Everything was sent before."},
         },
     }
@@ -38,8 +61,12 @@ EVENTS = {
 
 
 def with_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Add the stream's door, and the problem document as every call's other answer."""
-    result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
+    """Add the stream's door, the problem document as every call's other answer, and the rules of bodies."""
+    schemas = result["components"].setdefault("schemas", {})
+    schemas["Problem"] = PROBLEM
+    for name in {f"{prefix}{shape.__name__}Request" for shape in Strict.__subclasses__() for prefix in ("", "Patched")}:
+        if name in schemas:
+            schemas[name] |= {"additionalProperties": False, **RULES.get(name, {})}
     result["paths"]["/api/runs/{id}/events"] = EVENTS
     problem = {
         "description": "A problem.",
@@ -48,4 +75,7 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
     for path in result["paths"].values():
         for operation in path.values():
             operation["responses"]["default"] = problem
+            body = operation.get("requestBody", {})
+            if any(name in str(body) for name in RULES):
+                body["required"] = True
     return result

@@ -14,7 +14,7 @@ from aiops.conversations.models import Conversation, Message, Run
 from aiops.events import stream
 from aiops.people.models import ApiToken
 from aiops.web import markdown
-from aiops.web.api.parsing import NumberField, Strict, TextField, WholeNumberField
+from aiops.web.api.parsing import IdField, NameField, NumberField, Strict, TextField, WholeNumberField
 
 SETTINGS = django_settings.SETTINGS
 ON_BUSY = ["enqueue", "reject", "interrupt", "rollback"]
@@ -24,9 +24,9 @@ class ChatIn(Strict):
     """What somebody asks."""
 
     message = TextField(max_bytes=SETTINGS.max_message_bytes)
-    conversation = serializers.UUIDField(required=False)
-    model = serializers.CharField(required=False, max_length=200)
-    provider = serializers.CharField(required=False, max_length=100)
+    conversation = IdField(required=False)
+    model = NameField(required=False, max_length=200)
+    provider = NameField(required=False, max_length=100)
     temperature = NumberField(required=False, min_value=0, max_value=2)
     on_busy = serializers.ChoiceField(ON_BUSY, required=False)
     deadline_s = WholeNumberField(required=False, min_value=1, max_value=3_600)
@@ -59,13 +59,13 @@ class ChatOut(serializers.Serializer[Any]):
 class TitleIn(Strict):
     """A conversation's title."""
 
-    title = serializers.CharField(max_length=200)
+    title = NameField(max_length=200)
 
 
 class ConversationIn(Strict):
     """A new conversation; without a title the first question becomes it."""
 
-    title = serializers.CharField(max_length=200, required=False, default="")
+    title = NameField(max_length=200, required=False, default="")
 
 
 class ConversationOut(serializers.ModelSerializer[Conversation]):
@@ -191,9 +191,9 @@ def _ms(begin: datetime | None, end: datetime | None) -> float | None:
 class CancelIn(Strict):
     """Which runs to cancel: their ids, or a state and perhaps a conversation."""
 
-    ids = serializers.ListField(child=serializers.UUIDField(), required=False, min_length=1, max_length=1_000)
+    ids = serializers.ListField(child=IdField(), required=False, min_length=1, max_length=1_000)
     state = serializers.ChoiceField([Run.State.QUEUED, Run.State.RUNNING], required=False)
-    conversation = serializers.UUIDField(required=False)
+    conversation = IdField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse both kinds together, and neither."""
@@ -220,7 +220,7 @@ class CancelledOut(serializers.Serializer[Any]):
 class TokenIn(Strict):
     """A new token."""
 
-    name = serializers.CharField(max_length=100)
+    name = NameField(max_length=100)
     scope = serializers.ChoiceField(ApiToken.Scope.choices, required=False, default=ApiToken.Scope.FULL)
     expires_in_days = WholeNumberField(required=False, min_value=1, max_value=3_650)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,13 +16,15 @@ from aiops.web.api.authentication import MayRunUpkeep
 from aiops.web.api.parsing import no_fields
 from aiops.web.api.shapes import JobOut
 
+NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, enum=list(dispatch.UPKEEP_JOBS))
+
 
 class RunJob(APIView):
     """``POST /api/upkeep/{name}/run/``."""
 
     permission_classes = [MayRunUpkeep]
 
-    @extend_schema(request=None, responses={202: JobOut}, parameters=[creating.PARAMETER], tags=["upkeep"])
+    @extend_schema(request=None, responses={202: JobOut}, parameters=[creating.PARAMETER, NAME], tags=["upkeep"])
     def post(self, request: Request, name: str) -> Response:
         """Ask for a job; its row appears when a worker has done it."""
         if name not in dispatch.UPKEEP_JOBS:

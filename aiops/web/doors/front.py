@@ -22,7 +22,7 @@ from aiops import keyspace, log
 from aiops.conversations.models import Run
 from aiops.errors import AiopsError
 from aiops.events.hub import Hub, Signal
-from aiops.web import health
+from aiops.web import health, identity
 from aiops.web.api import problems
 from aiops.web.doors import guard, sse
 from aiops.web.doors.hosts import Hosts
@@ -76,13 +76,14 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _look_at_rows(hub: Hub) -> None:
-    """Tell viewers of runs that ended without an event reaching them (Redis flushed, or down at the end)."""
+    """Tell viewers of runs that ended without an event reaching them, and dismiss those who signed out meanwhile."""
     while True:
         await asyncio.sleep(LOOK_S)
         watched = hub.watched
         try:
             if watched:
                 hub.nudge(await guard.in_thread(_ended_among, watched), Signal.ENDED)
+                hub.dismiss(await guard.in_thread(identity.ended, hub.let_in))
         except (DatabaseError, InterfaceError) as error:
             logger.warning("rows.not_seen", error=str(error))
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings as django_settings
@@ -17,6 +16,7 @@ from aiops.conversations.models import Run
 from aiops.errors import Forbidden, NotFound, TooMany
 from aiops.people.models import User
 from aiops.web import identity, throttle
+from aiops.web.identity import Pass
 
 T = TypeVar("T")
 _threads = ThreadPoolExecutor(16, thread_name_prefix="doors")
@@ -35,24 +35,22 @@ def _with_connection(function: Callable[..., T], args: tuple[Any, ...]) -> T:
         connection.close()
 
 
-async def run_of_caller(request: Request) -> Run:
-    """Return the run that is asked for; raises NotFound also when it is somebody else's."""
+async def run_of_caller(request: Request) -> tuple[Run, Pass]:
+    """Return the run that is asked for, and what let the caller in; raises NotFound also when it is somebody else's."""
     check_origin(request)
     return await in_thread(_find, request)
 
 
 def check_origin(request: Request) -> None:
     """Refuse a browser that comes from another site; raises Forbidden."""
-    origin = request.headers.get("origin")
-    if origin is None:
-        return
-    if urlsplit(origin).netloc == request.headers.get("host") or origin in django_settings.CSRF_TRUSTED_ORIGINS:
-        return
-    raise Forbidden("This page may not read streams from here.", code="bad_origin")
+    host = request.headers.get("host")
+    ours = {f"http://{host}", f"https://{host}", *django_settings.CSRF_TRUSTED_ORIGINS}
+    if not ours.issuperset(request.headers.getlist("origin")):
+        raise Forbidden("This page may not read streams from here.", code="bad_origin")
 
 
-def _find(request: Request) -> Run:
-    user = _caller(request)
+def _find(request: Request) -> tuple[Run, Pass]:
+    user, let_in = _caller(request)
     if throttle.count(f"api:{user.pk}") > django_settings.SETTINGS.requests_per_minute:
         raise TooMany("Too many requests.", retry_after_s=throttle.seconds_left())
     try:
@@ -62,11 +60,12 @@ def _find(request: Request) -> Run:
     run = Run.objects.filter(pk=run_id, user=user.pk).first()
     if run is None:
         raise NotFound("There is no such run.")
-    return run
+    return run, let_in
 
 
-def _caller(request: Request) -> User:
+def _caller(request: Request) -> tuple[User, Pass]:
     header = request.headers.get("authorization", "")
     if header:
-        return identity.from_header(header)
+        token = identity.from_header(header, address=request.client.host if request.client else "")
+        return token.user, Pass(token.user.pk, token_id=token.pk)
     return identity.from_session(request.cookies.get(django_settings.SESSION_COOKIE_NAME, ""))

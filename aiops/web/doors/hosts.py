@@ -21,7 +21,8 @@ class Hosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it with 400 ``bad_host``."""
-        domain = split_domain_port(Headers(scope=scope).get("host", ""))[0] if scope["type"] == "http" else "localhost"
+        names = Headers(scope=scope).getlist("host") if scope["type"] == "http" else ["localhost"]
+        domain = split_domain_port(names[0])[0] if len(names) == 1 else ""
         if domain and validate_host(domain, self._allowed):
             await self._app(scope, receive, send)
             return

@@ -37,7 +37,7 @@ class LongPoll:
 
 async def wait(request: Request) -> Response:
     """Return the run once it has ended, or as it is when the time is up."""
-    run = await guard.run_of_caller(request)
+    run, _ = await guard.run_of_caller(request)
     seconds = _seconds(request)
     if run.state in Run.UNFINISHED:
         with contextlib.suppress(TimeoutError):

@@ -19,17 +19,16 @@ from aiops.web.doors import guard, viewing
 from aiops.web.doors.rendering import Rendering
 
 PING_S = 15
-SEND_TIMEOUT_S = 60
 RETRY_MS = 1_000
 
 
 async def events(request: Request) -> Response:
     """Stream a run's events; 204 when the caller has had them all."""
-    run = await guard.run_of_caller(request)
+    run, let_in = await guard.run_of_caller(request)
     after = _cursor(request)
     html = _wants_html(request)
     hub: Hub = request.app.state.hub
-    feed = viewing.watch(hub, str(run.pk), types.START if html else after)
+    feed = viewing.watch(hub, str(run.pk), types.START if html else after, let_in)
     if run.state in Run.ENDED:
         left = await viewing.ended(hub, run, after)
         if left is None:
@@ -39,7 +38,6 @@ async def events(request: Request) -> Response:
         _lines(feed, after, html=html),
         ping=PING_S,
         ping_message_factory=lambda: ServerSentEvent(comment="still here"),
-        send_timeout=SEND_TIMEOUT_S,
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
 

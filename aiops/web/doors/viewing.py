@@ -13,6 +13,7 @@ from aiops.events import stream, types
 from aiops.events.hub import Hub, Signal
 from aiops.events.types import Event, EventId
 from aiops.web.doors.guard import in_thread
+from aiops.web.identity import Pass
 
 LOOK_S = 2.0
 """How often the row is looked at while Redis is down."""
@@ -23,14 +24,19 @@ logger = log.get(__name__)
 TERMINAL = {Run.State.SUCCEEDED: types.SUCCEEDED, Run.State.FAILED: types.FAILED, Run.State.CANCELLED: types.CANCELLED}
 
 
-async def watch(hub: Hub, run_id: str, after: EventId) -> AsyncGenerator[Event]:
-    """Yield a run's events after ``after``, each once, until the terminal one; ends early for a slow reader."""
+async def watch(hub: Hub, run_id: str, after: EventId, let_in: Pass | None = None) -> AsyncGenerator[Event]:
+    """Yield a run's events after ``after``, each once, until the terminal one.
+
+    Ends early for a slow reader, and for one who is no longer let in.
+    """
     cursor, degraded = after, False
-    async with hub.watch(run_id) as viewer:
+    async with hub.watch(run_id, let_in) as viewer:
         while True:
             item = await viewer.next(LOOK_S if degraded else QUIET_S)
             if isinstance(item, Event):
                 due, degraded = [item], False
+            elif item is Signal.DISMISSED:
+                return
             elif item is Signal.OVERFLOW:
                 logger.warning("viewer.too_slow", run=run_id)
                 return

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from aiops.web import throttle
+from aiops.web.address import counted_as
 
 NAME_FACTOR = 10
 """A name may be tried this much more often than from one address: enough to stop guessing, too much to lock out."""
@@ -45,7 +46,8 @@ class SignIn(LoginView):
         """What failed tries are counted by, and how many there may be: of an address, and far more of one name."""
         most = django_settings.SETTINGS.sign_ins_per_minute
         name = hashlib.sha256(self.request.POST.get("username", "").lower().encode()).hexdigest()
-        return {f"sign-in:{self.request.META.get('REMOTE_ADDR', '')}": most, f"sign-in-as:{name}": most * NAME_FACTOR}
+        address = counted_as(self.request.META.get("REMOTE_ADDR", ""))
+        return {f"sign-in:{address}": most, f"sign-in-as:{name}": most * NAME_FACTOR}
 
 
 class SignOut(LogoutView):

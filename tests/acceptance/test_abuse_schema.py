@@ -1,0 +1,56 @@
+"""Schemathesis asks everything that the OpenAPI document allows and much that it does not: no answer is a surprise."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from tests.acceptance.system import BIN, System
+
+CONFIG = """\
+headers = { Authorization = "Bearer ${TOKEN}" }
+generation.allow-x00 = false
+checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "404", "409", "422", "429"]
+
+[[operations]]  # a cursor is opaque: this one begins at the end
+include-name-regex = "^GET /api/(conversations|runs|tokens)/({id}/messages/)?$"
+parameters = { cursor = "cj0x" }
+
+[[operations]]  # models have names of their own
+include-name = "POST /api/chat/"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "404", "409", "422", "429"]
+
+[[operations]]  # it must not revoke its own token
+include-name = "DELETE /api/tokens/{id}/"
+parameters = { id = "${SPARE}" }
+"""
+ASK = {
+    "--seed": "1",
+    "--max-examples": "10",
+    "--workers": "1",
+    "--phases": "examples,coverage,fuzzing,stateful",
+}
+PLAINLY = ("--generation-deterministic", "--no-shrink", "--continue-on-failure", "--no-color")
+MAKE = (
+    "from aiops.people.models import User; from aiops.people import tokens\n"
+    "u = User.objects.create_user('fuzzer', is_staff=True)\n"
+    "print(tokens.issue(u, name='spare')[0].pk, tokens.issue(u, name='used')[1])"
+)
+
+
+def test_every_answer_is_one_that_the_schema_declares(plain: System, tmp_path: Path) -> None:
+    spare, token = plain.manage(MAKE).split()[-2:]
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG)
+    options = [part for option in ASK.items() for part in option]
+    what = ["run", *options, *PLAINLY, f"{plain.url}/api/schema/"]
+    command = [str(BIN / "schemathesis"), "--config-file", str(config), *what]
+    env = {**os.environ, "TOKEN": token, "SPARE": spare}
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr
+    assert re.search(r"Selected: (\d+)/\1\b", done.stdout)
+    with plain.client(token) as client:
+        client.post("/api/runs/cancel/", json={"state": "queued"})
+        client.post("/api/runs/cancel/", json={"state": "running"})
