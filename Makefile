@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test pytest lint bench lock clean
+.PHONY: run test pytest lint bench lock clean matrix
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
@@ -17,6 +17,9 @@ pytest: $(VENV)/.test
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+matrix: $(VENV)/.test
+	@MATRIX=full $(BIN)/pytest tests/acceptance/matrix $(ARGS)
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from langchain_core.exceptions import ModelConnectionError
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
@@ -115,3 +116,9 @@ def test_a_provider_may_ask_for_at_most_ten_seconds() -> None:
     assert failures.retry_after_s(error(429, **{"retry-after": "3"})) == 3
     assert failures.retry_after_s(error(429, **{"retry-after": "3600"})) == 10
     assert failures.retry_after_s(error(429, **{"retry-after": "tomorrow"})) == 0
+
+
+def test_what_langchain_takes_for_a_broken_connection_is_tried_again() -> None:
+    error = ModelConnectionError("Connection error.")
+    assert failures.is_transient(error)
+    assert failures.explain(error, ModelSpec("openai", "m")).code == "model_unreachable"

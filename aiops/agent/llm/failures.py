@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterator
 
 import httpx
+from langchain_core.exceptions import ModelConnectionError
 
 from aiops.agent.values import ModelSpec
 from aiops.errors import RunFailed
@@ -15,6 +16,10 @@ MAX_RETRY_AFTER_S = 10.0
 
 class StreamCut(Exception):
     """The provider's stream ended in the middle of an answer."""
+
+
+BROKEN = (httpx.TransportError, ConnectionError, ssl.SSLError, StreamCut, ModelConnectionError)
+"""What a connection raises that cannot be made or broke, and what LangChain takes for one."""
 
 
 class EmptyAnswer(Exception):
@@ -38,7 +43,7 @@ def status_of(error: BaseException) -> int | None:
 
 def is_unreachable(error: BaseException) -> bool:
     """Return whether the server could not be reached or the connection broke."""
-    return any(isinstance(e, httpx.TransportError | ConnectionError | ssl.SSLError | StreamCut) for e in _causes(error))
+    return any(isinstance(e, BROKEN) for e in _causes(error))
 
 
 def is_timeout(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.matrix.asking import Asker
 from tests.acceptance.matrix.checker import check
+from tests.acceptance.matrix.scale import in_full
 from tests.acceptance.system import System, eventually
 from tests.conftest import missing
 from tests.servers.redis import Redis
@@ -54,6 +55,7 @@ def system(clock: Clock, matrix_environment: dict[str, str], tmp_path: Path) -> 
     redis.end()
 
 
+@in_full
 def test_a_clock_set_ahead_an_hour_and_back_loses_nothing_and_upkeep_goes_on(
     system: System, clock: Clock, effects: tuple[str, Path]
 ) -> None:

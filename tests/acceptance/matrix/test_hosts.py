@@ -23,6 +23,7 @@ from tests.acceptance.conftest import SHORT
 from tests.acceptance.matrix.asking import Asker
 from tests.acceptance.matrix.checker import check
 from tests.acceptance.matrix.conftest import PATIENT
+from tests.acceptance.matrix.scale import in_full
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import BIN, PASSED_ON, System, eventually
 from tests.servers.hosts import OURS, Hosts
@@ -32,6 +33,7 @@ from tests.servers.redis import Redis
 
 AWAY_S = 6.0
 PEOPLE = "config.prepare"
+pytestmark = in_full
 
 
 class Spread(System):

@@ -13,10 +13,10 @@ import pytest
 from tests.acceptance.matrix.asking import Asker
 from tests.acceptance.matrix.checker import UNFINISHED
 from tests.acceptance.matrix.conftest import Pairing
+from tests.acceptance.matrix.scale import ROUNDS
 from tests.acceptance.system import eventually
 
 VICTIMS = ("-Q runs", "uvicorn", "-Q runs", "-Q upkeep", "-Q runs", "celery -A config beat")
-ROUNDS = 40
 
 
 def kill_one(pairing: Pairing, part: str, number: signal.Signals = signal.SIGKILL) -> None:
@@ -31,7 +31,7 @@ def unfinished(pairing: Pairing) -> int:
 
 
 @pytest.mark.timeout(400)
-def test_forty_rounds_of_kills_lose_nothing_and_do_nothing_twice(pairing: Pairing, asker: Asker) -> None:
+def test_rounds_of_kills_lose_nothing_and_do_nothing_twice(pairing: Pairing, asker: Asker) -> None:
     for n in range(ROUNDS):
         asker.ask(20)
         eventually(lambda: unfinished(pairing) < 40, within_s=60, what="progress")

@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+import amqp
 import pytest
 
 from tests.acceptance.matrix.asking import Asker
 from tests.acceptance.matrix.checker import UNFINISHED
 from tests.acceptance.matrix.conftest import Pairing
+from tests.acceptance.matrix.scale import AWAY_S, BACKLOG, in_full
 from tests.acceptance.system import eventually
 from tests.servers.server import Server
 
-AWAY_S = 8.0
 FAULTS: dict[str, tuple[Callable[[Server], None], Callable[[Server], None]]] = {
     "frozen": (Server.freeze, Server.thaw),
     "unreachable": (Server.cut, Server.heal),
@@ -36,11 +37,9 @@ def stay_away(begun: float) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", ["frozen", "killed", pytest.param("unreachable", marks=in_full)])
 @pytest.mark.parametrize("part", ["redis", "broker", "database"])
-def test_a_server_that_is_away_for_eight_seconds_loses_nothing(
-    pairing: Pairing, asker: Asker, part: str, fault: str
-) -> None:
+def test_a_server_that_is_away_for_a_while_loses_nothing(pairing: Pairing, asker: Asker, part: str, fault: str) -> None:
     server = server_of(pairing, part)
     begin, end = FAULTS[fault]
     asker.ask(20, words=40, pause_s=0.05)
@@ -83,7 +82,7 @@ def test_a_flushed_redis_loses_nothing(pairing: Pairing, asker: Asker) -> None:
     pairing.check(asker, tidy=False)
 
 
-def test_an_exclusive_lock_of_eight_seconds_on_sqlite_loses_nothing(pairing: Pairing, asker: Asker) -> None:
+def test_an_exclusive_lock_on_sqlite_loses_nothing(pairing: Pairing, asker: Asker) -> None:
     if pairing.database is not None:
         pytest.skip("PostgreSQL locks rows")
     asker.ask(20, words=40, pause_s=0.05)
@@ -99,30 +98,31 @@ def test_an_exclusive_lock_of_eight_seconds_on_sqlite_loses_nothing(pairing: Pai
     pairing.check(asker)
 
 
-def test_ten_thousand_runs_wait_for_a_worker_and_none_is_copied(pairing: Pairing) -> None:
+@pytest.mark.timeout(240)
+def test_a_backlog_without_workers_is_not_copied_and_then_answered(pairing: Pairing) -> None:
     system = pairing.system
     workers = system.processes("-Q runs")
     for worker in workers:
         worker.suspend()
     try:
-        system.manage(QUEUE_MANY)
         before = _sent_again(pairing)
+        system.manage(QUEUE_MANY.replace("CHUNKS", str(BACKLOG // 500)))
         begun = time.monotonic()
         while time.monotonic() - begun < 5:
             time.sleep(0.1)
+        assert _sent_again(pairing) == before, "a backlog was copied"
     finally:
         for worker in workers:
             worker.kill()
     done = "SELECT count(*) FROM conversations_run WHERE state = 'succeeded' AND deadline_s = 119"
-    eventually(lambda: system.rows(done)[0][0] > 500, within_s=60, what="the first five hundred answers")
-    assert _sent_again(pairing) - before <= system.rows("SELECT sum(attempts) FROM conversations_run")[0][0]
+    eventually(lambda: system.rows(done)[0][0] > 100, within_s=60, what="the first hundred answers")
     with system.client() as client:
         for _ in range(20):
             if client.post("/api/runs/cancel/", json={"state": "queued"}).status_code != 202:
                 break
     eventually(lambda: system.rows(UNFINISHED) == [(0,)], within_s=60, what="the end of the backlog")
     counted = dict(system.rows("SELECT state, count(*) FROM conversations_run WHERE deadline_s = 119 GROUP BY state"))
-    assert sum(counted.values()) == 10_000
+    assert sum(counted.values()) == BACKLOG
     assert set(counted) <= {"succeeded", "cancelled"}
 
 
@@ -132,15 +132,36 @@ from aiops.conversations.models import Conversation, Message, Run
 from aiops.people.models import User
 from django.db.models.functions import Now
 user = User.objects.get(username="admin")
-made = Conversation.objects.bulk_create(Conversation(user=user, title="c", last_position=2) for _ in range(10_000))
-said = Message.objects.bulk_create(Message(conversation=c, position=1, role="user", text="hello") for c in made)
 common = {"user": user, "position": 1, "deadline_s": 119, "sent_at": Now()}
-runs = Run.objects.bulk_create(Run(conversation=m.conversation, message=m, **common) for m in said)
-for run in runs:
-    assert dispatch.run(str(run.pk))
+for _ in range(CHUNKS):
+    made = Conversation.objects.bulk_create(Conversation(user=user, title="c", last_position=2) for _ in range(500))
+    said = Message.objects.bulk_create(Message(conversation=c, position=1, role="user", text="hello") for c in made)
+    runs = Run.objects.bulk_create(Run(conversation=m.conversation, message=m, **common) for m in said)
+    for run in runs:
+        assert dispatch.run(str(run.pk))
 """
 
 
 def _sent_again(pairing: Pairing) -> int:
     rows = pairing.system.rows("SELECT summary FROM upkeep_jobrun WHERE job = 'reaper' AND outcome = 'done'")
     return sum(pairing.system.as_json(row[0])["sent_again"] for row in rows)
+
+
+def test_what_no_worker_can_read_is_kept_as_a_dead_letter_and_told(pairing: Pairing, asker: Asker) -> None:
+    if pairing.broker is None:
+        pytest.skip("Redis keeps no dead letters")
+    with amqp.Connection(f"127.0.0.1:{pairing.broker.port}") as connection:
+        channel = connection.channel()
+        headers = {"id": "1", "task": "aiops.unheard_of", "lang": "py"}
+        message = amqp.Message(
+            "[[], {}, {}]",
+            content_type="application/json",
+            content_encoding="utf-8",
+            application_headers=headers,
+            correlation_id="1",
+        )
+        channel.basic_publish(message, exchange="runs", routing_key="runs")
+        eventually(lambda: channel.queue_declare("dead", passive=True).message_count == 1, what="the dead letter")
+    assert "dead letters" in pairing.system.cli("doctor").stdout
+    asker.ask(3)
+    pairing.check(asker)
