@@ -62,6 +62,11 @@ class Server:
         assert self._process is not None
         self._process.wait(timeout=10)
 
+    @property
+    def exited(self) -> bool:
+        """Whether it ended by itself."""
+        return self._process is None or self._process.poll() is not None
+
     def restart(self) -> None:
         self.kill()
         self.start()

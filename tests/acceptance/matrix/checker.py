@@ -13,11 +13,18 @@ from aiops.events.types import TERMINAL, Event
 from tests.acceptance.matrix.asking import Asked
 from tests.acceptance.system import System, eventually
 
+LATE = (
+    "SELECT id, state, attempts, worker, queued_at, sent_at, lease_until, cancel_requested_at "
+    "FROM conversations_run WHERE state IN ('queued', 'running') LIMIT 5"
+)
 UNFINISHED = "SELECT count(*) FROM conversations_run WHERE state IN ('queued', 'running')"
 
 
 def wait_for_all(system: System, *, within_s: float = 60) -> None:
-    eventually(lambda: system.rows(UNFINISHED) == [(0,)], within_s=within_s, what="the end of all runs")
+    try:
+        eventually(lambda: system.rows(UNFINISHED) == [(0,)], within_s=within_s, what="the end of all runs")
+    except AssertionError as late:
+        raise AssertionError(f"{late}: {system.rows(LATE)}") from late
 
 
 def check(system: System, asked: Sequence[Asked], marks: Path, *, tidy: bool = True) -> None:

@@ -48,8 +48,15 @@ class Pairing:
         assert [child for child in children if child.status() == psutil.STATUS_ZOMBIE] == []
 
     def settle(self) -> None:
-        """Wait until every part answers again."""
-        eventually(self.system.is_ready, within_s=60, what="readiness")
+        """Wait until every part answers again; a server that gave itself up is started, as its supervisor would."""
+
+        def settled() -> bool:
+            for server in (self.redis, self.database, self.broker):
+                if server is not None and server.exited:
+                    server.start()
+            return self.system.is_ready()
+
+        eventually(settled, within_s=60, what="readiness")
 
 
 def mounted(folder: Path) -> bool:
