@@ -8,7 +8,7 @@ import pytest
 
 FULL = os.environ.get("MATRIX") == "full"
 ROUNDS = 40 if FULL else 8
-BACKLOG = 10_000 if FULL else 1_000
+BACKLOG = 10_000 if FULL else 500
 AWAY_S = 8.0 if FULL else 4.0
 """How long a server is away; a lease is two seconds here."""
 

@@ -115,7 +115,7 @@ def test_a_backlog_without_workers_is_not_copied_and_then_answered(pairing: Pair
         for worker in workers:
             worker.kill()
     done = "SELECT count(*) FROM conversations_run WHERE state = 'succeeded' AND deadline_s = 119"
-    eventually(lambda: system.rows(done)[0][0] > 100, within_s=60, what="the first hundred answers")
+    eventually(lambda: system.rows(done)[0][0] > 20, within_s=60, what="the first answers")
     with system.client() as client:
         for _ in range(20):
             if client.post("/api/runs/cancel/", json={"state": "queued"}).status_code != 202:
