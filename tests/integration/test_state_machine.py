@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from django.db import transaction
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from aiops.conversations import transitions
 from aiops.conversations.acceptance import Question, accept
@@ -48,6 +57,8 @@ class Runs(RuleBasedStateMachine):
         self.user = User.objects.create_user(f"user-{User.objects.count()}", password="correct-horse-battery")
         self.conversations = [str(Conversation.objects.create(user=self.user, title="c").pk) for _ in range(2)]
         self.known: dict[str, Known] = {}
+        for conversation in [*self.conversations, *self.conversations]:
+            self._ask(conversation, "enqueue")
 
     def teardown(self) -> None:
         self.user.delete()
@@ -56,12 +67,16 @@ class Runs(RuleBasedStateMachine):
         mine = [(k.position, pk) for pk, k in self.known.items() if k.conversation == conversation]
         return [pk for _, pk in sorted(mine) if self.known[pk].state in ("queued", "running")]
 
-    def one(self, data: st.DataObject) -> str | None:
-        return data.draw(st.sampled_from(sorted(self.known))) if self.known else None
+    def one(self, data: st.DataObject) -> str:
+        """Choose a run, more often one that has not ended."""
+        open_ = [pk for pk, known in self.known.items() if known.state in ("queued", "running")]
+        return data.draw(st.sampled_from(sorted(open_) * 3 + sorted(self.known)))
 
     @rule(data=st.data(), on_busy=st.sampled_from(["enqueue", "reject", "interrupt", "rollback"]))
     def ask(self, data: st.DataObject, on_busy: str) -> None:
-        conversation = data.draw(st.sampled_from(self.conversations))
+        self._ask(data.draw(st.sampled_from(self.conversations)), on_busy)
+
+    def _ask(self, conversation: str, on_busy: str) -> None:
         busy = self.unfinished(conversation)
         try:
             with transaction.atomic():
@@ -85,10 +100,10 @@ class Runs(RuleBasedStateMachine):
             known.cancel = True
 
     @rule(data=st.data(), target=claims)
-    def claim(self, data: st.DataObject) -> tuple[str, Claim] | None:
-        pk = self.one(data)
-        if pk is None:
-            return None
+    def claim(self, data: st.DataObject) -> Any:
+        return self._claim(self.one(data)) or multiple()
+
+    def _claim(self, pk: str) -> tuple[str, Claim] | None:
         known = self.known[pk]
         mine_to_have = known.state == "queued" and self.unfinished(known.conversation)[0] == pk
         made = transitions.claim(pk, worker="w", lease_s=60)
@@ -107,9 +122,7 @@ class Runs(RuleBasedStateMachine):
         state=st.sampled_from([State.SUCCEEDED, State.FAILED, State.CANCELLED]),
         text=st.text("ab"),
     )
-    def finish(self, held: tuple[str, Claim] | None, state: str, text: str) -> None:
-        if held is None:
-            return
+    def finish(self, held: tuple[str, Claim], state: str, text: str) -> None:
         pk, claim = held
         mine = self.holds(pk, claim)
         assert transitions.finish(claim, Ending(state, text)) == mine
@@ -117,14 +130,11 @@ class Runs(RuleBasedStateMachine):
             self.known[pk].state, self.known[pk].answer = str(state), text
 
     @rule(held=claims)
-    def note(self, held: tuple[str, Claim] | None) -> None:
-        if held is not None:
-            assert transitions.note_steps(held[1], [{"call_id": "a", "status": "running"}]) == self.holds(*held)
+    def note(self, held: tuple[str, Claim]) -> None:
+        assert transitions.note_steps(held[1], [{"call_id": "a", "status": "running"}]) == self.holds(*held)
 
     @rule(held=claims)
-    def renew(self, held: tuple[str, Claim] | None) -> None:
-        if held is None:
-            return
+    def renew(self, held: tuple[str, Claim]) -> None:
         kept, cancelled = transitions.renew([held[1]], worker="w", lease_s=60)
         assert bool(kept) == self.holds(*held)
         assert bool(cancelled) == (bool(kept) and self.known[held[0]].cancel)
@@ -132,9 +142,7 @@ class Runs(RuleBasedStateMachine):
             self.known[held[0]].expired = False
 
     @rule(held=consumes(claims))
-    def drain(self, held: tuple[str, Claim] | None) -> None:
-        if held is None:
-            return
+    def drain(self, held: tuple[str, Claim]) -> None:
         known = self.known[held[0]]
         goes_back = self.holds(*held) and not known.cancel
         assert transitions.requeue(held[1]) == goes_back
@@ -144,7 +152,7 @@ class Runs(RuleBasedStateMachine):
     @rule(data=st.data())
     def let_a_lease_end(self, data: st.DataObject) -> None:
         pk = self.one(data)
-        if pk is not None and self.known[pk].state == "running":
+        if self.known[pk].state == "running":
             Run.objects.filter(pk=pk).update(lease_until=transitions.in_seconds(-1))
             self.known[pk].expired = True
 
@@ -156,11 +164,21 @@ class Runs(RuleBasedStateMachine):
         transitions.shorten_leases(lease_s=60)
         assert not Run.objects.filter(lease_until__gt=transitions.in_seconds(60 + transitions.FAR_S)).exists()
 
+    @rule(data=st.data(), target=claims)
+    def crash_and_claim_again(self, data: st.DataObject) -> Any:
+        """Make late workers common: the lease ends, is taken back, and somebody else claims."""
+        pk = self.one(data)
+        if self.known[pk].state == "running":
+            Run.objects.filter(pk=pk).update(lease_until=transitions.in_seconds(-1))
+            self.known[pk].expired = True
+            self._take_back(pk, stale=False)
+        return self._claim(pk) or multiple()
+
     @rule(data=st.data(), stale=st.booleans())
     def take_back(self, data: st.DataObject, stale: bool) -> None:
-        pk = self.one(data)
-        if pk is None:
-            return
+        self._take_back(self.one(data), stale=stale)
+
+    def _take_back(self, pk: str, *, stale: bool) -> None:
         known = self.known[pk]
         due = known.state == "running" and known.expired and not stale
         taken = transitions.take_back(pk, fence=known.fence - stale, max_attempts=MAX_ATTEMPTS)
@@ -174,9 +192,8 @@ class Runs(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         pk = self.one(data)
-        if pk is not None:
-            assert transitions.request_cancel([pk]) == {pk: self.known[pk].state}
-            self.ask_to_stop(pk)
+        assert transitions.request_cancel([pk]) == {pk: self.known[pk].state}
+        self.ask_to_stop(pk)
 
     @invariant()
     def rows_are_what_they_must_be(self) -> None:
@@ -200,7 +217,7 @@ class Runs(RuleBasedStateMachine):
 
 def test_no_sequence_breaks_the_invariants() -> None:
     calm = settings(
-        max_examples=60,
+        max_examples=40,
         stateful_step_count=30,
         deadline=None,
         derandomize=True,
