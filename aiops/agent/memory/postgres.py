@@ -26,9 +26,10 @@ class PostgresMemory:
     def __init__(self, url: str, *, max_connections: int) -> None:
         session: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
         patience = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+        late = {"tcp_user_timeout": 5_000}  # what is not acknowledged must not arrive when the lease has ended
         self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
             url,
-            kwargs={**session, **patience},
+            kwargs={**session, **patience, **late},
             min_size=0,
             max_size=max_connections,
             timeout=WAIT_S,
