@@ -18,7 +18,11 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 
 from aiops.agent.llm import handlers
+from aiops.agent.llm.pacing import Pacer
+from aiops.agent.middleware.answer_schema import WISH, AnswerSchema
+from aiops.agent.middleware.model_pacing import ModelPacing
 from aiops.agent.middleware.model_retry import ModelRetry
+from aiops.agent.middleware.model_timeout import ModelTimeout
 from aiops.agent.middleware.redaction import Redaction
 from aiops.agent.middleware.repair import Repair
 from aiops.agent.middleware.steps import Steps
@@ -57,15 +61,28 @@ def build(
     limits: Limits,
     redactor: Redactor,
     memory: BaseCheckpointSaver[Any],
+    pacer: Pacer | None = None,
+    answer_schema: str = "",
 ) -> Agent:
-    """Return the agent; raises RunFailed when the model cannot be made."""
-    graph = _compiled(replace(spec, reason=""), catalogue, tools, limits, redactor)
+    """Return the agent, whose answer must fit ``answer_schema`` when there is one (JSON Schema, as JSON).
+
+    ``pacer`` makes its model calls wait for their turn among those of all processes.
+
+    Raises RunFailed when the model cannot be made.
+    """
+    graph = _compiled(replace(spec, reason=""), catalogue, tools, limits, redactor, pacer, answer_schema)
     return Agent(graph.copy({"checkpointer": memory}), watcher)
 
 
 @functools.lru_cache(maxsize=32)
 def _compiled(
-    spec: ModelSpec, catalogue: Catalogue, tools: Tools, limits: Limits, redactor: Redactor
+    spec: ModelSpec,
+    catalogue: Catalogue,
+    tools: Tools,
+    limits: Limits,
+    redactor: Redactor,
+    pacer: Pacer | None,
+    answer_schema: str,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     model = handlers.make(spec, timeout_s=limits.model_timeout_s)
     ours: list[tuple[int, AgentMiddleware[Any, Any]]] = [
@@ -76,7 +93,8 @@ def _compiled(
             Steps({tool.name: tool for tool in catalogue.tools}),
             Truncation(max_bytes=limits.tool_result_bytes),
             Redaction(redactor),
-            ModelRetry(spec, tries=limits.model_tries, timeout_s=limits.model_timeout_s),
+            ModelRetry(spec, tries=limits.model_tries),
+            ModelTimeout(timeout_s=limits.model_timeout_s),
             ToolErrors(),
         )
     ]
@@ -84,19 +102,24 @@ def _compiled(
         (LIMITS_PRIORITY, ModelCallLimitMiddleware(run_limit=limits.model_calls, exit_behavior="error")),
         (LIMITS_PRIORITY, ToolCallLimitMiddleware(run_limit=limits.tool_calls, exit_behavior="continue")),
     ]
+    if pacer is not None:
+        ours.append((ModelPacing.priority, ModelPacing(spec, pacer, patience_s=limits.model_patience_s)))
+    if answer_schema:
+        ours.append((AnswerSchema.priority, AnswerSchema(answer_schema)))
     chain = [middleware for _, middleware in sorted(ours, key=lambda pair: pair[0])]
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
         model,
         [_as_langchain(tool, tools) for tool in catalogue.tools],
-        system_prompt=_prompt(catalogue),
+        system_prompt=_prompt(catalogue, answer_schema),
         middleware=chain,
     )
     return graph.with_config(recursion_limit=limits.model_calls * STEPS_PER_CALL)
 
 
-def _prompt(catalogue: Catalogue) -> str:
+def _prompt(catalogue: Catalogue, answer_schema: str) -> str:
     names = ", ".join(name for name, _ in catalogue.missing)
-    return PROMPT + (MISSING.format(names=names) if names else "")
+    wish = WISH.format(schema=answer_schema) if answer_schema else ""
+    return PROMPT + (MISSING.format(names=names) if names else "") + wish
 
 
 def durability(catalogue: Catalogue) -> Literal["exit", "sync"]:

@@ -24,6 +24,9 @@ class Earlier:
 class Watcher(Protocol):
     """Sees every step of one run and makes it visible and durable."""
 
+    async def notice(self, code: str, text: str) -> None:
+        """Tell the reader something about this answer."""
+
     async def model_call_failed(self, reason: str) -> None:
         """A model call is tried again: what it had streamed is to be discarded."""
 

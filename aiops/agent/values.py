@@ -30,6 +30,22 @@ class Limits:
     tool_timeout_s: float
     tool_result_bytes: int
     context_tokens: int
+    model_patience_s: float = 60
+    """How long a model call waits for its turn, and for a provider that has too many requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What one model may be asked by all processes together; 0 means as much as it takes."""
+
+    concurrency: int = 0
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+
+    @property
+    def limited(self) -> bool:
+        """Whether anything is limited."""
+        return bool(self.concurrency or self.requests_per_minute or self.tokens_per_minute)
 
 
 PROMPT = """You are aiops, an operations assistant for network engineers, SREs and platform teams.

@@ -91,7 +91,7 @@ SPEC = ModelSpec("openai", "m", base_url="http://m")
 @pytest.mark.parametrize(
     ("failure", "code", "transient"),
     [
-        (error(429), "model_rate_limited", True),
+        (error(429), "model_rate_limited", False),
         (error(500), "model_error", True),
         (error(503), "model_error", True),
         (error(401), "model_key_refused", False),
@@ -112,9 +112,17 @@ def test_each_failure_has_its_code_and_only_passing_ones_are_tried_again(
     assert failures.is_transient(failure) is transient
 
 
-def test_a_provider_may_ask_for_at_most_ten_seconds() -> None:
+def test_a_quota_that_is_used_up_is_not_waited_for() -> None:
+    spent = error(429)
+    spent.code = "insufficient_quota"  # type: ignore[attr-defined]
+    assert failures.is_out_of_quota(spent)
+    assert failures.explain(spent, SPEC).code == "model_quota_exceeded"
+    assert not failures.explain(spent, SPEC).retry
+
+
+def test_a_provider_may_ask_for_at_most_five_minutes() -> None:
     assert failures.retry_after_s(error(429, **{"retry-after": "3"})) == 3
-    assert failures.retry_after_s(error(429, **{"retry-after": "3600"})) == 10
+    assert failures.retry_after_s(error(429, **{"retry-after": "3600"})) == 300
     assert failures.retry_after_s(error(429, **{"retry-after": "tomorrow"})) == 0
 
 

@@ -11,7 +11,8 @@ from langchain_core.exceptions import ModelConnectionError
 from aiops.agent.values import ModelSpec
 from aiops.errors import RunFailed
 
-MAX_RETRY_AFTER_S = 10.0
+MAX_RETRY_AFTER_S = 300.0
+TOO_MANY = 429
 
 
 class StreamCut(Exception):
@@ -52,25 +53,33 @@ def is_timeout(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same call may work in a moment: 408, 429, 5xx, or a broken connection; never a timeout."""
+    """Return whether the same call may work in a moment: 408, 5xx, or a broken connection; never a timeout.
+
+    A 429 was waited out already (``model_pacing``).
+    """
     if not isinstance(error, Exception):
         return False  # a cancellation is obeyed, whatever it interrupted
     status = status_of(error)
     if status is not None:
-        return status in (408, 429) or status >= 500
+        return status == 408 or status >= 500
     if isinstance(error, EmptyAnswer):
         return True
     return is_unreachable(error) and not is_timeout(error)
 
 
 def retry_after_s(error: BaseException) -> float:
-    """Return how long the provider asks us to wait, at most ten seconds; 0 when it doesn't say."""
+    """Return how long the provider asks us to wait, at most five minutes; 0 when it doesn't say."""
     response = getattr(error, "response", None)
     said = response.headers.get("retry-after", "") if isinstance(response, httpx.Response) else ""
     try:
         return min(max(float(said), 0.0), MAX_RETRY_AFTER_S)
     except ValueError:
         return 0.0
+
+
+def is_out_of_quota(error: BaseException) -> bool:
+    """Return whether the provider refuses because nothing is left to spend, as OpenAI says it: waiting won't help."""
+    return getattr(error, "code", None) == "insufficient_quota"
 
 
 def explain(error: BaseException, spec: ModelSpec) -> RunFailed:
@@ -83,7 +92,9 @@ def explain(error: BaseException, spec: ModelSpec) -> RunFailed:
             code="model_timeout",
             retry=True,
         )
-    if status == 429:
+    if status == TOO_MANY and is_out_of_quota(error):
+        return RunFailed(f"The quota is used up for {who}: raise it at the provider.", code="model_quota_exceeded")
+    if status == TOO_MANY:
         return RunFailed(
             f"Too many requests for {who}: wait a little, or raise its quota.", code="model_rate_limited", retry=True
         )

@@ -21,30 +21,28 @@ logger = log.get(__name__)
 
 
 class ModelRetry(AgentMiddleware[Any, Any]):
-    """Wraps every model call, innermost; what fails for good is raised as RunFailed with its cure."""
+    """Wraps every model call; what fails for good is raised as RunFailed with its cure."""
 
     priority = 80
 
-    def __init__(self, spec: ModelSpec, *, tries: int, timeout_s: float) -> None:
+    def __init__(self, spec: ModelSpec, *, tries: int) -> None:
         super().__init__()
         self._spec = spec
         self._tries = tries
-        self._timeout_s = timeout_s
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Call the model, each try within its own time."""
+        """Call the model, again when that may help."""
         watcher: Watcher = request.runtime.context
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(self._tries),
                 retry=retry_if_exception(failures.is_transient),
-                wait=_wait_s,
+                wait=wait_random_exponential(multiplier=0.3, max=8),
                 before_sleep=partial(self._discard, watcher),
                 reraise=True,
             ):
                 with attempt:
-                    async with asyncio.timeout(self._timeout_s):
-                        return self._whole(await handler(request))
+                    return self._whole(await handler(request))
         except (GraphBubbleUp, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -67,9 +65,3 @@ class ModelRetry(AgentMiddleware[Any, Any]):
         if isinstance(last, AIMessage) and not last.text.strip() and not last.tool_calls:
             raise failures.EmptyAnswer("neither words nor tool calls")
         return response
-
-
-def _wait_s(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked_s = failures.retry_after_s(error) if error else 0.0
-    return max(asked_s, wait_random_exponential(multiplier=0.3, max=8)(state))
