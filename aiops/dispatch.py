@@ -11,28 +11,51 @@ from aiops import log
 from aiops.errors import Unavailable
 
 RUNS_QUEUE = "runs"
+BATCH_QUEUE = "batch"
 UPKEEP_QUEUE = "upkeep"
-QUEUES = (RUNS_QUEUE, UPKEEP_QUEUE)
+RUN_QUEUES = (RUNS_QUEUE, BATCH_QUEUE)
+"""Queues of runs: of people who wait, and of batches, so that nobody waits behind fifty thousand prompts."""
+QUEUES = (*RUN_QUEUES, UPKEEP_QUEUE)
 DEAD_QUEUE = "dead"
 """What no worker could read, on RabbitMQ; Redis keeps no dead letters."""
 
 VERSION = 1
 """Version of what is put on the runs queue; a worker leaves what is newer to a newer worker."""
 RUN_TASK = "aiops.run"
+VALIDATE_TASK = "aiops.batch.validate"
 UPKEEP_TASK = "aiops.upkeep"
 CANARY_TASK = "aiops.canary"
-UPKEEP_JOBS = ("reaper", "memory_expiry", "event_streams", "tokens_and_sessions")
+UPKEEP_JOBS = (
+    "reaper",
+    "batches",
+    "schedules",
+    "webhooks",
+    "memory_expiry",
+    "event_streams",
+    "retention",
+    "tokens_and_sessions",
+)
 """The jobs that the clock or an administrator may ask for."""
 
 logger = log.get(__name__)
 
 
-def run(run_id: str, *, version: int = VERSION) -> bool:
+def run(run_id: str, *, queue: str = RUNS_QUEUE, version: int = VERSION) -> bool:
     """Put a run's id on its queue; False, logged, when the broker did not take it (the reaper sends it later)."""
     try:
-        _send(RUN_TASK, [run_id], kwargs={"version": version}, queue=RUNS_QUEUE)
+        _send(RUN_TASK, [run_id], kwargs={"version": version}, queue=queue)
     except (OperationalError, OSError) as error:
         logger.warning("dispatch.failed", run=run_id, error=str(error))
+        return False
+    return True
+
+
+def validate(batch_id: str) -> bool:
+    """Ask for the validation of a batch; False, logged, when the broker did not take it (upkeep asks again)."""
+    try:
+        _send(VALIDATE_TASK, [batch_id], queue=BATCH_QUEUE)
+    except (OperationalError, OSError) as error:
+        logger.warning("dispatch.failed", batch=batch_id, error=str(error))
         return False
     return True
 

@@ -7,6 +7,7 @@ AiopsError
 │   ├── Forbidden        403
 │   ├── NotFound         404, also for what is somebody else's
 │   ├── Conflict         409
+│   ├── TooLarge         413
 │   ├── IdempotencyMismatch  422
 │   └── TooMany          429, says when to come back
 ├── Unavailable          503, a part we need is down
@@ -71,6 +72,14 @@ class NotFound(Refused):
     code = "not_found"
     status = 404
     title = "Not found"
+
+
+class TooLarge(Refused):
+    """The body is larger than this call takes."""
+
+    code = "body_too_large"
+    status = 413
+    title = "Body too large"
 
 
 class Conflict(Refused):

@@ -34,17 +34,71 @@ def memory(conversation_id: str) -> str:
     return f"aiops:memory:{conversation_id}"
 
 
-WORKERS = "aiops:workers"
-"""Sorted set of worker processes by the time (Unix seconds) of their last heartbeat."""
+def workers(queue: str) -> str:
+    """Sorted set of a queue's worker processes by the time (Unix seconds) of their last heartbeat."""
+    return f"aiops:workers:{queue}"
+
+
+def held(queue: str) -> str:
+    """Hash: how many messages each worker process had taken from the queue, and not claimed, at its last heartbeat."""
+    return f"aiops:held:{queue}"
 
 
 SILENT_S = 15.0
 """A worker without a heartbeat for this long is gone."""
+FORGOTTEN_S = 60.0
+"""What is known of a worker is removed when it has been silent for this long."""
 
 
-def live_workers() -> int:
-    """Return how many worker processes have shown themselves lately; raises RedisError."""
-    return int(sync().zcount(WORKERS, time.time() - SILENT_S, "+inf"))
+def show_worker(worker: str, *, queue: str, in_hand: int) -> None:
+    """Let others see that a worker process lives and how many messages it holds unclaimed; raises RedisError."""
+    now = time.time()
+    gone = sync().zrangebyscore(workers(queue), 0, now - FORGOTTEN_S)
+    pipe = sync().pipeline(transaction=False)
+    pipe.zadd(workers(queue), {worker: now})
+    pipe.hset(held(queue), worker, in_hand)
+    if gone:
+        pipe.zrem(workers(queue), *gone)
+        pipe.hdel(held(queue), *gone)
+    pipe.execute()
+
+
+def hide_worker(worker: str, *, queue: str) -> None:
+    """Forget a worker process that ends; raises RedisError."""
+    sync().zrem(workers(queue), worker)
+    sync().hdel(held(queue), worker)
+
+
+def live_workers(queue: str) -> int:
+    """Return how many worker processes of a queue have shown themselves lately; raises RedisError."""
+    return int(sync().zcount(workers(queue), time.time() - SILENT_S, "+inf"))
+
+
+def held_unclaimed(queue: str, *, seen_within_s: float) -> int:
+    """Return how many messages are in the hands of workers that showed themselves so lately; raises RedisError."""
+    seen: Any = sync().zrangebyscore(workers(queue), time.time() - seen_within_s, "+inf")
+    counts: list[Any] = sync().hmget(held(queue), seen) if seen else []
+    return sum(int(count or 0) for count in counts)
+
+
+SLOW_DOWN = "slow-down:"
+"""How a message on CONTROL begins that names a model whose provider refuses calls."""
+
+
+def pace(model: str) -> str:
+    """Hash of a model's pace: until when nobody asks, how many may at once, when the next request is due."""
+    return f"aiops:pace:{model}"
+
+
+def in_flight(model: str) -> str:
+    """Sorted set of a model's calls under way, by the time (Unix seconds) when they are given up."""
+    return f"aiops:in-flight:{model}"
+
+
+METRICS = "aiops:metrics"
+"""Hash of what all processes have counted, by metric, labels and part."""
+GAUGES = "aiops:gauges"
+"""Hash of what each process last told of its present state."""
 
 
 def canary(nonce: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, Json, SecretStr
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+Kept = Annotated[
+    str,
+    Field(
+        pattern=r"^(runs(\.(succeeded|failed|cancelled|expired))?|conversations"
+        r"|batches(\.(completed|failed|expired|cancelled))?|firings|deliveries)$"
+    ),
+]
+"""A kind of object, or a kind in one state."""
 
 
 def _env(name: str, default: Any, description: str, **extra: Any) -> Any:
@@ -69,10 +78,21 @@ class Settings(BaseModel):
     openai_base_url: str = _env("OPENAI_BASE_URL", "", "any server that speaks OpenAI's chat API")
     ollama_base_url: str = _env("OLLAMA_BASE_URL", "", "Ollama server, such as http://127.0.0.1:11434")
 
+    llm_max_concurrency: int = _env(
+        "LLM_MAX_CONCURRENCY", 0, "calls of a model at once, by all processes; 0: any", ge=0
+    )
+    llm_requests_per_minute: int = _env("LLM_REQUESTS_PER_MINUTE", 0, "calls of a model in a minute; 0: any", ge=0)
+    llm_tokens_per_minute: int = _env("LLM_TOKENS_PER_MINUTE", 0, "tokens of a model in a minute; 0: any", ge=0)
+
     workers: int = _env(
         "AIOPS_WORKERS", 0, "run worker processes of `aiops up`; 0 means one for each core", ge=0, le=64
     )
     concurrency: Count = _env("AIOPS_CONCURRENCY", 250, "runs at once in one worker process")
+    batch_concurrency: Count = _env("AIOPS_BATCH_CONCURRENCY", 32, "batch items at once in one batch worker process")
+    max_batch_bytes: Count = _env("AIOPS_MAX_BATCH_BYTES", 52_428_800, "largest file of a batch, bytes")
+    max_batch_items: Count = _env("AIOPS_MAX_BATCH_ITEMS", 50_000, "most items of a batch")
+    max_batches: Count = _env("AIOPS_MAX_BATCHES", 20, "unfinished batches of one user")
+    max_schedules: Count = _env("AIOPS_MAX_SCHEDULES", 50, "schedules of one user")
     max_message_bytes: Count = _env("AIOPS_MAX_MESSAGE_BYTES", 32_768, "longest message, bytes of UTF-8")
     max_body_bytes: Count = _env("AIOPS_MAX_BODY_BYTES", 65_536, "longest request body, bytes")
     max_queued_runs: Count = _env("AIOPS_MAX_QUEUED_RUNS", 50, "unfinished runs of one user")
@@ -105,6 +125,23 @@ class Settings(BaseModel):
     memory_grace_s: int = _env("AIOPS_MEMORY_GRACE_S", 30, "after that, until it is removed, seconds", ge=0)
     stream_ttl_s: Count = _env("AIOPS_STREAM_TTL_S", 3_600, "events stay this long after a run's end, seconds")
 
+    metrics_token: SecretStr = _env(
+        "AIOPS_METRICS_TOKEN", "", "lets a monitoring system read /metrics, as a bearer token"
+    )
+    metrics_networks: str = _env(
+        "AIOPS_METRICS_NETWORKS", "", "addresses and networks that may read /metrics without it, comma separated"
+    )
+    webhook_networks: str = _env(
+        "AIOPS_WEBHOOK_NETWORKS",
+        "",
+        "private addresses and networks that webhooks may go to, also by http, comma separated; otherwise none",
+    )
+    retention: Json[dict[Kept, Annotated[int, Field(ge=1, le=36_500)]]] = _env(
+        "AIOPS_RETENTION",
+        '{"firings": 90, "deliveries": 30}',
+        'days that things are kept, as JSON; what is not named is kept for ever: {"runs": 365, "runs.failed": 30, '
+        '"conversations": 730, "batches": 90, "batches.failed": 14, "firings": 90, "deliveries": 30}',
+    )
     flower_url: str = _env("AIOPS_FLOWER_URL", "", "address of Flower, shown to staff; set by `aiops up --flower`")
 
     @property
@@ -116,6 +153,14 @@ class Settings(BaseModel):
     def memory_redis(self) -> str:
         """The URL of the Redis that holds memory."""
         return self.checkpoint_redis_url.get_secret_value() or self.redis_url.get_secret_value()
+
+    def networks_of_metrics(self) -> list[IPv4Network | IPv6Network]:
+        """Return whose requests for /metrics need no token; raises ValueError."""
+        return [ip_network(one.strip(), strict=False) for one in self.metrics_networks.split(",") if one.strip()]
+
+    def networks_of_webhooks(self) -> list[IPv4Network | IPv6Network]:
+        """Return the private networks that webhooks may go to; raises ValueError."""
+        return [ip_network(one.strip(), strict=False) for one in self.webhook_networks.split(",") if one.strip()]
 
     def secrets(self) -> list[str]:
         """Return the plain values of every secret setting that is set."""

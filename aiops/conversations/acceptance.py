@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from aiops import dispatch, metrics
 from aiops.conversations import transitions
 from aiops.conversations.models import Conversation, Message, Run
 from aiops.errors import Conflict, NotFound, TooMany
@@ -28,6 +29,7 @@ class Question:
     on_busy: OnBusy = "enqueue"
     deadline_s: int = 120
     options: dict[str, Any] | None = None
+    webhook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ def accept(user: User, question: Question, *, max_queued: int) -> Accepted:
     Must run inside a transaction; the caller dispatches after the commit when ``ahead`` is 0.
     """
     User.objects.select_for_update(no_key=True).get(pk=user.pk)  # of two questions at once the second counts the first
-    if Run.objects.filter(user=user, state__in=Run.UNFINISHED).count() >= max_queued:
+    mine = Run.objects.filter(user=user, queue=dispatch.RUNS_QUEUE, state__in=Run.UNFINISHED)
+    if mine.count() >= max_queued:
         raise TooMany(
             f"You have {max_queued} unfinished runs, the most one person may have: wait for some or cancel them.",
             code="too_many_runs",
@@ -73,8 +76,11 @@ def accept(user: User, question: Question, *, max_queued: int) -> Accepted:
         position=message.position,
         deadline_s=question.deadline_s,
         options=question.options or {},
+        webhook=question.webhook,
+        webhook_due=bool(question.webhook),
         sent_at=None if ahead else Now(),
     )
+    transaction.on_commit(lambda: metrics.count(metrics.RUNS_ACCEPTED))
     return Accepted(run, ahead, stopped)
 
 
@@ -83,7 +89,8 @@ def _open(user: User, question: Question) -> Conversation:
     if question.conversation_id is None:
         return Conversation.objects.create(user=user, title=_title(question.text), last_position=2)
     mine = Conversation.objects.filter(pk=question.conversation_id, user=user)
-    if not mine.update(last_position=F("last_position") + 2, updated_at=Now()):  # the row's lock orders two posts
+    kind = Conversation.Kind.CHAT  # who asks on where an item of a batch ended has a conversation of their own
+    if not mine.update(last_position=F("last_position") + 2, updated_at=Now(), kind=kind):  # the lock orders two posts
         raise NotFound("There is no such conversation.")
     mine.filter(title="").update(title=_title(question.text))
     return mine.get()

@@ -7,13 +7,21 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from aiops import dispatch
 from aiops.people.models import new_id
 
 
 class Conversation(models.Model):
     """A thread of messages owned by one user."""
 
+    class Kind(models.TextChoices):
+        """Who asks: a person who comes back to it, or a batch, one conversation for each of its items."""
+
+        CHAT = "chat"
+        BATCH = "batch"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.CHAT, db_default=Kind.CHAT)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200)
     created_at = models.DateTimeField(db_default=Now())
@@ -25,10 +33,11 @@ class Conversation(models.Model):
     """Last time the agent remembered this conversation; null when there is no memory."""
 
     class Meta:
-        """Listed by owner, newest first."""
+        """Listed by owner, newest first; those of batches only through their batch."""
 
         indexes = [
-            models.Index(fields=["user", "-updated_at", "-id"], name="conversations_of_user"),
+            models.Index(fields=["user", "-updated_at", "-id"], name="chats_of_user", condition=Q(kind="chat")),
+            models.Index(fields=["updated_at"], name="chats_by_age", condition=Q(kind="chat")),
             models.Index(fields=["memory_used_at"], name="memories_by_age", condition=Q(memory_used_at__isnull=False)),
         ]
 
@@ -62,15 +71,19 @@ class Run(models.Model):
     """One attempt to answer one message: the unit of work on the queue."""
 
     class State(models.TextChoices):
-        """queued → running → succeeded | failed | cancelled; running → queued when taken back or drained."""
+        """queued → running → succeeded | failed | cancelled; running → queued when taken back or drained.
+
+        Only items of a batch: queued → expired.
+        """
 
         QUEUED = "queued"
         RUNNING = "running"
         SUCCEEDED = "succeeded"
         FAILED = "failed"
         CANCELLED = "cancelled"
+        EXPIRED = "expired"
 
-    ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+    ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED)
     UNFINISHED = (State.QUEUED, State.RUNNING)
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -83,6 +96,7 @@ class Run(models.Model):
     """Id of the message that the answer becomes."""
     answer = models.TextField(blank=True)
 
+    queue = models.CharField(max_length=16, default=dispatch.RUNS_QUEUE, db_default=dispatch.RUNS_QUEUE)
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
     fence = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
@@ -96,6 +110,10 @@ class Run(models.Model):
     deadline_s = models.PositiveIntegerField()
     options = models.JSONField(default=dict)
     """What was asked of the model: model, provider, temperature."""
+    webhook = models.CharField(max_length=2_000, blank=True, default="", db_default="")
+    """Where its end is told."""
+    webhook_due = models.BooleanField(default=False, db_default=False)
+    """Whether its end is still to be told."""
     steps = models.JSONField(default=list)
     notices = models.JSONField(default=list)
     """What its reader was told besides the answer: code and text of each."""
@@ -123,7 +141,13 @@ class Run(models.Model):
             ),
             models.Index(fields=["lease_until"], name="leases", condition=Q(state="running")),
             models.Index(fields=["sent_at"], name="waiting", condition=Q(state="queued")),
-            models.Index(fields=["user", "-id"], name="runs_of_user"),
-            models.Index(fields=["user", "state", "-id"], name="runs_of_user_by_state"),
+            models.Index(fields=["user", "-id"], name="asked_by_user", condition=Q(queue="runs")),
+            models.Index(fields=["user", "state", "-id"], name="asked_by_user_in_state", condition=Q(queue="runs")),
             models.Index(fields=["conversation", "-id"], name="runs_of_conversation"),
+            models.Index(fields=["id"], name="runs_to_tell", condition=Q(webhook_due=True)),
+            models.Index(
+                fields=["state", "finished_at"],
+                name="ended_by_age",
+                condition=Q(finished_at__isnull=False, queue="runs"),
+            ),
         ]

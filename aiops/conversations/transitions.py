@@ -197,6 +197,15 @@ def request_cancel(run_ids: Sequence[UUID | str]) -> dict[str, str]:
     return states
 
 
+def expire(run_ids: Sequence[UUID | str]) -> list[str]:
+    """End those of these runs that nobody has begun, as expired; return them."""
+    with transaction.atomic():
+        queued = Run.objects.select_for_update().filter(pk__in=run_ids, state=State.QUEUED).order_by("pk")
+        ids = list(queued.values_list("pk", flat=True))
+        Run.objects.filter(pk__in=ids).update(state=State.EXPIRED, finished_at=Now())
+    return [str(pk) for pk in ids]
+
+
 def roll_back(run_ids: Sequence[UUID | str]) -> None:
     """Hide runs and what was said in them; memory is rebuilt without them."""
     with transaction.atomic():

@@ -50,6 +50,12 @@ class Viewer:
         except asyncio.QueueFull:
             self._overflown = True
 
+    def drain(self) -> None:
+        """Drop what waits: for a viewer who looks at a row instead."""
+        while not self._items.empty():
+            self._items.get_nowait()
+        self._overflown = False
+
     async def next(self, timeout_s: float) -> Item | None:
         """Return the next item, or None after so long."""
         if self._overflown:
@@ -87,6 +93,11 @@ class Hub:
     def watched(self) -> list[str]:
         """Ids of the runs that somebody watches."""
         return list(self._viewers)
+
+    @property
+    def viewers(self) -> int:
+        """How many watch something."""
+        return sum(map(len, self._viewers.values()))
 
     def nudge(self, run_ids: Iterable[str], signal: Signal) -> None:
         """Tell the viewers of these runs something that Redis did not."""

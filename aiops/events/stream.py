@@ -95,6 +95,17 @@ def said(run_id: str) -> str:
     return text
 
 
+def tell_changed(ids: Iterable[str]) -> None:
+    """Let watchers of these batches look at their rows; logged when Redis is down (then they look by themselves)."""
+    try:
+        pipe = keyspace.sync().pipeline(transaction=False)
+        for one in ids:
+            pipe.publish(keyspace.live(one), Event(types.START, types.CHANGED, {}).dumps())
+        pipe.execute()
+    except redis.RedisError as error:
+        logger.warning("changes.untold", error=str(error))
+
+
 def renew(run_ids: list[str], *, ttl_s: int) -> None:
     """Keep the streams of running runs alive; logged when Redis is down."""
     try:

@@ -19,8 +19,11 @@ NOTICE = "notice"
 SUCCEEDED = "run.succeeded"
 FAILED = "run.failed"
 CANCELLED = "run.cancelled"
+EXPIRED = "run.expired"
 RESYNC = "resync"
-TERMINAL = frozenset({SUCCEEDED, FAILED, CANCELLED})
+CHANGED = "changed"
+"""Of a batch, on its live channel alone: look at its row."""
+TERMINAL = frozenset({SUCCEEDED, FAILED, CANCELLED, EXPIRED})
 
 MAX_BYTES = 64_000
 """Largest event on the wire; longer texts are cut into several deltas or shown as a preview."""

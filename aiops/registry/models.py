@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from aiops.agent.values import ModelSpec
+from aiops.agent.values import ModelSpec, Pace
 from aiops.errors import Conflict, Invalid
 from aiops.settings import Settings
 
-PROVIDERS = ("offline", "ollama", "openai")
+OFFLINE = "offline"
+PROVIDERS = (OFFLINE, "ollama", "openai")
 CURE = "There is no model in {environment}: only LAB takes one from the environment (AIOPS_ENVIRONMENT=LAB)."
 
 
@@ -22,8 +23,8 @@ def configured(settings: Settings) -> list[ModelSpec]:
         raise Conflict(
             f"LLM_TYPE={provider} is not one of {', '.join(PROVIDERS)}: correct it.", code="no_default_model"
         )
-    if provider == "offline":
-        return [ModelSpec("offline", "offline")]
+    if provider == OFFLINE:
+        return [ModelSpec(OFFLINE, OFFLINE)]
     if not settings.llm_model:
         raise Conflict(f"LLM_TYPE={provider} needs LLM_MODEL, the model's name: set it.", code="no_default_model")
     if provider == "openai" and not settings.openai_api_key.get_secret_value() and not settings.openai_base_url:
@@ -40,7 +41,7 @@ def configured(settings: Settings) -> list[ModelSpec]:
         base_url=address,
         api_key=key,
     )
-    return [made, ModelSpec("offline", "offline")]
+    return [made, ModelSpec(OFFLINE, OFFLINE)]
 
 
 def choose(settings: Settings, options: dict[str, Any]) -> ModelSpec:
@@ -61,7 +62,12 @@ def choose(settings: Settings, options: dict[str, Any]) -> ModelSpec:
     return replace(chosen, reason="asked for") if name or provider else chosen
 
 
+def pace(settings: Settings) -> Pace:
+    """Return what each model may be asked by all processes together."""
+    return Pace(settings.llm_max_concurrency, settings.llm_requests_per_minute, settings.llm_tokens_per_minute)
+
+
 def _guessed(settings: Settings) -> str:
     if settings.llm_model and (settings.openai_api_key.get_secret_value() or settings.openai_base_url):
         return "openai"
-    return "ollama" if settings.llm_model and settings.ollama_base_url else "offline"
+    return "ollama" if settings.llm_model and settings.ollama_base_url else OFFLINE

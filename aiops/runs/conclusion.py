@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from django.db import DataError
 from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
 from langgraph.errors import GraphRecursionError
 
-from aiops import log
+from aiops import log, metrics
 from aiops.conversations import queueing, transitions
 from aiops.conversations.models import Run
 from aiops.conversations.transitions import Ending
@@ -55,6 +57,7 @@ async def conclude(
             await bench.memory().adelete_thread(assignment.conversation_id)
         return
     ending = written
+    _count(assignment, ending)
     logger.info("run.ended", state=ending.state, code=(ending.error or {}).get("code"))
     if ending.state == State.SUCCEEDED:
         whole = types.completed(claim.run_id, assignment.answer_id, ending.answer)
@@ -65,6 +68,17 @@ async def conclude(
         await events.emit(types.CANCELLED)
     if waiting is not None:
         await bench.in_thread(queueing.send, waiting)
+
+
+def _count(assignment: Assignment, ending: Ending) -> None:
+    queue, usage = assignment.queue, ending.usage or {}
+    whole_s = time.monotonic() - assignment.since
+    metrics.count(metrics.RUNS_ENDED, queue, ending.state, (ending.error or {}).get("code", ""))
+    metrics.measure(metrics.RUN_SECONDS, queue, seconds=whole_s)
+    if ending.first_delta_ago_s is not None:
+        metrics.measure(metrics.FIRST_DELTA_SECONDS, queue, seconds=max(whole_s - ending.first_delta_ago_s, 0))
+    for direction in ("input", "output"):
+        metrics.count(metrics.TOKENS, usage.get("model", ""), direction, by=usage.get(f"{direction}_tokens", 0))
 
 
 async def _finish(assignment: Assignment, ending: Ending, bench: Bench) -> tuple[Ending | None, str | None]:

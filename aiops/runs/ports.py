@@ -9,6 +9,7 @@ from typing import Any
 import redis.asyncio
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from aiops.agent.llm.pacing import Pacer
 from aiops.agent.values import Limits
 from aiops.conversations.transcript import Utterance
 from aiops.conversations.transitions import Claim
@@ -32,6 +33,11 @@ class Assignment:
     options: dict[str, Any]
     steps: tuple[dict[str, Any], ...]
     position: int
+    queue: str
+    since: float
+    """When it was claimed, monotonic seconds."""
+    answer_schema: str = ""
+    """JSON Schema, as JSON, that the answer must fit; empty when any will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +63,5 @@ class Bench:
     memory_away: tuple[type[Exception], ...]
     tools: ToolPool
     redactor: Redactor
+    pacer: Pacer
     in_thread: Callable[..., Coroutine[Any, Any, Any]]

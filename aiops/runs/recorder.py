@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+from aiops import metrics
 from aiops.agent.ports import UNKNOWN, Earlier
 from aiops.conversations import transitions
 from aiops.events import types
@@ -110,6 +111,8 @@ class Recorder:
 
     async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:
         """Complete the step, in the row and for watchers."""
+        server = next((s["server"] for s in self.steps if s["call_id"] == call_id), "")
+        metrics.count(metrics.TOOL_CALLS, server, status)
         whole = self._bench.redactor.redact(result)
         end = {"status": status, "ms": round(ms, 1), "preview": types.preview(whole, max_bytes=PREVIEW_BYTES)}
         self.steps = [

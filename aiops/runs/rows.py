@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import time
+
+from aiops import metrics
+from aiops.batches import lifecycle as batches
 from aiops.conversations import transcript
 from aiops.conversations.models import Conversation, Message, Run
 from aiops.conversations.transitions import Claim
@@ -18,6 +23,9 @@ NOTHING_BEFORE = Recollection(())
 def assignment(claim: Claim) -> Assignment:
     """Read a claimed run."""
     run = Run.objects.select_related("message").get(pk=claim.run_id)
+    metrics.count(metrics.ATTEMPTS, run.queue)
+    if claim.fence == 1 and run.started_at is not None:
+        metrics.measure(metrics.WAITED_SECONDS, run.queue, seconds=(run.started_at - run.queued_at).total_seconds())
     return Assignment(
         claim=claim,
         conversation_id=str(run.conversation_id),
@@ -30,6 +38,9 @@ def assignment(claim: Claim) -> Assignment:
         options=run.options,
         steps=tuple(run.steps),
         position=run.position,
+        queue=run.queue,
+        since=time.monotonic(),
+        answer_schema=json.dumps(batches.schema_of(run.pk)) if run.options.get("answer_schema") else "",
     )
 
 

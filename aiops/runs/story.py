@@ -106,6 +106,8 @@ class _Telling:
         self._spec = models.choose(bench.settings, assignment.options)
         remembered = await self._latest()
         catalogue = await bench.tools.catalogue()
+        if assignment.options.get("read_only"):
+            catalogue = catalogue.reading()
         for server, reason in catalogue.missing:
             await recorder.notice("tool_server_down", f"The tool server {server!r} is missing: {reason}")
         agent = build.build(
@@ -116,6 +118,8 @@ class _Telling:
             limits=bench.limits,
             redactor=bench.redactor,
             memory=self._memory,
+            pacer=bench.pacer if self._spec.provider != models.OFFLINE else None,
+            answer_schema=assignment.answer_schema,
         )
         given = await self._input(remembered)
         streamed: Any = agent.astream(

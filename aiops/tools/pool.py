@@ -21,6 +21,10 @@ class Catalogue:
     tools: tuple[RemoteTool, ...]
     missing: tuple[tuple[str, str], ...]
 
+    def reading(self) -> Catalogue:
+        """Return the catalogue without tools that can change something."""
+        return Catalogue(tuple(tool for tool in self.tools if tool.read_only), self.missing)
+
     def find(self, name: str) -> RemoteTool | None:
         """Return the tool of this prefixed name."""
         return next((tool for tool in self.tools if tool.name == name), None)

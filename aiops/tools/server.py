@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 import httpx
-from jsonschema import Draft202012Validator, SchemaError
+import jsonschema_rs
 from langchain_core.tools import BaseTool
 from langchain_mcp_adapters.sessions import create_session
 from langchain_mcp_adapters.tools import load_mcp_tools
@@ -20,6 +20,8 @@ from aiops import log
 from aiops.tools import transport
 from aiops.tools.values import ServerSpec
 
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+"""What MCP's schemas are written in: its specification of 2025-11-25."""
 PING_S = 5.0
 FIRST_BACKOFF_S = 0.2
 MAX_BACKOFF_S = 15.0
@@ -223,11 +225,7 @@ def _catalogue(server: str, loaded: list[BaseTool]) -> tuple[dict[str, RemoteToo
 def _usable(name: str, schema: dict[str, Any]) -> bool:
     if len(name) > 64 or not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
         return False
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError:
-        return False
-    return True
+    return bool(jsonschema_rs.meta.is_valid({**schema, "$schema": DIALECT}))
 
 
 def _bounded(text: str) -> str:
