@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 
 import redis
+from celery.worker import state
 from django.db import DatabaseError, InterfaceError, connection
 
 from aiops import keyspace, log
@@ -37,10 +38,11 @@ class Held:
 class Leases:
     """What this process holds; a blocked loop loses nothing, because renewal has its own thread."""
 
-    def __init__(self, settings: Settings, loop: Loop, *, worker: str) -> None:
+    def __init__(self, settings: Settings, loop: Loop, *, worker: str, queue: str) -> None:
         self._settings = settings
         self._loop = loop
         self._worker = worker
+        self._queue = queue
         self._held: dict[Claim, Held] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -58,7 +60,7 @@ class Leases:
         """Stop the heartbeat."""
         self._ended.set()
         with contextlib.suppress(redis.RedisError):
-            keyspace.sync().zrem(keyspace.WORKERS, self._worker)
+            keyspace.hide_worker(self._worker, queue=self._queue)
 
     def take(self, claim: Claim, stop: Stop, *, since: float) -> None:
         """Begin to renew a claim that was asked for at ``since`` (monotonic seconds): its lease may be that old."""
@@ -130,11 +132,9 @@ class Leases:
         stream.renew([claim.run_id for claim in kept], ttl_s=self._settings.stream_ttl_s)
 
     def _show_presence(self) -> None:
-        """Let the web see that a worker lives."""
+        """Let others see that this worker lives, and what it holds of the queue beside its runs."""
         try:
-            pipe = keyspace.sync().pipeline(transaction=False)
-            pipe.zadd(keyspace.WORKERS, {self._worker: time.time()})
-            pipe.zremrangebyscore(keyspace.WORKERS, 0, time.time() - 60)
-            pipe.execute()
+            in_hand = max(len(state.reserved_requests) - self.count, 0)
+            keyspace.show_worker(self._worker, queue=self._queue, in_hand=in_hand)
         except redis.RedisError as error:
             logger.warning("heartbeat.unseen", error=str(error))

@@ -1,4 +1,4 @@
-"""Celery's signals: a worker that serves the runs queue gets a loop; a stopping one drains."""
+"""Celery's signals: a worker that answers runs gets a loop; a stopping one drains."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ logger = log.get(__name__)
 def start(sender: Any, **_: Any) -> None:
     """Make the process ready to answer runs before its first task."""
     queues = {queue.name for queue in sender.app.amqp.queues.consume_from.values()}
-    if dispatch.RUNS_QUEUE not in queues:
+    ours = queues.intersection(dispatch.RUN_QUEUES)
+    if not ours:
         return
     try:
-        process.start()
+        process.start(ours.pop())
     except Exception as error:  # Celery would only log it and then take runs that nobody can answer
         logger.exception("worker.cannot_start")
         raise SystemExit(f"The worker cannot start: {error}") from error

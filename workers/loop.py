@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -20,6 +21,7 @@ class Loop:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
+        self._looked: tuple[float, float | None] = (0.0, 0.0)
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="rows")
 
     def start(self) -> None:
@@ -38,6 +40,18 @@ class Loop:
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run database work off the loop; its connection is closed afterwards, so waiting runs hold none."""
         return await asyncio.get_running_loop().run_in_executor(self._database, _with_connection, function, args)
+
+    def lag_s(self) -> float:
+        """Return how long the last look waited for the loop, or has waited so far, and look again."""
+        asked, seen = self._looked
+        if seen is None:
+            return time.monotonic() - asked
+        self._looked = (time.monotonic(), None)
+        self.call(self._see)
+        return seen - asked
+
+    def _see(self) -> None:
+        self._looked = (self._looked[0], time.monotonic())
 
     def stop(self) -> None:
         """End the loop; what still runs on it is dropped."""

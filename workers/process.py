@@ -18,8 +18,9 @@ from django.conf import settings as django_settings
 from django.db import connection
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from aiops import dispatch, keyspace, log
+from aiops import dispatch, keyspace, log, metrics
 from aiops.agent.llm import handlers
+from aiops.agent.llm.pacing import Pacer
 from aiops.agent.memory import redis as redis_memory
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.values import Limits
@@ -34,6 +35,7 @@ from aiops.runs.stopping import Stop
 from aiops.settings import Settings
 from aiops.tools.pool import ToolPool
 from workers import size
+from workers.figures import Figures
 from workers.leases import Leases
 from workers.loop import Loop
 
@@ -41,6 +43,8 @@ CLAIMS_AT_ONCE = 2
 """Hundreds of task threads wait here rather than for the database, where they would time out or starve each other."""
 LEAVE_S = 1.0
 """How long a message of a newer version is held before it goes back: a pause, so that it does not spin."""
+BATCH_PATIENCE_S = 3_600.0
+"""Nobody waits for a batch's answer but its deadline."""
 EVENTS_TIMEOUT_S = 1.5
 """A run does not wait longer for its watchers."""
 POSTGRES_MEMORY_CONNECTIONS = 4
@@ -54,11 +58,13 @@ logger = log.get(__name__)
 class Process:
     """A worker process that answers runs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, queue: str = dispatch.RUNS_QUEUE) -> None:
         self.settings = settings
+        self.queue = queue
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.loop = Loop()
-        self.leases = Leases(settings, self.loop, worker=self.name)
+        self.leases = Leases(settings, self.loop, worker=self.name, queue=queue)
+        self.figures = Figures(self.name, self.loop, held=lambda: self.leases.count)
         self._draining = threading.Event()
         self._claiming = threading.BoundedSemaphore(CLAIMS_AT_ONCE)
         self._postgres: Any = None
@@ -72,6 +78,7 @@ class Process:
         self._warm()
         self.loop.start()
         self.leases.start()
+        self.figures.start()
         size.watch(self.settings, self._draining)
         self.loop.submit(self._open()).result(timeout=30)
 
@@ -87,6 +94,7 @@ class Process:
             held = self._claim(run_id)
         if held is None:
             logger.info("run.not_claimed", run=run_id)
+            metrics.count(metrics.NOT_CLAIMED)
             return
         claim, assignment, stop = held
         try:
@@ -115,7 +123,7 @@ class Process:
         """Put a message of a newer version back as it is, for a newer worker."""
         logger.warning("run.newer", run=run_id, version=version, ours=dispatch.VERSION)
         self._draining.wait(LEAVE_S)
-        dispatch.run(run_id, version=version)
+        dispatch.run(run_id, queue=self.queue, version=version)
 
     def drain(self) -> None:
         """Take nothing new; give runs ``drain_s`` to end, then hand them back to the queue."""
@@ -125,6 +133,7 @@ class Process:
     def stop(self) -> None:
         """Close tool sessions and clients, then the threads."""
         self.leases.end()
+        self.figures.end()
         with contextlib.suppress(TimeoutError):
             self.loop.submit(self._close()).result(timeout=5)
         self.loop.stop()
@@ -147,6 +156,7 @@ class Process:
     async def _open(self) -> None:
         s = self.settings
         events = keyspace.async_client(s.redis_url.get_secret_value(), retries=1, timeout_s=EVENTS_TIMEOUT_S)
+        background = self.queue == dispatch.BATCH_QUEUE
         self.bench = Bench(
             settings=s,
             limits=Limits(
@@ -157,12 +167,14 @@ class Process:
                 tool_timeout_s=s.tool_timeout_s,
                 tool_result_bytes=s.max_tool_result_bytes,
                 context_tokens=s.context_tokens,
+                model_patience_s=BATCH_PATIENCE_S if background else s.model_timeout_s,
             ),
             redis=events,
             memory=await self._memory(),
             memory_away=self._memory_away,
             tools=ToolPool(tool_servers.configured(s), timeout_s=s.tool_timeout_s),
             redactor=Redactor.from_settings(s),
+            pacer=Pacer(events, models.pace(s), background=background, hold_s=s.model_timeout_s + 5),
             in_thread=self.loop.in_thread,
         )
         self.bench.tools.start()
@@ -197,10 +209,17 @@ class Process:
                     while True:
                         message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
                         if message is not None:
-                            self.leases.stop_run(message["data"].decode(errors="replace"))
+                            self._hear(message["data"].decode(errors="replace"))
             except (redis.RedisError, OSError) as error:
                 logger.warning("control.disconnected", error=str(error))
                 await asyncio.sleep(1)
+
+    def _hear(self, said: str) -> None:
+        assert self.bench is not None
+        if said.startswith(keyspace.SLOW_DOWN):
+            self.bench.pacer.slow_down(said.removeprefix(keyspace.SLOW_DOWN))
+        else:
+            self.leases.stop_run(said)
 
     async def _close(self) -> None:
         assert self.bench is not None
@@ -214,10 +233,10 @@ class Process:
 _present: list[Process] = []
 
 
-def start() -> None:
-    """Make this process's ``Process``, when it does not exist yet."""
+def start(queue: str) -> None:
+    """Make this process's ``Process``, which answers the runs of one queue, when it does not exist yet."""
     if not _present:
-        _present.append(Process(django_settings.SETTINGS))
+        _present.append(Process(django_settings.SETTINGS, queue=queue))
         _present[0].start()
 
 

@@ -1,0 +1,237 @@
+"""Reads a batch's file line by line: JSONL, a JSON list or CSV into items, or the reason why a line is none."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import ijson
+
+MAX_CUSTOM_ID = 128
+MAX_MESSAGES = 100
+MAX_DEPTH = 50
+ROLES = ("user", "assistant")
+COLUMN = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
+KNOWN = {"custom_id", "prompt", "messages", "model"}
+
+
+class BadLine(Exception):
+    """The line is no item; the message says why."""
+
+
+class BadFile(Exception):
+    """The file cannot be read as what it says it is; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: an item, or with ``problem`` the reason why not."""
+
+    number: int
+    custom_id: str
+    messages: list[dict[str, str]] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What lines must keep to; ``template`` is empty when they have prompts of their own."""
+
+    template: str
+    max_message_bytes: int
+    max_line_bytes: int
+
+
+def read(pieces: Iterable[bytes], file_format: str, rules: Rules) -> Iterator[Line]:
+    """Yield every line that is not blank; raises BadFile."""
+    formats = {"csv": _csv, "json": _json, "jsonl": _jsonl}
+    rows = formats[file_format](pieces, rules)
+    for number, (row, problem) in enumerate(rows, start=1):
+        custom_id = str(number)
+        try:
+            if problem:
+                raise BadLine(problem)
+            custom_id = _custom_id(row, number)
+            yield _item(number, custom_id, row, rules)
+        except BadLine as bad:
+            yield Line(number, custom_id[:MAX_CUSTOM_ID], problem=str(bad))
+
+
+def preview(text: str, row: dict[str, Any]) -> str:
+    """Return a template with a row's columns in it; raises BadLine for a column that the row lacks."""
+    missing = sorted({name for name in COLUMN.findall(text) if name not in row})
+    if missing:
+        raise BadLine(f"The template wants the column {', '.join(missing)}, which this line lacks.")
+    return COLUMN.sub(lambda found: _text(row[found[1]]), text)
+
+
+def _item(number: int, custom_id: str, row: dict[str, Any], rules: Rules) -> Line:
+    options = {}
+    if row.get("model") not in (None, ""):
+        options["model"] = _string(row["model"], "model", most=200)
+    if rules.template:
+        messages = [{"role": "user", "text": preview(rules.template, row)}]
+    else:
+        unknown = sorted(str(name) for name in set(row) - KNOWN)
+        if unknown:
+            raise BadLine(f"There is no such field: {', '.join(unknown)[:200]}. (Columns need a template.)")
+        messages = _messages(row)
+    for message in messages:
+        _check_text(message["text"], rules)
+    return Line(number, custom_id, messages, options)
+
+
+def _custom_id(row: dict[str, Any], number: int) -> str:
+    given = row.get("custom_id")
+    return str(number) if given in (None, "") else _string(given, "custom_id", most=MAX_CUSTOM_ID)
+
+
+def _messages(row: dict[str, Any]) -> list[dict[str, str]]:
+    if ("prompt" in row) == ("messages" in row):
+        raise BadLine("Give either prompt or messages.")
+    if "prompt" in row:
+        return [{"role": "user", "text": row["prompt"]}]
+    said = row["messages"]
+    if not isinstance(said, list) or not 0 < len(said) <= MAX_MESSAGES:
+        raise BadLine(f"messages must be a list of 1 to {MAX_MESSAGES}.")
+    if not all(isinstance(one, dict) and set(one) == {"role", "content"} for one in said):
+        raise BadLine("Each message needs role and content, and nothing else.")
+    if not all(one["role"] in ROLES for one in said):
+        raise BadLine(f"A role is one of {', '.join(ROLES)}.")
+    if said[-1]["role"] != "user":
+        raise BadLine("The last message must be the user's.")
+    return [{"role": one["role"], "text": one["content"]} for one in said]
+
+
+def _check_text(text: Any, rules: Rules) -> None:
+    if not isinstance(text, str):
+        raise BadLine("A prompt must be a text.")
+    if not text.strip():
+        raise BadLine("The prompt is blank.")
+    if "\0" in text:
+        raise BadLine("The prompt has a NUL character.")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise BadLine("The prompt has half a surrogate pair, which is no character.") from None
+    if size > rules.max_message_bytes:
+        raise BadLine(f"The prompt has {size} bytes; the most is {rules.max_message_bytes}.")
+
+
+def _string(value: Any, name: str, *, most: int) -> str:
+    if not isinstance(value, str) or not value.isprintable() or len(value) > most:
+        raise BadLine(f"{name} must be a printable text of at most {most} characters.")
+    return value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _lines(pieces: Iterable[bytes], *, max_bytes: int) -> Iterator[tuple[str, str]]:
+    """Yield (line, problem) with the line's end; raises nothing: what is no text is a problem."""
+    rest, long = b"", False
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        for raw in whole:
+            yield _decoded(raw + b"\n", long=long or len(raw) > max_bytes)
+            long = False
+        if len(rest) > max_bytes:
+            rest, long = b"", True
+    if rest or long:
+        yield _decoded(rest, long=long)
+
+
+def _decoded(raw: bytes, *, long: bool) -> tuple[str, str]:
+    if long:
+        return "", "The line is too long."
+    try:
+        return raw.decode("utf-8-sig"), ""
+    except UnicodeDecodeError:
+        return "", "The line is not UTF-8."
+
+
+def _jsonl(pieces: Iterable[bytes], rules: Rules) -> Iterator[tuple[dict[str, Any], str]]:
+    for line, problem in _lines(pieces, max_bytes=rules.max_line_bytes):
+        if not problem and not line.strip():
+            continue
+        row: Any = {}
+        if not problem:
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                problem = f"The line is not JSON: {str(error)[:100]}"
+        if not isinstance(row, dict):
+            row, problem = {}, "The line is not a JSON object."
+        yield row, problem
+
+
+class _Reader:
+    """A file of pieces, as ijson reads one."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._first = True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next piece, empty at the end; its size is what it is."""
+        if size == 0:
+            return b""
+        piece = next(self._pieces, b"")
+        if self._first:
+            self._first = False
+            piece = piece.removeprefix(codecs.BOM_UTF8) or next(self._pieces, b"")
+        return piece
+
+
+def _json(pieces: Iterable[bytes], rules: Rules) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the objects of one JSON list, one at a time: the file is never held whole."""
+    events = _not_too_deep(ijson.parse(_Reader(pieces), use_float=True))
+    try:
+        if next(events, ("", "", None))[1] != "start_array":
+            raise BadFile("The file is not a JSON list.")
+        for row in ijson.items(events, "item"):
+            yield (row, "") if isinstance(row, dict) else ({}, "The line is not a JSON object.")
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        raise BadFile(f"The file is not JSON: {str(error).splitlines()[0][:100]}") from error
+
+
+def _not_too_deep(events: Iterable[Any]) -> Iterator[Any]:
+    """Pass events on; raises BadFile before anything is built that is nested so deep that Python's own code breaks."""
+    depth = 0
+    for event in events:
+        if event[1] in ("start_map", "start_array"):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise BadFile(f"The file is nested deeper than {MAX_DEPTH}.")
+        elif event[1] in ("end_map", "end_array"):
+            depth -= 1
+        yield event
+
+
+def _csv(pieces: Iterable[bytes], rules: Rules) -> Iterator[tuple[dict[str, Any], str]]:
+    def text() -> Iterator[str]:
+        for line, problem in _lines(pieces, max_bytes=rules.max_line_bytes):
+            if problem:
+                raise BadFile(problem)
+            yield line
+
+    csv.field_size_limit(rules.max_line_bytes)
+    reader = csv.reader(text(), strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        if not header or len(set(header)) != len(header) or not all(header):
+            raise BadFile("The first line must name the columns, each once.")
+        for cells in reader:
+            if not cells:
+                continue
+            problem = "" if len(cells) == len(header) else f"The line has {len(cells)} cells; the header {len(header)}."
+            yield dict(zip(header, cells, strict=False)), problem
+    except csv.Error as error:
+        raise BadFile(f"Line {reader.line_num} is not CSV: {error}.") from error

@@ -1,0 +1,114 @@
+"""A batch's file becomes items, or each line the reason why it is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from aiops.batches.reading import BadFile, Line, Rules, read
+
+RULES = Rules(template="", max_message_bytes=100, max_line_bytes=1_000)
+
+
+def lines(data: bytes, kind: str = "jsonl", rules: Rules = RULES, *, piece: int = 7) -> list[Line]:
+    return list(read([data[i : i + piece] for i in range(0, len(data), piece)], kind, rules))
+
+
+def test_jsonl_becomes_items_however_the_file_is_cut() -> None:
+    data = '{"custom_id": "ä", "prompt": "one", "model": "m"}\n\n{"prompt": "two"}'.encode()
+    for piece in (1, 3, 1_000):
+        first, second = lines(data, piece=piece)
+        assert (first.number, first.custom_id, first.options) == (1, "ä", {"model": "m"})
+        assert first.messages == [{"role": "user", "text": "one"}]
+        assert (second.number, second.custom_id, second.problem) == (2, "2", "")
+
+
+def test_messages_are_taken_over_in_order() -> None:
+    said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+    (line,) = lines(json.dumps({"messages": said}).encode())
+    assert [(m["role"], m["text"]) for m in line.messages] == [("user", "a"), ("assistant", "b"), ("user", "c")]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("nonsense", "not JSON"),
+        ("[]", "not a JSON object"),
+        ("{}", "either prompt or messages"),
+        ('{"prompt": "a", "messages": []}', "either prompt or messages"),
+        ('{"prompt": ""}', "blank"),
+        ('{"prompt": 5}', "must be a text"),
+        ('{"prompt": "a", "promt": "b"}', "no such field: promt"),
+        ('{"prompt": "a", "custom_id": 5}', "custom_id must be"),
+        ('{"prompt": "a", "custom_id": "a\\nb"}', "custom_id must be"),
+        ('{"prompt": "a\\u0000"}', "NUL"),
+        ('{"prompt": "\\ud800"}', "surrogate"),
+        ('{"prompt": "' + "x" * 101 + '"}', "101 bytes"),
+        ('{"prompt": "' + "x" * 2_000 + '"}', "too long"),
+        ('{"messages": [{"role": "system", "content": "a"}]}', "role is one of"),
+        ('{"messages": [{"role": "assistant", "content": "a"}]}', "last message must be the user's"),
+        ('{"messages": [{"role": "user", "content": "a", "x": 1}]}', "role and content"),
+        ("[" * 900, "not JSON"),
+    ],
+)
+def test_a_bad_line_says_why_and_the_next_is_read(line: str, why: str) -> None:
+    bad, good = lines(f'{line}\n{{"prompt": "good"}}\n'.encode(), piece=64)
+    assert why in bad.problem
+    assert (good.number, good.problem) == (2, "")
+
+
+def test_bytes_that_are_no_text_say_so() -> None:
+    bad, good = lines(b'\xff\xfe\n{"prompt": "good"}')
+    assert "UTF-8" in bad.problem
+    assert not good.problem
+
+
+def test_a_template_takes_the_columns_of_each_line_and_computes_nothing() -> None:
+    rules = Rules(
+        template="Look at {{host}}: {{ log }} {host} {{host.__class__}}", max_message_bytes=100, max_line_bytes=999
+    )
+    (line,) = lines(b'{"host": "web-1", "log": {"a": 1}, "host.__class__": "x"}', rules=rules)
+    assert line.messages[0]["text"] == 'Look at web-1: {"a": 1} {host} x'
+    (missing,) = lines(b'{"host": "web-1", "log": "{{host}}"}', rules=rules)
+    assert "host.__class__" in missing.problem
+
+
+def test_csv_has_quoted_line_ends_and_a_byte_order_mark() -> None:
+    data = '\ufeffcustom_id,prompt\r\na,"two\r\nlines, ""quoted"""\r\n\r\nb,plain\r\n'.encode()
+    first, second = lines(data, "csv")
+    assert (first.custom_id, first.messages[0]["text"]) == ("a", 'two\r\nlines, "quoted"')
+    assert (second.number, second.custom_id) == (2, "b")
+
+
+def test_a_csv_line_with_other_columns_is_invalid_alone() -> None:
+    bad, good = lines(b"custom_id,prompt\na\nb,fine\n", "csv")
+    assert "1 cells; the header 2" in bad.problem
+    assert good.messages[0]["text"] == "fine"
+
+
+@pytest.mark.parametrize("data", [b"", b"a,a\nb,c", b"a,\n1,2", b'a,b\n"unfinished', b"a\n\xff"])
+def test_a_file_that_is_no_csv_is_refused_whole(data: bytes) -> None:
+    with pytest.raises(BadFile):
+        lines(data, "csv")
+
+
+def test_a_json_list_becomes_items_however_the_file_is_cut() -> None:
+    data = b"\xef\xbb\xbf" + json.dumps([{"custom_id": "a", "prompt": "one"}, "no", {"prompt": "ä"}]).encode()
+    for piece in (3, 5, 1_000):
+        first, bad, last = lines(data, "json", piece=piece)
+        assert (first.custom_id, first.messages) == ("a", [{"role": "user", "text": "one"}])
+        assert bad.problem == "The line is not a JSON object."
+        assert (last.number, last.messages[0]["text"]) == (3, "ä")
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"5", b"[1,", b'[{"a": NaN}]', b"[] x", b'[{"a": "\xff"}]', b"nonsense"])
+def test_a_file_that_is_no_json_list_is_refused_whole(data: bytes) -> None:
+    with pytest.raises(BadFile):
+        lines(data, "json")
+
+
+def test_a_json_list_nested_without_end_is_refused_before_it_is_built() -> None:
+    deep = b'[{"prompt": "a", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]"
+    with pytest.raises(BadFile, match="nested deeper"):
+        lines(deep, "json", piece=4_096)
