@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class UpkeepConfig(AppConfig):
-    """Upkeep, in the tables ``upkeep_*``."""
+    """Upkeep: its jobs; their rows are the room ``jobs``'s."""
 
     name = "aiops.upkeep"
     label = "upkeep"

@@ -9,16 +9,28 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from aiops import dispatch, log
+from aiops import database, dispatch, log, metrics
+from aiops.jobs.models import JobRun
 from aiops.settings import Settings
-from aiops.upkeep import clock
-from aiops.upkeep.jobs import event_streams, memory_expiry, reaper, tokens_and_sessions
-from aiops.upkeep.models import JobRun
+from aiops.upkeep.jobs import (
+    batches,
+    event_streams,
+    memory_expiry,
+    reaper,
+    retention,
+    schedules,
+    tokens_and_sessions,
+    webhooks,
+)
 
 JOBS: dict[str, Callable[[Settings], dict[str, int]]] = {
     "reaper": reaper.work,
+    "batches": batches.work,
+    "schedules": schedules.work,
+    "webhooks": webhooks.work,
     "memory_expiry": memory_expiry.work,
     "event_streams": event_streams.work,
+    "retention": retention.work,
     "tokens_and_sessions": tokens_and_sessions.work,
 }
 assert tuple(JOBS) == dispatch.UPKEEP_JOBS
@@ -44,6 +56,8 @@ def work(job: str, *, settings: Settings, every_s: float | None = None, request_
         entry.outcome = JobRun.Outcome.FAILED
     entry.ms = round((time.perf_counter() - begun) * 1e3, 1)
     entry.save(update_fields=["summary", "outcome", "ms"])
+    metrics.count(metrics.JOBS, job, entry.outcome)
+    metrics.measure(metrics.JOB_SECONDS, job, seconds=entry.ms / 1e3)
     if any(entry.summary.values()):
         logger.info(
             "upkeep.done", outcome=entry.outcome, ms=entry.ms, **{f"did_{k}": v for k, v in entry.summary.items()}
@@ -69,4 +83,4 @@ def _forget_the_future(job: str) -> None:
 
 def _slot(every_s: float) -> str:
     """Return the number of the present slot of the database's clock."""
-    return f"{every_s:g}s:{int(clock.database_seconds() // every_s)}"
+    return f"{every_s:g}s:{int(database.now_s() // every_s)}"

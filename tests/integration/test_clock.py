@@ -12,12 +12,12 @@ from django.conf import settings as django_settings
 from django.db.models.functions import Now
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from aiops import dispatch, keyspace
+from aiops import database, dispatch, keyspace
 from aiops.conversations import transitions
 from aiops.conversations.models import Run
+from aiops.jobs.models import JobRun
 from aiops.upkeep import clock, ledger
 from aiops.upkeep.jobs import reaper
-from aiops.upkeep.models import JobRun
 from config.celery import app
 
 Ask = Callable[..., Run]
@@ -49,9 +49,9 @@ def clocks(monkeypatch: pytest.MonkeyPatch, sent: list[str]) -> Clocks:
     fake = SimpleNamespace(monotonic=lambda: made.monotonic_s)
     monkeypatch.setattr(reaper, "time", fake)
     monkeypatch.setattr(clock, "time", fake)
-    monkeypatch.setattr(clock, "database_seconds", lambda: made.monotonic_s + made.set_by_s)
+    monkeypatch.setattr(database, "now_s", lambda: made.monotonic_s + made.set_by_s)
     monkeypatch.setattr(dispatch, "depth", lambda queue: 0)
-    keyspace.sync().zadd(keyspace.WORKERS, {"w": time.time()})
+    keyspace.sync().zadd(keyspace.workers("runs"), {"w": time.time()})
     reaper.work(SETTINGS)
     return made
 
@@ -90,6 +90,19 @@ def test_a_clock_set_back_does_not_stop_upkeep_for_an_hour() -> None:
     assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is None
     assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is not None
     assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is None
+
+
+def test_beat_sends_our_own_entries_alone() -> None:
+    every = IntervalSchedule.objects.create(every=3, period=IntervalSchedule.SECONDS)
+    for name, task in (("mine", "os.system"), ("every 3 s", "os.system"), ("other", dispatch.UPKEEP_TASK)):
+        PeriodicTask.objects.update_or_create(name=name, defaults={"task": task, "interval": every})
+    from celery.utils.imports import symbol_by_name
+
+    app.loader.import_default_modules()
+    scheduler = symbol_by_name(app.conf.beat_scheduler)(app=app, lazy=True)
+    assert scheduler.enabled_models() == []
+    PeriodicTask.objects.filter(name="every 3 s").update(task=dispatch.UPKEEP_TASK)
+    assert [row.name for row in scheduler.enabled_models()] == ["every 3 s"]
 
 
 def test_beat_goes_on_when_the_clock_was_set_back() -> None:

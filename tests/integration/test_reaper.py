@@ -21,6 +21,8 @@ from aiops.upkeep.jobs import reaper
 Ask = Callable[..., Run]
 pytestmark = pytest.mark.django_db
 SETTINGS = django_settings.SETTINGS
+LONG_ENOUGH = SETTINGS.heartbeat_s + reaper.SUSPICION_S + 1
+"""What looks lost for so many seconds is sent again."""
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture(autouse=True)
 def worker(empty_redis: None) -> None:
     """A worker that has shown itself."""
-    keyspace.sync().zadd(keyspace.WORKERS, {"w": time.time()})
+    keyspace.sync().zadd(keyspace.workers("runs"), {"w": time.time()})
 
 
 def grow_old(*runs: Run) -> None:
@@ -89,7 +91,7 @@ def test_a_message_that_the_queue_lost_is_sent_again(
     grow_old(lost, waiting)
     depth[0] = 1  # first in, first out: the older one is missing
     assert reaper.work(SETTINGS)["sent_again"] == 0
-    clock[0] += 3
+    clock[0] += LONG_ENOUGH
     assert reaper.work(SETTINGS)["sent_again"] == 1
     assert sent == [str(lost.pk)]
 
@@ -104,7 +106,7 @@ def test_a_message_on_its_way_to_a_claim_is_not_copied(
         oldest = Run.objects.filter(state="queued").order_by("sent_at").first()
         assert transitions.claim(str(oldest.pk), worker="w", lease_s=100)
         depth[0] -= 1
-        clock[0] += 3
+        clock[0] += LONG_ENOUGH
 
 
 def test_a_backlog_is_never_copied(ask: Ask, sent: list[str], depth: list[int]) -> None:
@@ -124,21 +126,42 @@ def test_what_a_busy_worker_holds_back_is_not_copied(
     busy = SETTINGS.model_copy(update={"concurrency": 1})
     for _ in range(3):
         assert reaper.work(busy)["sent_again"] == 0
-        clock[0] += 3
+        clock[0] += LONG_ENOUGH
     Run.objects.filter(pk=running.pk).update(state=Run.State.SUCCEEDED)
     reaper.work(busy)
-    clock[0] += 3
+    clock[0] += LONG_ENOUGH
     assert reaper.work(busy)["sent_again"] == 1
+
+
+def test_what_a_worker_has_in_hand_is_not_copied_until_it_falls_silent(
+    ask: Ask, sent: list[str], depth: list[int], clock: list[float]
+) -> None:
+    grow_old(*[ask() for _ in range(3)])
+    keyspace.show_worker("w", queue="runs", in_hand=3)
+    for _ in range(3):
+        assert reaper.work(SETTINGS)["sent_again"] == 0
+        clock[0] += LONG_ENOUGH
+    keyspace.sync().zadd(keyspace.workers("runs"), {"w": time.time() - 10})
+    reaper.work(SETTINGS)
+    clock[0] += LONG_ENOUGH
+    assert reaper.work(SETTINGS)["sent_again"] == 3
+
+
+def test_a_worker_that_is_long_gone_is_forgotten(depth: list[int]) -> None:
+    keyspace.show_worker("gone", queue="runs", in_hand=7)
+    keyspace.sync().zadd(keyspace.workers("runs"), {"gone": time.time() - 100})
+    keyspace.show_worker("w", queue="runs", in_hand=0)
+    assert keyspace.sync().hkeys(keyspace.held("runs")) == [b"w"]
 
 
 def test_while_no_worker_lives_nothing_is_copied(
     ask: Ask, sent: list[str], depth: list[int], clock: list[float]
 ) -> None:
     grow_old(*[ask() for _ in range(3)])
-    keyspace.sync().delete(keyspace.WORKERS)
+    keyspace.sync().delete(keyspace.workers("runs"))
     for _ in range(3):
         assert reaper.work(SETTINGS)["sent_again"] == 0
-        clock[0] += 3
+        clock[0] += LONG_ENOUGH
 
 
 def test_a_young_message_is_given_time(ask: Ask, sent: list[str], depth: list[int]) -> None:

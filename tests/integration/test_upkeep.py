@@ -12,10 +12,10 @@ from django.db.models.functions import Now
 
 from aiops import keyspace
 from aiops.conversations.models import Conversation, Run
+from aiops.jobs.models import JobRun
 from aiops.people import tokens
 from aiops.people.models import IdempotencyKey, User
 from aiops.upkeep import ledger
-from aiops.upkeep.models import JobRun
 
 pytestmark = pytest.mark.django_db
 SETTINGS = django_settings.SETTINGS

@@ -7,9 +7,9 @@ from datetime import timedelta
 from django.contrib.sessions.models import Session
 from django.db.models.functions import Now
 
+from aiops.jobs.models import JobRun
 from aiops.people import idempotency, tokens
 from aiops.settings import Settings
-from aiops.upkeep.models import JobRun
 
 KEPT = timedelta(days=2)
 

@@ -27,5 +27,6 @@ class JobRun(models.Model):
     class Meta:
         """A slot of a job is worked once."""
 
+        db_table = "upkeep_jobrun"
         constraints = [models.UniqueConstraint(fields=["job", "slot"], name="one_run_per_slot")]
         indexes = [models.Index(fields=["job", "-started_at"], name="runs_of_job")]

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from aiops.upkeep.models import JobRun
+from aiops.jobs.models import JobRun
 
 
 @admin.register(JobRun)
