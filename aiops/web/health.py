@@ -26,7 +26,7 @@ def _database_answers() -> bool:
 def _missing() -> list[str]:
     missing = []
     try:
-        if not keyspace.live_workers():
+        if not keyspace.live_workers(dispatch.RUNS_QUEUE):
             missing.append("workers")
     except redis.RedisError:
         missing.append("redis")

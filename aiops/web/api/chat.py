@@ -11,14 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from aiops import dispatch
-from aiops.conversations import transitions
-from aiops.conversations.acceptance import Accepted, Question, accept
+from aiops.conversations import sending
+from aiops.conversations.acceptance import Question, accept
 from aiops.conversations.models import Run
-from aiops.events import stream, types
 from aiops.people.models import User
 from aiops.registry import models
-from aiops.web import background, cancelling
+from aiops.web import background
 from aiops.web.api import creating
 from aiops.web.api.shapes import ChatIn, ChatOut
 
@@ -58,9 +56,10 @@ def ask(user: User, asked: dict[str, Any]) -> dict[str, Any]:
         on_busy=asked.get("on_busy", "enqueue"),
         deadline_s=asked.get("deadline_s", settings.run_deadline_s),
         options=options,
+        webhook=asked.get("webhook", ""),
     )
     accepted = accept(user, question, max_queued=settings.max_queued_runs)
-    transaction.on_commit(lambda: background.later(_send, accepted, ttl_s=settings.stream_ttl_s))
+    transaction.on_commit(lambda: background.later(sending.send, accepted, ttl_s=settings.stream_ttl_s))
     run = accepted.run
     return {"conversation": str(run.conversation_id), "message": str(run.message_id), "run": reference(run)}
 
@@ -70,13 +69,3 @@ def reference(run: Run) -> dict[str, Any]:
     here = f"/api/runs/{run.pk}"
     links = {"self": f"{here}/", "events": f"{here}/events", "cancel": f"{here}/cancel/"}
     return {"id": str(run.pk), "state": run.state, "links": links}
-
-
-def _send(accepted: Accepted, *, ttl_s: int) -> None:
-    """Make way, tell watchers, and dispatch; whatever fails here is made good by the reaper."""
-    run_id = str(accepted.run.pk)
-    queued = types.make(run_id, types.EventId(0, 1), types.QUEUED, {"ahead": accepted.ahead})
-    stream.append_now({run_id: queued}, ttl_s=ttl_s)
-    cancelling.announce(accepted.stopped)
-    if not accepted.ahead and not dispatch.run(run_id):
-        transitions.mark_sent(run_id, sent=False)

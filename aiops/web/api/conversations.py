@@ -18,7 +18,7 @@ from aiops.conversations import acceptance, memories, transcript, transitions
 from aiops.conversations.models import Conversation, Message, Run
 from aiops.events import stream
 from aiops.people.models import User
-from aiops.web import background, cancelling
+from aiops.web import cancelling
 from aiops.web.api import creating
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import LIMIT, ByPosition, ByUpdate
@@ -52,8 +52,9 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Conversation]:
-        """Return the caller's conversations."""
-        return Conversation.objects.filter(user=self.request.user.pk)
+        """Return the caller's conversations; those of a batch's items are found through it, not in the list."""
+        mine = Conversation.objects.filter(user=self.request.user.pk)
+        return mine.filter(kind=Conversation.Kind.CHAT) if self.action == "list" else mine
 
     @extend_schema(
         request=ConversationIn,
@@ -92,7 +93,7 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
         unfinished = Run.objects.filter(conversation=conversation, state__in=Run.UNFINISHED)
         stopped = transitions.request_cancel([run.pk for run in unfinished])
         conversation.delete()
-        background.later(cancelling.announce, stopped)
+        cancelling.announce(stopped)
         memories.forget([str(pk)])
         stream.forget(map(str, runs))
         return Response(status=204)

@@ -22,10 +22,13 @@ PARAMETER = OpenApiParameter(
 )
 
 
-def create(request: Request, act: Callable[[User], tuple[int, Any]]) -> Response:
-    """Run ``act`` in a transaction, or give the answer that this key had before."""
+def create(request: Request, act: Callable[[User], tuple[int, Any]], *, sent: Any = None) -> Response:
+    """Run ``act`` in a transaction, or give the answer that this key had before.
+
+    ``sent`` is what makes two requests the same, when their bodies are no JSON.
+    """
     user = cast(User, request.user)
-    canonical = json.dumps(request.data, sort_keys=True).encode()
+    canonical = json.dumps(request.data if sent is None else sent, sort_keys=True).encode()
     fingerprint = idempotency.fingerprint(str(request.method), request.path, canonical)
     key = request.headers.get(HEADER, "")
     status, body = idempotency.answer_once(user, key=key, fingerprint=fingerprint, act=lambda: act(user))

@@ -61,6 +61,12 @@ class ById(ByUpdate):
     ordering = "-id"
 
 
+class ByNumber(ByUpdate):
+    """Items of a batch, in the order of its file."""
+
+    ordering = "number"
+
+
 class ByPosition(ByUpdate):
     """Messages, in order."""
 

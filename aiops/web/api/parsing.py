@@ -6,10 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 
-from aiops.errors import Invalid
+from aiops import schemas, settings
+from aiops.errors import Invalid, TooLarge
+from aiops.webhooks import addresses
 
 MAX_DEPTH = 20
 
@@ -18,20 +21,34 @@ class StrictJSON(BaseParser):
     """A JSON object: UTF-8, no NaN, no repeated names, no half characters, not nested deeper than twenty."""
 
     media_type = "application/json"
+    max_bytes: int | None = None
+    """Larger ones are refused before they are read; None where the door bounds all bodies already."""
+    cure = ""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         """Return the object; raises Invalid."""
+        data = stream.read(-1 if self.max_bytes is None else self.max_bytes + 1)
+        if self.max_bytes is not None and len(data) > self.max_bytes:
+            raise TooLarge(f"The body is larger than {self.max_bytes} bytes. {self.cure}".strip())
         try:
-            text = stream.read().decode()
-            if _depth(text) > MAX_DEPTH:
-                raise Invalid(f"The body is nested deeper than {MAX_DEPTH}.", code="invalid_json")
-            value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-            _no_half_characters(value)
-        except (ValueError, RecursionError) as error:
-            raise Invalid(f"The body is not JSON: {str(error)[:200]}", code="invalid_json") from error
-        if not isinstance(value, dict):
-            raise Invalid("The body must be a JSON object.", code="invalid_json")
-        return value
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            raise Invalid(f"The body is not JSON: {error}", code="invalid_json") from error
+        return read_json(text, what="body")
+
+
+def read_json(text: str, *, what: str) -> dict[str, Any]:
+    """Return the object that a text holds, strictly; raises Invalid, which calls the text ``what``."""
+    try:
+        if _depth(text) > MAX_DEPTH:
+            raise Invalid(f"The {what} is nested deeper than {MAX_DEPTH}.", code="invalid_json")
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        _no_half_characters(value)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"The {what} is not JSON: {str(error)[:200]}", code="invalid_json") from error
+    if not isinstance(value, dict):
+        raise Invalid(f"The {what} must be a JSON object.", code="invalid_json")
+    return value
 
 
 class Strict(serializers.Serializer[Any]):
@@ -79,6 +96,58 @@ class NameField(serializers.CharField):
         if not isinstance(data, str):
             raise serializers.ValidationError("Not a text.")
         return super().to_internal_value(data)
+
+
+class WebhookField(NameField):
+    """Where the end is told: https, or http where AIOPS_WEBHOOK_NETWORKS allows it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=addresses.MAX_URL_CHARACTERS, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the URL; raises ValidationError. Its host is looked up when it is sent to."""
+        url = super().to_internal_value(data)
+        try:
+            scheme = addresses.check(url)[0]
+        except addresses.BadAddress as error:
+            raise serializers.ValidationError(str(error)) from error
+        if scheme != "https" and not settings.current().networks_of_webhooks():
+            raise serializers.ValidationError(
+                "It must begin with https:// (AIOPS_WEBHOOK_NETWORKS allows http to some)."
+            )
+        return url
+
+
+class TruthField(serializers.BooleanField):
+    """true or false; 0, 1 and words are refused."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return it; raises ValidationError."""
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("Not true or false.")
+        return data
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class SchemaField(serializers.JSONField):
+    """A JSON Schema, as an object."""
+
+    def __init__(self, *, max_bytes: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.max_bytes = max_bytes
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the schema; raises ValidationError."""
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("Not an object.")
+        written = json.dumps(data)
+        if len(written) > self.max_bytes:
+            raise serializers.ValidationError(f"The schema has {len(written)} bytes; the most is {self.max_bytes}.")
+        try:
+            schemas.compiled(written)
+        except schemas.BadSchema as error:
+            raise serializers.ValidationError(f"Not a JSON Schema we can use: {error}") from error
+        return data
 
 
 class IdField(serializers.UUIDField):

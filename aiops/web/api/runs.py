@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from aiops import dispatch
 from aiops.conversations.models import Run
 from aiops.errors import Conflict
 from aiops.web import cancelling
@@ -51,8 +52,9 @@ class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Run]:
-        """Return the caller's runs."""
-        return Run.objects.filter(user=self.request.user.pk)
+        """Return the caller's runs; those of a batch's items are found through it, not in the list."""
+        mine = Run.objects.filter(user=self.request.user.pk)
+        return mine.filter(queue=dispatch.RUNS_QUEUE) if self.action == "list" else mine
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Spare lists the look into each run's events."""
@@ -79,7 +81,7 @@ class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
         if "ids" in asked:
             runs = runs.filter(pk__in=asked["ids"])
         else:
-            runs = runs.filter(state=asked["state"])
+            runs = runs.filter(queue=dispatch.RUNS_QUEUE, state=asked["state"])
             runs = runs.filter(conversation=asked["conversation"]) if "conversation" in asked else runs
         states = cancelling.cancel(list(runs[:1_000]))
         return Response({"runs": [{"id": pk, "state": state} for pk, state in states.items()]}, status=202)

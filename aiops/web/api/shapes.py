@@ -1,4 +1,4 @@
-"""The JSON of conversations, messages, runs, tokens and jobs, as ``contracts`` promises it."""
+"""The JSON of conversations, messages, runs and tokens, as ``contracts`` promises it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from django.conf import settings as django_settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from aiops import dispatch
 from aiops.conversations.models import Conversation, Message, Run
 from aiops.events import stream
 from aiops.people.models import ApiToken
 from aiops.web import markdown
-from aiops.web.api.parsing import IdField, NameField, NumberField, Strict, TextField, WholeNumberField
+from aiops.web.api.parsing import IdField, NameField, NumberField, Strict, TextField, WebhookField, WholeNumberField
 
 SETTINGS = django_settings.SETTINGS
 ON_BUSY = ["enqueue", "reject", "interrupt", "rollback"]
@@ -30,6 +29,7 @@ class ChatIn(Strict):
     temperature = NumberField(required=False, min_value=0, max_value=2)
     on_busy = serializers.ChoiceField(ON_BUSY, required=False)
     deadline_s = WholeNumberField(required=False, min_value=1, max_value=3_600)
+    webhook = WebhookField(required=False)
 
 
 class Links(serializers.Serializer[Any]):
@@ -244,10 +244,3 @@ class NewTokenOut(TokenOut):
         """The fields shown."""
 
         fields = [*TokenOut.Meta.fields, "token"]
-
-
-class JobOut(serializers.Serializer[Any]):
-    """A job that was asked for."""
-
-    job = serializers.ChoiceField(list(dispatch.UPKEEP_JOBS))
-    request = serializers.UUIDField()

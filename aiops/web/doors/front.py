@@ -24,7 +24,7 @@ from aiops.errors import AiopsError
 from aiops.events.hub import Hub, Signal
 from aiops.web import health, identity
 from aiops.web.api import problems
-from aiops.web.doors import guard, sse
+from aiops.web.doors import batches, guard, metrics, sse
 from aiops.web.doors.hosts import Hosts
 from aiops.web.doors.limits import Limits
 from aiops.web.doors.polling import LongPoll
@@ -33,6 +33,8 @@ FRESH_S = 1.0
 """How old what is told of health may be."""
 LOOK_S = 3.0
 """How often the rows of all watched runs are looked at, in one query."""
+BATCHES = "/api/batches/"
+"""Takes a file."""
 STATIC = ["aiops.web", "drf_spectacular_sidecar", "django_htmx", "rest_framework", ("django.contrib.admin", "static")]
 
 logger = log.get(__name__)
@@ -47,13 +49,21 @@ def make(django: ASGIApp) -> Starlette:
             Route("/favicon.ico", _icon),
             Route("/health/live", _live),
             Route("/health/ready", _ready),
+            Route("/metrics", metrics.Metrics().answer),
             Route("/api/runs/{id}/events", sse.events),
             Route("/api/runs/{id}/", LongPoll(django)),
+            Route("/api/batches/{id}/events/", batches.events),
+            Route("/api/batches/{id}/results/", batches.results),
+            Route("/api/batches/{id}/errors/", batches.errors),
             Mount("/static", StaticFiles(packages=packages)),
             Mount("/", django),
         ],
         middleware=[
-            Middleware(Limits, max_body_bytes=settings.max_body_bytes),
+            Middleware(
+                Limits,
+                max_body_bytes=settings.max_body_bytes,
+                of_path={BATCHES: settings.max_batch_bytes + settings.max_body_bytes},
+            ),
             Middleware(Hosts, allowed=django_settings.ALLOWED_HOSTS),
         ],
         exception_handlers={AiopsError: _problem, DatabaseError: _no_database},
@@ -67,11 +77,12 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.looking, app.state.health = asyncio.Lock(), (float("-inf"), (False, []))
     hub = app.state.hub = Hub(keyspace.async_client(url))
     hub.start()
-    looking = asyncio.create_task(_look_at_rows(hub))
+    tasks = [asyncio.create_task(_look_at_rows(hub)), asyncio.create_task(metrics.tell(hub))]
     try:
         yield
     finally:
-        looking.cancel()
+        for task in tasks:
+            task.cancel()
         await hub.stop()
 
 

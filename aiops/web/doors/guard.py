@@ -10,8 +10,10 @@ from uuid import UUID
 
 from django.conf import settings as django_settings
 from django.db import close_old_connections, connection
+from django.db.models import QuerySet
 from starlette.requests import Request
 
+from aiops.batches.models import Batch
 from aiops.conversations.models import Run
 from aiops.errors import Forbidden, NotFound, TooMany
 from aiops.people.models import User
@@ -38,7 +40,15 @@ def _with_connection(function: Callable[..., T], args: tuple[Any, ...]) -> T:
 async def run_of_caller(request: Request) -> tuple[Run, Pass]:
     """Return the run that is asked for, and what let the caller in; raises NotFound also when it is somebody else's."""
     check_origin(request)
-    return await in_thread(_find, request)
+    run, let_in = await in_thread(_find, request, Run.objects.all(), "run")
+    return run, let_in
+
+
+async def batch_of_caller(request: Request) -> tuple[Batch, Pass]:
+    """Return the batch that is asked for, and what let the caller in; raises NotFound as for runs."""
+    check_origin(request)
+    batch, let_in = await in_thread(_find, request, Batch.objects.filter(deleted_at=None), "batch")
+    return batch, let_in
 
 
 def check_origin(request: Request) -> None:
@@ -49,18 +59,18 @@ def check_origin(request: Request) -> None:
         raise Forbidden("This page may not read streams from here.", code="bad_origin")
 
 
-def _find(request: Request) -> tuple[Run, Pass]:
+def _find(request: Request, rows: QuerySet[Any], what: str) -> tuple[Any, Pass]:
     user, let_in = _caller(request)
     if throttle.count(f"api:{user.pk}") > django_settings.SETTINGS.requests_per_minute:
         raise TooMany("Too many requests.", retry_after_s=throttle.seconds_left())
     try:
-        run_id = UUID(request.path_params["id"])
+        wanted = UUID(request.path_params["id"])
     except ValueError:
-        raise NotFound("There is no such run.") from None
-    run = Run.objects.filter(pk=run_id, user=user.pk).first()
-    if run is None:
-        raise NotFound("There is no such run.")
-    return run, let_in
+        raise NotFound(f"There is no such {what}.") from None
+    found = rows.filter(pk=wanted, user=user.pk).first()
+    if found is None:
+        raise NotFound(f"There is no such {what}.")
+    return found, let_in
 
 
 def _caller(request: Request) -> tuple[User, Pass]:

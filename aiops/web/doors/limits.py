@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,9 +26,10 @@ class _TooLarge(Exception):
 class Limits:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, of_path: Mapping[str, int]) -> None:
         self._app = app
-        self._max = max_body_bytes
+        self._usual = max_body_bytes
+        self._of_path = of_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request within the bounds."""
@@ -35,6 +37,7 @@ class Limits:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        most = self._of_path.get(scope["path"], self._usual)
         started = False
         got = 0
 
@@ -42,7 +45,7 @@ class Limits:
             nonlocal got
             message = await receive()
             got += len(message.get("body", b""))
-            if got > self._max:
+            if got > most:
                 raise _TooLarge
             return message
 
@@ -55,15 +58,15 @@ class Limits:
 
         try:
             length = headers.get(b"content-length", b"0")
-            if not length.isdigit() or int(length[:20]) > self._max:
+            if not length.isdigit() or int(length[:20]) > most:
                 raise _TooLarge
             await self._app(scope, counted, guarded)
         except _TooLarge:
             if not started:
-                await self._refuse(guarded)
+                await self._refuse(guarded, most)
 
-    async def _refuse(self, send: Send) -> None:
-        detail = f"The body is larger than {self._max} bytes."
+    async def _refuse(self, send: Send, most: int) -> None:
+        detail = f"The body is larger than {most} bytes."
         body = json.dumps(problems.body(413, "body_too_large", "Body too large", detail)).encode()
         headers = [
             (b"content-type", problems.CONTENT_TYPE.encode()),

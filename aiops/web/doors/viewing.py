@@ -21,7 +21,12 @@ QUIET_S = 10.0
 HIGHEST_FENCE = 1 << 30
 
 logger = log.get(__name__)
-TERMINAL = {Run.State.SUCCEEDED: types.SUCCEEDED, Run.State.FAILED: types.FAILED, Run.State.CANCELLED: types.CANCELLED}
+TERMINAL = {
+    Run.State.SUCCEEDED: types.SUCCEEDED,
+    Run.State.FAILED: types.FAILED,
+    Run.State.CANCELLED: types.CANCELLED,
+    Run.State.EXPIRED: types.EXPIRED,
+}
 
 
 async def watch(hub: Hub, run_id: str, after: EventId, let_in: Pass | None = None) -> AsyncGenerator[Event]:

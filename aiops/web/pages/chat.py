@@ -57,7 +57,7 @@ def sidebar(request: HttpRequest) -> HttpResponse:
 
 def _listed(user: User, request: HttpRequest) -> dict[str, Any]:
     search = request.GET.get("search", "")[:200].replace("\0", "")
-    mine = Conversation.objects.filter(user=user)
+    mine = Conversation.objects.filter(user=user, kind=Conversation.Kind.CHAT)
     found: QuerySet[Conversation] = ConversationFilters({"search": search}, queryset=mine).qs
     rows = list(found.order_by("-updated_at", "-id")[: SHOWN + 1])
     return {"conversations": rows[:SHOWN], "more": len(rows) > SHOWN, "search": search}
