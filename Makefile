@@ -4,13 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test pytest lint bench lock clean matrix
+.PHONY: run test acceptance parts pytest lint bench lock clean matrix mutants
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
 
+# Two at a time: what drives whole systems mostly waits, and comes first. The other half is shown when it has ended.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+	@$(MAKE) --no-print-directory --jobs 2 acceptance parts
+
+acceptance: $(VENV)/.test
+	@$(BIN)/pytest tests/acceptance $(ARGS)
+
+parts: lint
+	@nice -n 10 $(BIN)/pytest tests/unit tests/contract tests/integration $(ARGS) >$(VENV)/parts.log 2>&1; \
+		ended=$$?; cat $(VENV)/parts.log; exit $$ended
 
 pytest: $(VENV)/.test
 	@$(BIN)/pytest $(ARGS)
@@ -20,6 +28,9 @@ bench: $(VENV)/.test
 
 matrix: $(VENV)/.test
 	@MATRIX=full $(BIN)/pytest tests/acceptance/matrix $(ARGS)
+
+mutants: $(VENV)/.test
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

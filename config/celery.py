@@ -38,6 +38,18 @@ DEAD = Queue(
 app = Celery("aiops", set_as_current=True)
 
 
+HELD_AHEAD = 8
+"""Messages that a worker takes from RabbitMQ and has not acknowledged: few, since a worker that freezes keeps them."""
+
+
+class FewAhead(bootsteps.StartStopStep):
+    """Bounds what a worker reserves; Celery itself would reserve as many messages as the worker has threads."""
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        parent.initial_prefetch_count = HELD_AHEAD
+
+
 class DeadLetters(bootsteps.StartStopStep):
     """Declares the queue of dead letters whenever a worker connects; nobody consumes it, doctor counts it."""
 
@@ -49,7 +61,7 @@ class DeadLetters(bootsteps.StartStopStep):
             DEAD.bind(parent.connection.default_channel).declare()
 
 
-app.steps["consumer"].add(DeadLetters)
+app.steps["consumer"].update({FewAhead, DeadLetters})
 
 
 @setup_logging.connect(weak=False)
@@ -62,6 +74,7 @@ app.conf.update(
     broker_use_ssl=TLS.get(urlsplit(SETTINGS.broker).scheme),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    broker_channel_error_retry=True,  # a queue that RabbitMQ has not recovered yet would end the worker
     broker_connection_timeout=2,
     broker_transport_options=(
         {

@@ -9,6 +9,11 @@ from uuid import UUID
 import click
 
 from aiops import __version__
+from config.cli_batch import batch
+from config.cli_home import backup, logs, restore, support_bundle
+from config.cli_options import client_options
+from config.cli_schedule import schedule
+from config.cli_webhooks import webhooks
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,15 +67,12 @@ def doctor(as_json: bool) -> None:
     sys.exit(examination.run(as_json=as_json))
 
 
-_client_options = click.option("--url", help="The server  [default: AIOPS_URL, or the home's]")
-
-
 @main.command()
 @click.argument("message", required=False)
 @click.option("--conversation", metavar="ID", type=click.UUID, help="Go on with this conversation.")
 @click.option("--model", help="Ask this model instead of the default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON when it has ended.")
-@_client_options
+@client_options
 def chat(message: str | None, conversation: UUID | None, model: str | None, as_json: bool, url: str | None) -> None:
     """Ask MESSAGE and watch the answer; without one, talk (Ctrl-D ends)."""
     from aiops.terminal import chat as terminal
@@ -89,7 +91,7 @@ def runs() -> None:
 @click.option("--state", type=click.Choice(["queued", "running", "succeeded", "failed", "cancelled"]))
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 200))
 @click.option("--json", "as_json", is_flag=True)
-@_client_options
+@client_options
 def runs_list(state: str | None, limit: int, as_json: bool, url: str | None) -> None:
     """Your runs, the newest first."""
     from aiops.terminal import runs as terminal
@@ -101,7 +103,7 @@ def runs_list(state: str | None, limit: int, as_json: bool, url: str | None) -> 
 @runs.command("show")
 @click.argument("run_id", type=click.UUID)
 @click.option("--json", "as_json", is_flag=True)
-@_client_options
+@client_options
 def runs_show(run_id: UUID, as_json: bool, url: str | None) -> None:
     """One run: its state, steps, answer and timings."""
     from aiops.terminal import runs as terminal
@@ -112,7 +114,7 @@ def runs_show(run_id: UUID, as_json: bool, url: str | None) -> None:
 
 @runs.command("follow")
 @click.argument("run_id", type=click.UUID)
-@_client_options
+@client_options
 def runs_follow(run_id: UUID, url: str | None) -> None:
     """Watch a run, from its beginning to its end; Ctrl-C leaves it running."""
     from aiops.terminal import chat as terminal
@@ -123,13 +125,17 @@ def runs_follow(run_id: UUID, url: str | None) -> None:
 
 @runs.command("cancel")
 @click.argument("run_ids", nargs=-1, required=True, type=click.UUID)
-@_client_options
+@client_options
 def runs_cancel(run_ids: tuple[UUID, ...], url: str | None) -> None:
     """Stop runs."""
     from aiops.terminal import runs as terminal
     from config.client import connect
 
     sys.exit(terminal.cancel(connect(url), [str(one) for one in run_ids]))
+
+
+for command in (backup, batch, logs, restore, schedule, support_bundle, webhooks):
+    main.add_command(command)
 
 
 def run() -> None:

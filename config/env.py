@@ -132,10 +132,22 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
             f"AIOPS_LEASE_S={made.lease_s:g} is too short for AIOPS_HEARTBEAT_S={made.heartbeat_s:g}: "
             "a lease must outlast two heartbeats; raise the first or lower the second."
         )
+    for name, networks in (
+        ("AIOPS_METRICS_NETWORKS", made.networks_of_metrics),
+        ("AIOPS_WEBHOOK_NETWORKS", made.networks_of_webhooks),
+    ):
+        try:
+            networks()
+        except ValueError as error:
+            problems.append(f"{name}: {error}: give addresses or networks, such as 10.0.0.0/8.")
     key = made.secret_key.get_secret_value()
     if key and len(key) < 50:
         problems.append("AIOPS_SECRET_KEY=(hidden): too short; use 50 random characters or more, or remove it.")
-    for name, secret in (("OPENAI_API_KEY", made.openai_api_key), ("AIOPS_TOKEN", made.token)):
+    for name, secret in (
+        ("OPENAI_API_KEY", made.openai_api_key),
+        ("AIOPS_TOKEN", made.token),
+        ("AIOPS_METRICS_TOKEN", made.metrics_token),
+    ):
         if not secret.get_secret_value().isascii():
             problems.append(f"{name}=(hidden) has characters that no header can carry: copy it again.")
     for pattern in made.redact_patterns:

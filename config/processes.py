@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 PYTHON = sys.executable
 CELERY = (PYTHON, "-m", "celery", "-A", "config")
-QUIET = ("--without-gossip", "--without-mingle")
 
 
 def web(host: str, port: int) -> list[str]:
@@ -18,40 +18,22 @@ def web(host: str, port: int) -> list[str]:
 
 def worker_runs(number: int, *, concurrency: int) -> list[str]:
     """Return the command of a worker of the runs queue."""
-    return [
-        *CELERY,
-        "worker",
-        "-P",
-        "threads",
-        "-Q",
-        "runs",
-        "-I",
-        "workers.runs",
-        "-c",
-        str(concurrency),
-        "-n",
-        f"runs-{number}@%h",
-        *QUIET,
-    ]
+    return _worker("runs", name=f"runs-{number}", concurrency=concurrency)
+
+
+def worker_batch(*, concurrency: int) -> list[str]:
+    """Return the command of the worker of the batch queue; where it shares a machine, run it at a lower priority."""
+    return _worker("batch", name="batch", concurrency=concurrency)
 
 
 def worker_upkeep() -> list[str]:
     """Return the command of the worker of the upkeep queue."""
-    return [
-        *CELERY,
-        "worker",
-        "-P",
-        "threads",
-        "-Q",
-        "upkeep",
-        "-I",
-        "workers.upkeep",
-        "-c",
-        "4",
-        "-n",
-        "upkeep@%h",
-        *QUIET,
-    ]
+    return _worker("upkeep", name="upkeep", concurrency=4)
+
+
+def _worker(queue: str, *, name: str, concurrency: int) -> list[str]:
+    of_queue = ["-Q", queue, "-I", f"workers.{queue}", "-c", str(concurrency), "-n", f"{name}@%h"]
+    return [*CELERY, "worker", "-P", "threads", *of_queue, "--without-gossip", "--without-mingle"]
 
 
 def beat() -> list[str]:
@@ -62,3 +44,9 @@ def beat() -> list[str]:
 def flower(port: int) -> list[str]:
     """Return the command of Flower; its user and password come from FLOWER_BASIC_AUTH."""
     return [*CELERY, "flower", "--address=127.0.0.1", f"--port={port}", "--read_only=true"]
+
+
+def nice(command: list[str]) -> list[str]:
+    """Return the command at a lower priority, where the system has one: people who wait come first."""
+    found = shutil.which("nice")
+    return [found, "-n", "10", *command] if found else command

@@ -1,29 +1,28 @@
-"""What the clock asks for: upkeep jobs and their intervals; each does all that is due, so a missed tick is harmless."""
+"""What beat asks for: every upkeep job, those of one interval together; a missed tick is harmless."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 from aiops import dispatch
+from aiops.jobs.catalogue import catalogue
 from aiops.settings import Settings
 
 
-def _entry(job: str, *, every_s: float) -> dict[str, Any]:
+def entries(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return beat's entries: each costs a row, a message and a wake-up at every tick, so there is one an interval."""
+    jobs = sorted(catalogue(settings), key=lambda job: job.every_s)  # stable: the reaper stays first of its interval
+    grouped = groupby(jobs, key=lambda job: job.every_s)
+    return {f"every {every_s:g} s": _entry([job.name for job in of], every_s) for every_s, of in grouped}
+
+
+def _entry(names: list[str], every_s: float) -> dict[str, Any]:
     return {
         "task": dispatch.UPKEEP_TASK,
         "schedule": timedelta(seconds=every_s),
-        "args": (job,),
+        "args": names,
         "kwargs": {"every_s": every_s},
         "options": {"queue": dispatch.UPKEEP_QUEUE, "expires": max(every_s, 10)},
-    }
-
-
-def entries(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return beat's entries."""
-    return {
-        "reaper": _entry("reaper", every_s=settings.reaper_s),
-        "memory_expiry": _entry("memory_expiry", every_s=300),
-        "event_streams": _entry("event_streams", every_s=300),
-        "tokens_and_sessions": _entry("tokens_and_sessions", every_s=3_600),
     }

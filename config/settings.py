@@ -48,6 +48,10 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "aiops.people",
     "aiops.conversations",
+    "aiops.batches",
+    "aiops.schedules",
+    "aiops.webhooks",
+    "aiops.jobs",
     "aiops.upkeep",
     "aiops.web",
 ]

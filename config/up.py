@@ -161,9 +161,10 @@ class Up:
         ]
 
     def _more_workers(self) -> list[Child]:
-        """Return the other run workers: one is enough to be ready, and starting them takes seconds of every core."""
+        """Return the other workers: one is enough to be ready, and starting them takes seconds of every core."""
         count = self._settings.workers or os.cpu_count() or 1
-        return [self._worker(n) for n in range(2, count + 1)]
+        batch = processes.nice(processes.worker_batch(concurrency=self._settings.batch_concurrency))
+        return [*(self._worker(n) for n in range(2, count + 1)), Child("worker-batch", batch, self._env)]
 
     def _worker(self, number: int) -> Child:
         command = processes.worker_runs(number, concurrency=self._settings.concurrency)

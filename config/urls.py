@@ -6,12 +6,15 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.routers import SimpleRouter
 
+from aiops.web.api.batches import Batches
 from aiops.web.api.chat import Chat
 from aiops.web.api.conversations import Conversations
 from aiops.web.api.runs import Runs
+from aiops.web.api.schedules import Schedules
 from aiops.web.api.tokens import Tokens
-from aiops.web.api.upkeep import RunJob
-from aiops.web.pages import chat, docs, failures, sign_in
+from aiops.web.api.upkeep import JobRuns, Jobs, Retention, RunJob
+from aiops.web.api.webhooks import WebhookKey, Webhooks
+from aiops.web.pages import batches, chat, docs, failures, schedules, sign_in, upkeep, webhooks
 
 admin.site.site_header = admin.site.site_title = "aiops administration"
 for model in apps.get_app_config("django_celery_beat").get_models():
@@ -21,14 +24,24 @@ for model in apps.get_app_config("django_celery_beat").get_models():
 router = SimpleRouter(use_regex_path=False)
 router.register("conversations", Conversations)
 router.register("runs", Runs)
+router.register("batches", Batches)
+router.register("schedules", Schedules)
 router.register("tokens", Tokens)
+router.register("webhooks", Webhooks)
 
 urlpatterns = [
     path("api/chat/", Chat.as_view(), name="chat"),
+    path("api/upkeep/", Jobs.as_view(), name="upkeep-jobs"),
+    path("api/upkeep/retention/preview/", Retention.as_view(), name="retention-preview"),
+    path("api/upkeep/<str:name>/runs/", JobRuns.as_view(), name="upkeep-runs"),
     path("api/upkeep/<str:name>/run/", RunJob.as_view(), name="upkeep-run"),
+    path("api/webhooks/key/", WebhookKey.as_view(), name="webhook-key"),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
     path("api/docs/", docs.Docs.as_view(), name="docs"),
     path("api/runs/<uuid:pk>/events", failures.only_get),
+    path("api/batches/<uuid:pk>/events/", failures.only_get),
+    path("api/batches/<uuid:pk>/results/", failures.only_get),
+    path("api/batches/<uuid:pk>/errors/", failures.only_get),
     path("api/", include(router.urls)),
     path("admin/login/", sign_in.SignIn.as_view()),
     path("admin/", admin.site.urls),
@@ -36,6 +49,14 @@ urlpatterns = [
     path("sign-out/", sign_in.SignOut.as_view(), name="sign-out"),
     path("", chat.page, name="home"),
     path("c/<uuid:conversation_id>/", chat.page, name="conversation"),
+    path("batches/", batches.list_, name="batches"),
+    path("batches/<uuid:batch_id>/", batches.page, name="batch"),
+    path("batches/<uuid:batch_id>/items/", batches.items, name="batch-items"),
+    path("schedules/", schedules.list_, name="schedules"),
+    path("schedules/<uuid:schedule_id>/", schedules.page, name="schedule"),
+    path("webhooks/", webhooks.list_, name="webhooks"),
+    path("upkeep/", upkeep.list_, name="upkeep"),
+    path("upkeep/<str:name>/", upkeep.page, name="upkeep-job"),
     path("sidebar/", chat.sidebar, name="sidebar"),
 ]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import httpx
 import httpx_sse
@@ -14,7 +16,7 @@ import httpx_sse
 from aiops.terminal.text import printable
 
 RECONNECTS = 30
-TERMINAL = ("run.succeeded", "run.failed", "run.cancelled")
+TERMINAL = ("run.succeeded", "run.failed", "run.cancelled", "run.expired")
 
 
 class CallFailed(Exception):
@@ -48,13 +50,45 @@ class Client:
         """Post JSON, under a key that makes a repetition harmless; raises CallFailed."""
         return self._call("POST", path, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
 
+    def delete(self, path: str) -> None:
+        """Delete; raises CallFailed."""
+        self._call("DELETE", path)
+
+    def upload(self, path: str, file: Path, options: dict[str, Any]) -> Any:
+        """Post a file and what goes with it, under a key that makes a repetition harmless; raises CallFailed."""
+        try:
+            with file.open("rb") as opened:
+                headers = {"Idempotency-Key": str(uuid.uuid4())}
+                parts = {"file": (file.name, opened, "application/octet-stream")}
+                return self._call("POST", path, files=parts, data={"options": json.dumps(options)}, headers=headers)
+        except OSError as error:
+            raise CallFailed(f"{file} cannot be read: {error.strerror}.") from error
+
+    def download(self, path: str, out: BinaryIO, **params: Any) -> None:
+        """Write a file as it comes; raises CallFailed."""
+        try:
+            with self._http.stream("GET", path, params=params) as response:
+                self._check(response)
+                for piece in response.iter_bytes():
+                    out.write(piece)
+        except httpx.TransportError as error:
+            raise CallFailed(f"The connection to {self.url} is lost: {error}.") from error
+
     def events(self, run_id: str) -> Iterator[Event]:
         """Yield a run's events until its end, reconnecting after the last one seen; raises CallFailed."""
+        goes_on = f"The run goes on: aiops runs follow {run_id}"
+        return self._events(f"/api/runs/{run_id}/events", ends=TERMINAL, goes_on=goes_on)
+
+    def progress(self, batch_id: str) -> Iterator[Event]:
+        """Yield how far a batch is until its end, likewise."""
+        goes_on = f"The batch goes on: aiops batch watch {batch_id}"
+        return self._events(f"/api/batches/{batch_id}/events/", ends=("batch.ended",), goes_on=goes_on)
+
+    def _events(self, path: str, *, ends: tuple[str, ...], goes_on: str) -> Iterator[Event]:
         last, wait_s, failures = "", 0.3, 0
         while True:
             try:
                 headers = {"Last-Event-ID": last} if last else {}
-                path = f"/api/runs/{run_id}/events"
                 with httpx_sse.connect_sse(self._http, "GET", path, headers=headers) as source:
                     if source.response.status_code == httpx.codes.NO_CONTENT:
                         return
@@ -65,14 +99,12 @@ class Client:
                             continue
                         event = Event(sse.event, sse.json())
                         yield event
-                        if event.type in TERMINAL:
+                        if event.type in ends:
                             return
             except httpx.TransportError as error:
                 failures += 1
                 if failures > RECONNECTS:
-                    raise CallFailed(
-                        f"The connection to {self.url} is lost: {error}. The run goes on: aiops runs follow {run_id}"
-                    ) from error
+                    raise CallFailed(f"The connection to {self.url} is lost: {error}. {goes_on}") from error
                 if failures == 1:
                     yield Event("connection.lost", {})
                 time.sleep(wait_s)

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from aiops.terminal.acting import complain
 from aiops.terminal.client import CallFailed, Client
 from aiops.terminal.text import printable, step_name
 
-OK, FAILED = 0, 1
+OK = 0
 NARROW = 75
 """Columns of a terminal that have no room for answers beside the facts."""
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "queued": "dim"}
@@ -26,7 +27,7 @@ def list_(client: Client, *, state: str | None, limit: int, as_json: bool) -> in
     try:
         rows = client.get("/api/runs/", state=state, limit=limit)["results"]
     except CallFailed as failed:
-        return _complain(failed)
+        return complain(failed)
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return OK
@@ -57,7 +58,7 @@ def show(client: Client, run_id: str, *, as_json: bool) -> int:
     try:
         run = client.get(f"/api/runs/{run_id}/")
     except CallFailed as failed:
-        return _complain(failed)
+        return complain(failed)
     if as_json:
         print(json.dumps(run, indent=2, ensure_ascii=False))
         return OK
@@ -88,7 +89,7 @@ def cancel(client: Client, run_ids: Sequence[str]) -> int:
         try:
             print(run_id, client.post(f"/api/runs/{run_id}/cancel/")["state"], sep="\t")
         except CallFailed as failed:
-            code = _complain(failed)
+            code = complain(failed)
     return code
 
 
@@ -99,8 +100,3 @@ def _when(text: str) -> str:
 def _took(run: dict[str, Any]) -> str:
     ms = run["timings"]["ms"]["queued_to_finished"]
     return f"{ms / 1e3:.1f} s" if ms is not None else "-"
-
-
-def _complain(failed: CallFailed) -> int:
-    print(f"aiops: {failed}", file=sys.stderr)
-    return FAILED

@@ -13,7 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from aiops import dispatch, keyspace
 from aiops.errors import Unavailable
-from aiops.upkeep.models import JobRun
+from aiops.jobs.models import JobRun
 from config.doctor.finding import Finding
 
 SETTINGS = django_settings.SETTINGS

@@ -11,11 +11,11 @@ import httpx
 from django.conf import settings as django_settings
 from django.db import DatabaseError
 
+from aiops import database
 from aiops.errors import Refused
 from aiops.registry import models, tool_servers
 from aiops.registry.tool_servers import BadToolServer
 from aiops.tools.pool import Catalogue, ToolPool
-from aiops.upkeep import clock
 from config.doctor.finding import Finding
 from config.home import Home
 
@@ -131,7 +131,7 @@ def machine() -> list[Finding]:
 def _clock() -> list[Finding]:
     """Compare this machine's clock with the database's."""
     try:
-        apart_s = abs(clock.database_seconds() - time.time())
+        apart_s = abs(database.now_s() - time.time())
     except DatabaseError:
         return []
     seen = f"{apart_s:.1f} s from the database's"
