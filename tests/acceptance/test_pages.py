@@ -292,7 +292,7 @@ def test_everything_can_be_done_from_the_keyboard(browse: Open) -> None:
     page.one("body").send_keys(Keys.TAB)
     page.driver.execute_script("document.querySelector('.skip').focus()")
     press(Keys.ENTER)
-    assert focused() == "message"
+    page.until(lambda: focused() == "message", "the message box, by the link past the list")
 
 
 def test_a_wrong_password_is_told_and_tries_are_limited(system: System) -> None:
