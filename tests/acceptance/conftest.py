@@ -23,6 +23,8 @@ SHORT = {
     "AIOPS_TOOL_TIMEOUT_S": "8",
     "AIOPS_DRAIN_S": "1",
     "AIOPS_SIGN_INS_PER_MINUTE": "5",
+    "AIOPS_METRICS_TOKEN": "metrics-canary-token",
+    "AIOPS_WEBHOOK_NETWORKS": "127.0.0.1",
 }
 
 

@@ -1,7 +1,9 @@
 """A language model's server that speaks OpenAI's chat API and does what the question tells it to.
 
 A question ends with ``DO {json}``: ``words`` and ``pause`` stream so many words; ``call`` and ``args`` call a tool
-first (``loop``: for ever); ``fail`` lists what goes wrong, one entry for each call (429, 500, 401, hang, cut …).
+first (``loop``: for ever); ``answers`` are said, one for each call; ``fail`` lists what goes wrong, one entry for each
+call (429, 500, 401, hang, cut …); ``room`` is how many calls of its ``group`` are taken at once. A question that asks
+for a corrected answer is the one before it, asked again.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import uvicorn
@@ -31,6 +34,8 @@ class ModelServer:
         self.host = host
         self.asked: list[dict[str, Any]] = []
         self.calls: Counter[str] = Counter()
+        self.busy: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
         self.headers: list[dict[str, str]] = []
         routes = [Route("/v1/chat/completions", self._complete, methods=["POST"]), Route("/v1/models", self._models)]
         app = Starlette(routes=routes)
@@ -62,6 +67,8 @@ class ModelServer:
         self.headers.append(dict(request.headers))
         messages = body["messages"]
         asked = max(n for n, m in enumerate(messages) if m["role"] == "user")
+        if _text(messages[asked]).startswith("Your answer does not fit"):
+            asked = max(n for n, m in enumerate(messages[:asked]) if m["role"] == "user")
         question = _text(messages[asked])
         self.calls[question] += 1
         found = DO.search(question)
@@ -70,6 +77,10 @@ class ModelServer:
         turn = self.calls[question] - 1
         failure = failures[turn] if turn < len(failures) else None
         results = [m for m in messages[asked + 1 :] if m["role"] == "tool"]
+        group = do.get("group", "")
+        if self.busy[group] >= do.get("room", 1_000_000):
+            self.refused[group] += 1
+            return JSONResponse({"error": {"message": "busy"}}, status_code=429, headers={"Retry-After": "1"})
         if isinstance(failure, int):
             headers = {"Retry-After": "0"} if failure == 429 else {}
             return JSONResponse({"error": {"message": "scripted"}}, status_code=failure, headers=headers)
@@ -82,11 +93,22 @@ class ModelServer:
         if do.get("call") and (do.get("loop") or not results):
             return StreamingResponse(_call(do), media_type="text/event-stream")
         text = " ".join(f"w{n}{'x' * do.get('longer', 0)}" for n in range(do.get("words", 5)))
+        if answers := do.get("answers"):
+            text = answers[min(turn, len(answers) - 1)]
         if do.get("words") == 0:
             text = ""
         elif results:
             text = f"The tool said: {_text(results[-1])} {text}"
-        return StreamingResponse(_say(text, do.get("pause", 0), cut=failure == "cut"), media_type="text/event-stream")
+        said = self._busily(group, _say(text, do.get("pause", 0), cut=failure == "cut"))
+        return StreamingResponse(said, media_type="text/event-stream")
+
+    async def _busily(self, group: str, said: AsyncIterator[str]) -> AsyncIterator[str]:
+        self.busy[group] += 1
+        try:
+            async for piece in said:
+                yield piece
+        finally:
+            self.busy[group] -= 1
 
 
 def _text(message: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ def stranger(system: System) -> str:
     """The token of somebody else."""
     code = (
         "from aiops.people.models import User; from aiops.people import tokens\n"
-        "eve = User.objects.create_user('eve'); print(tokens.issue(eve, name='x')[1])"
+        "eve = User.objects.create_user('mallory'); print(tokens.issue(eve, name='x')[1])"
     )
     return system.manage(code).strip().splitlines()[-1]
 
@@ -34,7 +34,7 @@ def stranger(system: System) -> str:
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"message": "x", "webhook": "https://x"}, "webhook"),
+        ({"message": "x", "webhook": "file:///etc/passwd"}, "webhook"),
         ({"message": "x", "force_advanced": True}, "force_advanced"),
         ({"message": " "}, "message"),
         ({"message": 7}, "message"),
@@ -339,3 +339,20 @@ def _dump(system: System) -> Iterator[str]:
             yield str(client.hgetall(key))
         elif kind == b"stream":
             yield str(client.xrange(key))
+
+
+def test_staff_see_jobs_their_past_and_what_retention_would_remove(system: System, client: httpx.Client) -> None:
+    jobs = {job["job"]: job for job in client.get("/api/upkeep/").json()}
+    assert jobs["reaper"]["last"]["outcome"] in ("done", "running")
+    asked = client.post("/api/upkeep/retention/run/").json()["request"]
+    eventually(
+        lambda: system.rows("SELECT outcome FROM upkeep_jobrun WHERE slot = ? AND ms > 0", f"request:{asked}"),
+        what="the job's row",
+    )
+    last = client.get("/api/upkeep/retention/runs/", params={"limit": 1}).json()["results"][0]
+    assert last["summary"] == {"firings": 0, "deliveries": 0, "orphaned_memories": last["summary"]["orphaned_memories"]}
+    assert client.get("/api/upkeep/retention/preview/").json() == [
+        {"rule": "deliveries", "days": 30, "would_remove": 0},
+        {"rule": "firings", "days": 90, "would_remove": 0},
+    ]
+    assert client.get("/api/upkeep/nothing/runs/").status_code == 404

@@ -22,7 +22,7 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 
 ROOT = Path(__file__).parents[2]
-STARTED = ("web", "worker-runs", "worker-upkeep", "beat", "flower")
+STARTED = ("web", "worker-runs", "worker-batch", "worker-upkeep", "beat", "flower")
 TOKEN = """
 from aiops.people import tokens
 from aiops.people.models import User
@@ -104,6 +104,9 @@ def test_the_procfile_on_real_servers_answers_and_every_process_ends_in_order(
         again = {"message": "thanks", "conversation": accepted["conversation"]}
         second = client.post("/api/chat/", json=again).json()["run"]["id"]
         assert client.get(f"/api/runs/{second}/", params={"wait": 30}).json()["answer"] == "You are welcome."
+        items = {"items": [{"custom_id": "one", "prompt": "what can you do?"}]}
+        batch = client.post("/api/batches/", json=items).json()["id"]
+        eventually(lambda: client.get(f"/api/batches/{batch}/").json()["state"] == "completed", what="the batch")
     with psycopg.connect(environment["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT count(*) FROM checkpoints").fetchone() == (1,)
         beaten = "SELECT count(*) FROM upkeep_jobrun WHERE job = 'reaper' AND outcome = 'done'"

@@ -19,8 +19,8 @@ TASKS = re.findall(
 )
 
 
-def test_there_are_five_tasks() -> None:
-    assert len(TASKS) == 5
+def test_there_are_seven_tasks() -> None:
+    assert len(TASKS) == 7
 
 
 def test_every_task_works_as_it_is_written(plain: System, tmp_path: Path) -> None:
@@ -40,6 +40,7 @@ def test_every_task_works_as_it_is_written(plain: System, tmp_path: Path) -> Non
     assert "| Pid | Name |" in parts["Ask from the terminal."]
     assert '"state":"succeeded"' in parts["Ask through the API"]
     assert "event: run.succeeded" in parts["Watch a run"]
+    assert "The batch is completed: 2 succeeded." in done.stderr
     assert "ok    queue runs" in parts["See what is going on"]
     assert '"scope":"read"' in parts["Give it a key that can only read"]
 

@@ -21,12 +21,14 @@ from tests.benchmarks.options import Options
 from tests.benchmarks.rows import (
     acceptance,
     at_rest,
+    behind_chats,
     burst,
     first_words,
     idle_viewers,
     large_tables,
     long_conversation,
     overhead,
+    retention,
     throughput,
     tool_calls,
 )
@@ -42,6 +44,8 @@ ROWS: dict[str, ModuleType] = {
     "h": acceptance,
     "i": large_tables,
     "j": at_rest,
+    "k": behind_chats,
+    "l": retention,
 }
 FROM_OUTSIDE = ("AIOPS_", "LLM_", "OPENAI_", "OLLAMA_", "DATABASE_URL", "REDIS_URL", "CELERY_", "CHECKPOINT_")
 

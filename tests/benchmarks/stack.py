@@ -34,7 +34,9 @@ class Stack(System):
 
     def __enter__(self) -> Stack:
         self.start()
-        eventually(lambda: self.redis().zcard(keyspace.WORKERS) == WORKERS, within_s=30, what="the second worker")
+        eventually(
+            lambda: self.redis().zcard(keyspace.workers("runs")) == WORKERS, within_s=30, what="the second worker"
+        )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -81,6 +83,13 @@ def in_parts(used: Counter[str], *, unit: float) -> str:
 
 def _name(process: psutil.Process) -> str:
     line = " ".join(process.cmdline())
-    parts = {"uvicorn": "web", "-Q runs": "runs", "-Q upkeep": "upkeep", " beat": "beat", "tools.host": "host tools"}
+    parts = {
+        "uvicorn": "web",
+        "-Q runs": "runs",
+        "-Q batch": "batch",
+        "-Q upkeep": "upkeep",
+        " beat": "beat",
+        "tools.host": "host tools",
+    }
     parts |= {"valkey": "valkey", "redis-server": "valkey"}
     return next((name for part, name in parts.items() if part in line), "up")

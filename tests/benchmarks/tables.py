@@ -119,7 +119,7 @@ def _make_a_busy_day(person: Person) -> None:
     backlog = person.ask(BACKLOG)
     Run.objects.filter(pk__in=[run.pk for run in backlog]).update(sent_at=transitions.in_seconds(-60))
     keyspace.sync().rpush(dispatch.RUNS_QUEUE, *["{}"] * 10_000)
-    keyspace.sync().zadd(keyspace.WORKERS, {f"worker-{n}": time.time() + 3_600 for n in range(10)})
+    keyspace.sync().zadd(keyspace.workers("runs"), {f"worker-{n}": time.time() + 3_600 for n in range(10)})
     ended = person.ask(PAGE)
     Run.objects.filter(pk__in=[run.pk for run in ended]).update(state=Run.State.SUCCEEDED)
 

@@ -62,10 +62,10 @@ def test_celery_publishes_to_our_broker_wherever_django_is_set_up() -> None:
 
 def test_every_task_name_has_a_task() -> None:
     code = (
-        "import django; django.setup()\nimport config.celery as c, workers.runs, workers.upkeep\n"
+        "import django; django.setup()\nimport config.celery as c, workers.batch, workers.upkeep\n"
         "c.app.finalize(); print(sorted(n for n in c.app.tasks if n.startswith('aiops.')))"
     )
-    names = sorted([dispatch.RUN_TASK, dispatch.UPKEEP_TASK, dispatch.CANARY_TASK])
+    names = sorted([dispatch.RUN_TASK, dispatch.VALIDATE_TASK, dispatch.UPKEEP_TASK, dispatch.CANARY_TASK])
     assert in_a_fresh_process(code).strip() == str(names)
 
 
@@ -95,6 +95,7 @@ def test_the_processes_are_the_same_everywhere() -> None:
     ours = {
         "web": processes.web("127.0.0.1", 8000),
         "worker-runs": processes.worker_runs(1, concurrency=250),
+        "worker-batch": processes.worker_batch(concurrency=32),
         "worker-upkeep": processes.worker_upkeep(),
         "beat": processes.beat(),
         "flower": processes.flower(5555),

@@ -21,7 +21,7 @@ Ask = Callable[..., Run]
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A recording dispatch: the ids that were put on the queue."""
     ids: list[str] = []
-    monkeypatch.setattr(dispatch, "run", lambda run_id: ids.append(str(run_id)) or True)
+    monkeypatch.setattr(dispatch, "run", lambda run_id, **_: ids.append(str(run_id)) or True)
     return ids
 
 

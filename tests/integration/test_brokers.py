@@ -107,13 +107,13 @@ def test_a_redis_that_is_down_is_not_taken_for_a_cluster() -> None:
 
 
 def test_an_old_worker_leaves_a_newer_message_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[tuple[str, int]] = []
-    monkeypatch.setattr(dispatch, "run", lambda run_id, *, version: sent.append((run_id, version)))
+    sent: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(dispatch, "run", lambda run_id, **how: sent.append((run_id, how)))
     monkeypatch.setattr(process, "LEAVE_S", 0.01)
     claimed: list[Any] = []
     monkeypatch.setattr(process.transitions, "claim", lambda *args, **_: claimed.append(args))
     Process(django_settings.SETTINGS).answer("run", version=dispatch.VERSION + 1)
-    assert (sent, claimed) == ([("run", dispatch.VERSION + 1)], [])
+    assert (sent, claimed) == ([("run", {"queue": "runs", "version": dispatch.VERSION + 1})], [])
 
 
 def test_what_is_put_on_the_queue_is_the_runs_id_and_the_version(empty_redis: None) -> None:

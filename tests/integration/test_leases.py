@@ -28,7 +28,7 @@ def test_a_heartbeat_that_fails_beats_again(monkeypatch: pytest.MonkeyPatch, err
     loop = Loop()
     loop.start()
     settings = django_settings.SETTINGS.model_copy(update={"heartbeat_s": 0.02})
-    leases = Leases(settings, loop, worker="w")
+    leases = Leases(settings, loop, worker="w", queue="runs")
     leases.take(Claim("run", 1), Stop(), since=time.monotonic())
     leases.start()
     until = time.monotonic() + 5
@@ -50,7 +50,7 @@ def test_a_renewal_that_hangs_does_not_keep_a_run_whose_lease_has_ended(monkeypa
     loop = Loop()
     loop.start()
     settings = django_settings.SETTINGS.model_copy(update={"heartbeat_s": 0.05, "lease_s": 0.3})
-    leases, stop = Leases(settings, loop, worker="w"), Stop()
+    leases, stop = Leases(settings, loop, worker="w", queue="runs"), Stop()
     leases.take(Claim("run", 1), stop, since=time.monotonic())
     leases.start()
     until = time.monotonic() + 5
@@ -66,7 +66,7 @@ def test_a_claim_that_took_longer_than_its_lease_is_given_up(monkeypatch: pytest
     loop = Loop()
     loop.start()
     settings = django_settings.SETTINGS.model_copy(update={"heartbeat_s": 0.05, "lease_s": 5})
-    leases, stop = Leases(settings, loop, worker="w"), Stop()
+    leases, stop = Leases(settings, loop, worker="w", queue="runs"), Stop()
     monkeypatch.setattr(transitions, "renew", lambda claims, **_: (set(), set()))
     monkeypatch.setattr(leases, "_renew", lambda held: None)
     leases.take(Claim("run", 1), stop, since=time.monotonic() - 6)

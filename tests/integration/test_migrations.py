@@ -16,7 +16,7 @@ LINT = """
 import django
 django.setup()
 from django_migration_linter import MigrationLinter
-linter = MigrationLinter(include_apps=["people", "conversations", "upkeep"], no_cache=True)
+linter = MigrationLinter(include_apps=["people", "conversations", "batches", "upkeep"], no_cache=True)
 linter.lint_all_migrations()
 assert not linter.has_errors
 print(linter.nb_total)

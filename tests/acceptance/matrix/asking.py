@@ -32,6 +32,8 @@ class Asker:
     def __init__(self, system: System) -> None:
         self.system = system
         self.asked: list[Asked] = []
+        self.refused = 0
+        """How often it had to ask again."""
         self._client = system.client()
 
     def close(self) -> None:
@@ -71,5 +73,6 @@ class Asker:
             if answer is not None and answer.status_code == 202:
                 return answer.json()
             assert answer is None or answer.status_code == 503, answer.text
+            self.refused += 1
             assert time.monotonic() < until, "nobody accepted the question"
             time.sleep(0.1)

@@ -40,7 +40,7 @@ class Pairing:
     broker: RabbitMQ | None
     marks: Path
     disk: Path | None
-    """The small disk that all of this lies on; None where we may not mount one."""
+    """The small disk that all of this but RabbitMQ lies on; None where we may not mount one."""
 
     def check(self, asker: Asker, *, tidy: bool = True) -> None:
         check(self.system, asker.asked, self.marks, tidy=tidy)
@@ -85,6 +85,7 @@ def matrix_environment(model: ModelServer, effects: tuple[str, Path]) -> dict[st
         "OPENAI_BASE_URL": model.url,
         "AIOPS_TOOL_SERVERS": json.dumps({"effects": {"url": effects[0]}}),
         **SHORT,
+        "AIOPS_MODEL_TIMEOUT_S": "30",  # hundreds at once share two cores with the scripted model
         **PATIENT,
     }
 
@@ -115,8 +116,9 @@ def pairing(
             (folder / "postgresql").mkdir()
             database = PostgreSQL(folder / "postgresql")
             started(database)
-            (folder / "rabbitmq").mkdir()
-            broker = RabbitMQ(folder / "rabbitmq")
+            broker = RabbitMQ(
+                tmp_path_factory.mktemp("rabbitmq")
+            )  # on a disk of its own: it does not survive a full one
             started(broker)
             env |= {"DATABASE_URL": database.url, "CELERY_BROKER_URL": broker.url}
         system = System(folder / "home", **env).start()

@@ -26,6 +26,10 @@ def fill(path: Path) -> None:
             file.write(b"x" * 100_000)
 
 
+MORE_THAN_SLEEPERS_HOLD = 24
+"""RabbitMQ hands each of two suspended workers eight messages all the same."""
+
+
 @pytest.fixture
 def alone(pairing: Pairing) -> Iterator[None]:
     """The pairing's own run workers sleep meanwhile."""
@@ -56,12 +60,12 @@ def test_a_worker_that_holds_too_much_memory_hands_its_runs_on_and_ends(
     pairing: Pairing, asker: Asker, alone: None, tmp_path: Path
 ) -> None:
     home = pairing.system.home
-    env = {**pairing.system.env, "AIOPS_WORKER_MEMORY_MB": "30", "AIOPS_HEARTBEAT_S": "5", "AIOPS_LEASE_S": "20"}
+    env = {**pairing.system.env, "AIOPS_WORKER_MEMORY_MB": "30", "AIOPS_HEARTBEAT_S": "8", "AIOPS_LEASE_S": "20"}
     env |= {"AIOPS_SECRET_KEY_FILE": str(home / "secret_key")}
+    asker.ask(MORE_THAN_SLEEPERS_HOLD, words=200, pause_s=0.05)  # they wait, so that it has some from its first moment
     with (tmp_path / "log").open("w+") as log:
         worker = subprocess.Popen(processes.worker_runs(9, concurrency=20), env=env, stdout=log, stderr=log)
-        asker.ask(6, words=100, pause_s=0.05)
-        assert worker.wait(timeout=40) == 0
+        assert worker.wait(timeout=60) == 0
         said = (tmp_path / "log").read_text()
     assert "worker.too_large" in said
     assert "run.drained" in said  # a sleeping worker may have taken the others from the queue

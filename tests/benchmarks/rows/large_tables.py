@@ -29,7 +29,7 @@ CODE = "import django; django.setup(); from tests.benchmarks import tables; tabl
 
 def measure(options: Options) -> list[Check]:
     rows = options.some(ROWS)
-    with tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder, _valkey(Path(folder)) as redis_url:
+    with tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder, private_valkey(Path(folder)) as redis_url:
         few, many = (f"sqlite:///{folder}/{name}.sqlite3" for name in ("few", "many"))
         checks = _compare("SQLite", few, many, redis_url, rows)
         with database.own() as few, database.own() as many:
@@ -84,7 +84,7 @@ class _Table:
 
 
 @contextlib.contextmanager
-def _valkey(folder: Path) -> Iterator[str]:
+def private_valkey(folder: Path) -> Iterator[str]:
     home = Home(folder / "valkey-home")
     home.valkey.mkdir(parents=True)
     command, url = valkey.configure(home)

@@ -1,0 +1,324 @@
+"""Batches through their real doors: API, command line and page; each item once, whatever dies."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import signal
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import httpx_sse
+import pytest
+
+from tests.acceptance.browser import CHROMIUM, DRIVER, PASSWORD, Page
+from tests.acceptance.matrix.scale import FULL
+from tests.acceptance.model_server import ModelServer
+from tests.acceptance.system import System, eventually
+from tests.conftest import missing
+
+ITEMS = 5_000 if FULL else 300
+ENDED = ("completed", "failed", "expired", "cancelled")
+
+
+@pytest.fixture
+def client(system: System) -> Iterator[httpx.Client]:
+    with system.client() as made:
+        yield made
+
+
+def lines(count: int, **do: Any) -> str:
+    mark = uuid.uuid4().hex[:8]
+    prompts = [f"{mark} item {n} DO {json.dumps({'words': 3, **do})}" for n in range(count)]
+    return "".join(json.dumps({"custom_id": f"c{n}", "prompt": p}) + "\n" for n, p in enumerate(prompts))
+
+
+def send(client: httpx.Client, text: str, name: str = "items.jsonl", **options: Any) -> dict[str, Any]:
+    answer = client.post("/api/batches/", files={"file": (name, text)}, data={"options": json.dumps(options)})
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+def ended(client: httpx.Client, batch: dict[str, Any], *, within_s: float = 30) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        seen = client.get(batch["links"]["self"]).json()
+        return seen if seen["state"] in ENDED else None
+
+    return eventually(look, within_s=within_s, what="the batch's end")
+
+
+def results(client: httpx.Client, batch: dict[str, Any], kind: str = "results") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in client.get(batch["links"][kind]).text.splitlines()]
+
+
+def test_a_batch_is_answered_watched_and_fetched_in_order(client: httpx.Client) -> None:
+    batch = send(client, lines(40), name="night.jsonl")
+    assert batch["state"] == "validating"
+    with httpx_sse.connect_sse(client, "GET", batch["links"]["events"]) as source:
+        seen = [(event.event, event.json()) for event in source.iter_sse() if event.data]
+    assert seen[-1][0] == "batch.ended"
+    done = [data["counts"]["succeeded"] for name, data in seen if name == "batch.progress"]
+    assert done == sorted(done)
+    whole = ended(client, batch)
+    assert whole["counts"] == {**dict.fromkeys(whole["counts"], 0), "total": 40, "succeeded": 40}
+    assert [one["custom_id"] for one in results(client, batch)] == [f"c{n}" for n in range(40)]
+    assert {one["answer"] for one in results(client, batch)} == {"w0 w1 w2"}
+    assert whole["usage"]["output_tokens"] >= 0
+    again = client.get(batch["links"]["events"], headers={"Last-Event-ID": "ended"})
+    assert again.status_code == 204
+
+
+def test_items_in_json_pages_of_items_and_csv_results(client: httpx.Client) -> None:
+    asked = {"items": [{"custom_id": "=a", "prompt": "hello"}, {"prompt": "bye"}], "name": "two"}
+    answer = client.post("/api/batches/", json=asked)
+    assert answer.status_code == 202, answer.text
+    ended(client, answer.json())
+    links = answer.json()["links"]
+    page = client.get(links["items"], params={"limit": 1, "state": "succeeded"}).json()
+    assert page["results"][0]["custom_id"] == "=a"
+    assert client.get(page["next"]).json()["results"][0]["custom_id"] == "2"
+    table = client.get(links["results"], params={"as": "csv"})
+    assert table.headers["content-type"].startswith("text/csv")
+    assert table.text.splitlines()[1].startswith("'=a,succeeded,")
+
+
+def test_a_json_list_comes_as_a_file_and_a_large_one_only_so(client: httpx.Client) -> None:
+    items = [json.loads(line) for line in lines(3).splitlines()]
+    batch = send(client, json.dumps(items), name="items.json")
+    assert ended(client, batch)["counts"]["succeeded"] == 3
+    large = client.post("/api/batches/", json={"items": [{"prompt": "x" * 30_000}] * 40})
+    assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
+    assert "as a file" in large.json()["detail"]
+
+
+def test_columns_become_prompts_and_invalid_lines_are_reported(client: httpx.Client, model: ModelServer) -> None:
+    mark = uuid.uuid4().hex
+    text = f"custom_id,host\na,{mark}-web\nb,{mark}-db,x\n"
+    refused = send(client, text, name="hosts.csv", template="Look at {{host}}.")
+    assert ended(client, refused)["error"]["code"] == "invalid_batch"
+    taken = send(client, text, name="hosts.csv", template="Look at {{host}}.", policy="skip_invalid")
+    assert ended(client, taken)["counts"]["invalid"] == 1
+    assert results(client, taken, "errors")[0]["error"]["detail"] == "The line has 3 cells; the header 2."
+    assert f"Look at {mark}-web." in model.calls
+    assert f"Look at {mark}-db." not in model.calls
+
+
+def test_a_failure_that_may_pass_is_tried_again_and_others_can_be_retried(client: httpx.Client) -> None:
+    mark = uuid.uuid4().hex
+    once, never = (f"{mark} {n} DO {json.dumps({'words': 2, 'fail': f})}" for n, f in enumerate([[500] * 3, [401]]))
+    batch = send(client, "".join(json.dumps({"prompt": p}) + "\n" for p in (once, never)))
+    whole = ended(client, batch)
+    assert (whole["counts"]["succeeded"], whole["counts"]["failed"]) == (1, 1)
+    assert results(client, batch)[0]["tries"] == 2
+    assert results(client, batch, "errors")[0]["error"]["code"] == "model_key_refused"
+    assert client.post(f"{batch['links']['self']}retry/").json()["items"] == 1
+    assert ended(client, batch)["counts"]["succeeded"] == 2
+
+
+def test_answers_are_held_against_the_schema_and_asked_for_once_more(client: httpx.Client, model: ModelServer) -> None:
+    mark = uuid.uuid4().hex
+    said = [
+        ['{"severity": 1}'],
+        ["It is severe.", '```json\n{"severity": 2}\n```'],
+        ['{"severity": "x"}', "{}", '{"severity": 3}'],
+    ]
+    prompts = [f"{mark} {n} DO {json.dumps({'answers': answers})}" for n, answers in enumerate(said)]
+    schema = {"type": "object", "properties": {"severity": {"type": "integer"}}, "required": ["severity"]}
+    text = "".join(json.dumps({"prompt": p}) + "\n" for p in prompts)
+    batch = send(client, text, response_schema=schema)
+    whole = ended(client, batch)
+    assert (whole["counts"]["succeeded"], whole["counts"]["failed"]) == (2, 1)
+    assert [one["value"] for one in results(client, batch)] == [{"severity": 1}, {"severity": 2}]
+    (error,) = [one["error"] for one in results(client, batch, "errors")]
+    assert error["code"] == "answer_invalid"
+    assert '"severity" is a required property' in error["detail"]
+    assert [model.calls[p] for p in prompts] == [1, 2, 2]
+    assert results(client, batch)[1]["usage"]["input_tokens"] == 14
+    bad = {"options": json.dumps({"response_schema": {"$ref": "http://127.0.0.1/x"}})}
+    refused = client.post("/api/batches/", files={"file": ("a.jsonl", text)}, data=bad)
+    assert "Not a JSON Schema" in refused.json()["errors"]["response_schema"][0]
+    deep = {"options": "[" * 50_000}
+    assert client.post("/api/batches/", files={"file": ("a.jsonl", text)}, data=deep).json()["code"] == "invalid_json"
+
+
+def test_a_provider_with_little_room_is_given_less_to_do_and_no_item_fails(
+    client: httpx.Client, model: ModelServer
+) -> None:
+    group = uuid.uuid4().hex
+    batch = send(client, lines(40, words=10, pause=0.02, room=4, group=group))
+    whole = ended(client, batch, within_s=60)
+    assert whole["counts"]["succeeded"] == 40
+    assert {one["tries"] for one in results(client, batch)} == {1}
+    assert 0 < model.refused[group] < 80, "every item asked again and again by itself"
+
+
+def test_cancel_keeps_what_is_done_and_resume_finishes(client: httpx.Client) -> None:
+    batch = send(client, lines(60, words=20, pause=0.02), max_concurrency=8)
+    eventually(lambda: client.get(batch["links"]["self"]).json()["counts"]["succeeded"] > 3, what="the first answers")
+    assert client.delete(batch["links"]["self"]).json()["code"] == "batch_busy"
+    assert client.post(batch["links"]["cancel"]).json()["state"] == "cancelling"
+    stopped = ended(client, batch)
+    assert stopped["state"] == "cancelled"
+    kept = stopped["counts"]["succeeded"]
+    assert kept >= 3
+    assert stopped["counts"]["cancelled"] == 60 - kept
+    assert client.post(batch["links"]["cancel"]).json()["code"] == "batch_ended"
+    assert client.post(f"{batch['links']['self']}resume/").json()["items"] == 60 - kept
+    assert ended(client, batch)["counts"]["succeeded"] == 60
+    assert client.delete(batch["links"]["self"]).status_code == 204
+    assert client.get(batch["links"]["self"]).status_code == 404
+
+
+@pytest.mark.timeout(900)
+def test_workers_killed_at_random_cost_no_item_and_repeat_no_answer(
+    client: httpx.Client, system: System, model: ModelServer
+) -> None:
+    text = lines(ITEMS, words=4, pause=0.05)
+    batch = send(client, text)
+    for _ in range(ITEMS // 100):
+        before = client.get(batch["links"]["self"]).json()["counts"]["succeeded"]
+
+        def moved(before: int = before) -> bool:
+            seen = client.get(batch["links"]["self"]).json()
+            return seen["state"] in ENDED or seen["counts"]["succeeded"] > before
+
+        eventually(moved, within_s=60, what="progress")
+        for worker in system.processes("-Q batch"):
+            if random.random() < 0.7:
+                worker.send_signal(signal.SIGKILL)
+    whole = ended(client, batch, within_s=600)
+    assert (whole["state"], whole["counts"]["succeeded"]) == ("completed", ITEMS), whole
+    answers = results(client, batch)
+    assert [one["custom_id"] for one in answers] == [f"c{n}" for n in range(ITEMS)]
+    assert {one["answer"] for one in answers} == {"w0 w1 w2 w3"}
+    said = system.rows(
+        "SELECT conversation_id, count(*) FROM conversations_message WHERE role = 'assistant' AND conversation_id IN "
+        "(SELECT r.conversation_id FROM batches_item i JOIN conversations_run r ON r.id = i.run_id "
+        "WHERE i.batch_id = ?) "
+        "GROUP BY conversation_id",
+        uuid.UUID(batch["id"]).hex,
+    )
+    assert Counter(count for _, count in said) == {1: ITEMS}
+
+
+def test_people_who_chat_do_not_wait_behind_a_batch(client: httpx.Client, system: System) -> None:
+    batch = send(client, lines(400, words=10, pause=0.05))
+    eventually(lambda: client.get(batch["links"]["self"]).json()["counts"]["running"] > 20, what="the batch's start")
+    accepted = system.ask("hello", {"words": 3})
+    assert accepted["run"]["state"] == "queued"
+    assert system.ended(accepted["run"]["id"], within_s=8)["state"] == "succeeded"
+    assert client.get(batch["links"]["self"]).json()["counts"]["pending"] > 0
+    client.post(batch["links"]["cancel"])
+    ended(client, batch)
+
+
+def test_what_is_not_yours_is_not_there_and_lists_of_chats_show_no_items(client: httpx.Client, system: System) -> None:
+    batch = send(client, lines(2))
+    ended(client, batch)
+    item = client.get(batch["links"]["items"]).json()["results"][0]
+    assert item["run"] not in {run["id"] for run in client.get("/api/runs/", params={"limit": 200}).json()["results"]}
+    token = system.manage(
+        "from aiops.people import tokens; from aiops.people.models import User\n"
+        "u, _ = User.objects.get_or_create(username='eve'); print(tokens.issue(u, name='t')[1])"
+    ).split()[-1]
+    with httpx.Client(base_url=system.url, headers={"Authorization": f"Bearer {token}"}) as eve:
+        for link in batch["links"].values():
+            answer = eve.post(link) if link.endswith("cancel/") else eve.get(link)
+            assert answer.status_code == 404, link
+        assert eve.get("/api/batches/").json()["results"] == []
+        assert eve.get(f"/api/runs/{item['run']}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "field"),
+    [
+        ({"nonsense": 1}, "a.jsonl", "nonsense"),
+        ({"webhook": "ftp://x"}, "a.jsonl", "webhook"),
+        ({"max_concurrency": 0}, "a.jsonl", "max_concurrency"),
+        ({"template": "no column"}, "a.csv", "template"),
+        ({}, "a.xlsx", "file"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_by_name(
+    client: httpx.Client, options: dict[str, Any], name: str, field: str
+) -> None:
+    sent = {"files": {"file": (name, "{}")}, "data": {"options": json.dumps(options)}}
+    answer = client.post("/api/batches/", **sent)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+
+
+def test_the_same_file_with_the_same_key_is_one_batch(client: httpx.Client) -> None:
+    text, headers = lines(1), {"Idempotency-Key": uuid.uuid4().hex}
+    first, second = (client.post("/api/batches/", files={"file": ("a.jsonl", text)}, headers=headers) for _ in "12")
+    assert first.json()["id"] == second.json()["id"]
+    other = client.post("/api/batches/", files={"file": ("a.jsonl", lines(1))}, headers=headers)
+    assert other.status_code == 422
+
+
+def test_a_file_above_the_limit_is_refused_before_it_is_read(system: System) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", system.port, timeout=10)
+    connection.putrequest("POST", "/api/batches/")
+    for name, value in {"Authorization": f"Bearer {system.token}", "Content-Length": "60000000"}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_the_command_line_runs_a_file_and_writes_the_answers(system: System, tmp_path: Path) -> None:
+    file, out = tmp_path / "prompts.jsonl", tmp_path / "results.jsonl"
+    file.write_text(lines(5))
+    done = system.cli("batch", "run", str(file), "--out", str(out), "--name", "from the shell")
+    assert done.returncode == 0, done.stderr
+    assert "5 succeeded" in done.stderr
+    assert [json.loads(line)["custom_id"] for line in out.read_text().splitlines()] == [f"c{n}" for n in range(5)]
+    batch_id = done.stderr.split()[1]
+    assert batch_id in system.cli("batch", "list").stdout
+    assert "completed" in system.cli("batch", "show", batch_id).stdout
+    assert "cannot be cancelled" in system.cli("batch", "cancel", batch_id).stderr
+    assert "deleted" in system.cli("batch", "delete", batch_id).stdout
+
+
+def test_the_command_line_says_what_has_no_answer(system: System, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_text(lines(1) + "nonsense\n")
+    done = system.cli("batch", "run", str(file))
+    assert done.returncode == 1
+    assert "1 of 2 lines are invalid" in done.stderr
+    batch_id = done.stderr.split()[1]
+    assert "not JSON" in system.cli("batch", "results", batch_id, "--errors").stdout
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (390, True)])
+def test_the_page_previews_sends_and_shows_the_answers(system: System, tmp_path: Path, width: int, dark: bool) -> None:
+    if not (CHROMIUM and DRIVER):
+        missing("Chromium with its driver (Debian: chromium, chromium-driver)")
+    find = "from aiops.people.models import User; u = User.objects.get(username='admin')"
+    system.manage(f"{find}; u.set_password('{PASSWORD}'); u.save()")
+    file = tmp_path / "hosts.csv"
+    file.write_text('custom_id,host\na,"<img src=x onerror=alert(1)>"\nb,db\n')
+    page = Page(system, width=width, dark=dark).sign_in()
+    try:
+        page.open("/batches/")
+        if not page.driver.execute_script("return document.getElementById('new-batch').open"):
+            page.one("#new-batch summary").click()
+        page.one("input[name=file]").send_keys(str(file))
+        page.until(lambda: "2 lines of hosts.csv" in page.text("#preview-says"), "the preview")
+        assert page.texts("#preview tbody td")[1] == "<img src=x onerror=alert(1)>"
+        page.one("textarea[name=template]").send_keys("Look at {{host}}")
+        page.one("input[name=name]").send_keys("By hand")
+        page.one("#batch-form button[type=submit]").click()
+        page.until(lambda: page.all("#state") and page.text("#state") == "Completed", "the end", within_s=30)
+        assert page.text("h1") == "By hand"
+        page.until(lambda: "Look at <img src=x onerror=alert(1)>" in page.texts("#items td.text"), "the lines")
+        assert page.text("#done") == "2 of 2"
+        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.driver.execute_script(wide) <= 0
+        assert page.errors() == []
+    finally:
+        page.close()

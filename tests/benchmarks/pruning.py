@@ -1,0 +1,31 @@
+"""Times the steps in which a million old runs are removed; a process of its own for each database."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from django.core.management import call_command
+
+from aiops.people.models import User
+from aiops.retention import pruning
+from aiops.retention.rules import Rule
+from tests.benchmarks.filling import fill
+
+
+def main(rows: int, for_s: float) -> None:
+    """Fill the tables, prune for so long, and print how long each step took, milliseconds, and how many went."""
+    call_command("migrate", verbosity=0)
+    fill(User.objects.create_user("ann").pk, runs=rows)
+    took: list[float] = []
+    step = pruning.step
+
+    def timed(rule: Rule, *, size: int) -> int:
+        begun = time.perf_counter()
+        removed = step(rule, size=size)
+        took.append((time.perf_counter() - begun) * 1e3)
+        return removed
+
+    pruning.step = timed
+    removed = pruning.prune(Rule("runs", "succeeded", 30), for_s=for_s)
+    print(json.dumps({"took": took, "removed": removed}), flush=True)

@@ -1,0 +1,1 @@
+"""Mechanisms taken out one by one: each must be missed by the test that guards it."""
