@@ -25,17 +25,6 @@ RUN_TASK = "aiops.run"
 VALIDATE_TASK = "aiops.batch.validate"
 UPKEEP_TASK = "aiops.upkeep"
 CANARY_TASK = "aiops.canary"
-UPKEEP_JOBS = (
-    "reaper",
-    "batches",
-    "schedules",
-    "webhooks",
-    "memory_expiry",
-    "event_streams",
-    "retention",
-    "tokens_and_sessions",
-)
-"""The jobs that the clock or an administrator may ask for."""
 
 logger = log.get(__name__)
 
@@ -60,9 +49,10 @@ def validate(batch_id: str) -> bool:
     return True
 
 
-def upkeep(job: str, *, request_id: str) -> None:
-    """Ask for one upkeep job now; raises Unavailable when the broker does not take it."""
-    _send_or_refuse(UPKEEP_TASK, [job], kwargs={"request_id": request_id}, queue=UPKEEP_QUEUE)
+def upkeep(job: str, *, request_id: str, in_s: int = 0) -> None:
+    """Ask for one upkeep job, now or in some seconds; raises Unavailable when the broker does not take it."""
+    kwargs = {"request_id": request_id}
+    _send_or_refuse(UPKEEP_TASK, [job], kwargs=kwargs, queue=UPKEEP_QUEUE, countdown=in_s or None)
 
 
 def canary(queue: str, nonce: str) -> None:

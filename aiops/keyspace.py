@@ -83,6 +83,8 @@ def held_unclaimed(queue: str, *, seen_within_s: float) -> int:
 
 SLOW_DOWN = "slow-down:"
 """How a message on CONTROL begins that names a model whose provider refuses calls."""
+TOOLS = "tools"
+"""The message on CONTROL after which workers read the tool servers anew, and their lists of tools."""
 
 
 def pace(model: str) -> str:

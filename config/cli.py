@@ -13,6 +13,7 @@ from config.cli_batch import batch
 from config.cli_home import backup, logs, restore, support_bundle
 from config.cli_options import client_options
 from config.cli_schedule import schedule
+from config.cli_tools import tools
 from config.cli_webhooks import webhooks
 
 
@@ -134,7 +135,7 @@ def runs_cancel(run_ids: tuple[UUID, ...], url: str | None) -> None:
     sys.exit(terminal.cancel(connect(url), [str(one) for one in run_ids]))
 
 
-for command in (backup, batch, logs, restore, schedule, support_bundle, webhooks):
+for command in (backup, batch, logs, restore, schedule, support_bundle, tools, webhooks):
     main.add_command(command)
 
 

@@ -11,8 +11,8 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
 from aiops import settings
-from aiops.registry import tool_servers
-from aiops.registry.tool_servers import BadToolServer
+from aiops.registry import environment
+from aiops.registry.environment import BadToolServer
 from aiops.settings import Settings
 
 CLIENT_PREFIX = "AIOPS_SECRET_"
@@ -119,7 +119,7 @@ def _sentence(error: Any) -> str:
 def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
     problems = []
     try:
-        tool_servers.configured(made, values)
+        environment.from_environment(made, values)
     except BadToolServer as bad:
         problems.append(str(bad))
     if made.checkpointer == "postgres" and not made.database_url.get_secret_value().startswith("postgres"):

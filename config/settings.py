@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "unfold",
     "django.contrib.admin",
     "django_celery_beat",
     "django_filters",
@@ -51,6 +52,7 @@ INSTALLED_APPS = [
     "aiops.batches",
     "aiops.schedules",
     "aiops.webhooks",
+    "aiops.registry",
     "aiops.jobs",
     "aiops.upkeep",
     "aiops.web",
@@ -122,6 +124,11 @@ POSTGRESQL_OPTIONS: dict[str, Any] = {
 """At most ten connections of a process, however many runs wait; nobody waits for ever for one, or for a lock."""
 
 
+def environment_shown(request: object) -> list[str]:
+    """Return what the administration shows of where one is: the environment and its colour."""
+    return [SETTINGS.environment, {"PROD": "danger", "NONPROD": "warning"}.get(SETTINGS.environment, "info")]
+
+
 def database() -> dict[str, Any]:
     """Return Django's entry for the database: SQLite with WAL and immediate transactions, or PostgreSQL."""
     url = SETTINGS.database_url.get_secret_value() or f"sqlite:///{(SETTINGS.home / 'db.sqlite3').absolute()}"
@@ -146,6 +153,14 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "aiops.web.api.problems.handle",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "NUM_PROXIES": 0,
+}
+UNFOLD = {
+    "SITE_TITLE": "aiops",
+    "SITE_HEADER": "aiops",
+    "SITE_SUBHEADER": "administration",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "ENVIRONMENT": "config.settings.environment_shown",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "aiops",

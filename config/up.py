@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from aiops.errors import Refused
-from aiops.registry import models
+from aiops.registry import language_models
 from aiops.settings import Settings
 from config import address, processes, valkey
 from config.home import UNUSABLE, Home, Unusable
@@ -207,7 +207,7 @@ class Up:
 
 def _model(settings: Settings) -> str:
     try:
-        spec = models.choose(settings, {})
+        spec = language_models.choose(settings, {})
     except Refused as problem:
         return f"none: {problem.detail}"
     if spec.provider == "offline":

@@ -12,11 +12,11 @@ from aiops.web.api.conversations import Conversations
 from aiops.web.api.runs import Runs
 from aiops.web.api.schedules import Schedules
 from aiops.web.api.tokens import Tokens
+from aiops.web.api.tool_servers import Providers, ToolServers
 from aiops.web.api.upkeep import JobRuns, Jobs, Retention, RunJob
 from aiops.web.api.webhooks import WebhookKey, Webhooks
-from aiops.web.pages import batches, chat, docs, failures, schedules, sign_in, upkeep, webhooks
+from aiops.web.pages import batches, chat, docs, failures, schedules, sign_in, tool_servers, upkeep, webhooks
 
-admin.site.site_header = admin.site.site_title = "aiops administration"
 for model in apps.get_app_config("django_celery_beat").get_models():
     if admin.site.is_registered(model):
         admin.site.unregister(model)  # whoever edits these could have any task run
@@ -26,11 +26,13 @@ router.register("conversations", Conversations)
 router.register("runs", Runs)
 router.register("batches", Batches)
 router.register("schedules", Schedules)
+router.register("mcp-servers", ToolServers)
 router.register("tokens", Tokens)
 router.register("webhooks", Webhooks)
 
 urlpatterns = [
     path("api/chat/", Chat.as_view(), name="chat"),
+    path("api/providers/health/", Providers.as_view(), name="providers-health"),
     path("api/upkeep/", Jobs.as_view(), name="upkeep-jobs"),
     path("api/upkeep/retention/preview/", Retention.as_view(), name="retention-preview"),
     path("api/upkeep/<str:name>/runs/", JobRuns.as_view(), name="upkeep-runs"),
@@ -55,6 +57,8 @@ urlpatterns = [
     path("schedules/", schedules.list_, name="schedules"),
     path("schedules/<uuid:schedule_id>/", schedules.page, name="schedule"),
     path("webhooks/", webhooks.list_, name="webhooks"),
+    path("tool-servers/", tool_servers.list_, name="tool-servers"),
+    path("tool-servers/<uuid:server_id>/", tool_servers.page, name="tool-server"),
     path("upkeep/", upkeep.list_, name="upkeep"),
     path("upkeep/<str:name>/", upkeep.page, name="upkeep-job"),
     path("sidebar/", chat.sidebar, name="sidebar"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib
 import os
@@ -13,7 +12,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import redis
 from django.conf import settings as django_settings
 from django.db import connection
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -28,13 +26,13 @@ from aiops.conversations import transitions
 from aiops.conversations.transitions import Claim
 from aiops.errors import Refused, RunFailed
 from aiops.events.redaction import Redactor
-from aiops.registry import models, tool_servers
+from aiops.registry import language_models
 from aiops.runs import rows, story
 from aiops.runs.ports import Assignment, Bench
 from aiops.runs.stopping import Stop
 from aiops.settings import Settings
-from aiops.tools.pool import ToolPool
 from workers import size
+from workers.control import Control
 from workers.figures import Figures
 from workers.leases import Leases
 from workers.loop import Loop
@@ -149,7 +147,7 @@ class Process:
     def _warm(self) -> None:
         """Import the default model's package now: on the loop, at the first question, it would hold up every run."""
         try:
-            handlers.make(models.choose(self.settings, {}), timeout_s=self.settings.model_timeout_s)
+            handlers.make(language_models.choose(self.settings, {}), timeout_s=self.settings.model_timeout_s)
         except (Refused, RunFailed) as error:
             logger.warning("model.not_ready", reason=error.detail)
 
@@ -157,6 +155,10 @@ class Process:
         s = self.settings
         events = keyspace.async_client(s.redis_url.get_secret_value(), retries=1, timeout_s=EVENTS_TIMEOUT_S)
         background = self.queue == dispatch.BATCH_QUEUE
+        pacer = Pacer(events, language_models.pace(s), background=background, hold_s=s.model_timeout_s + 5)
+        self._control = Control(
+            s, in_thread=self.loop.in_thread, stop_run=self.leases.stop_run, slow_down=pacer.slow_down
+        )
         self.bench = Bench(
             settings=s,
             limits=Limits(
@@ -172,15 +174,12 @@ class Process:
             redis=events,
             memory=await self._memory(),
             memory_away=self._memory_away,
-            tools=ToolPool(tool_servers.configured(s), timeout_s=s.tool_timeout_s),
+            tools=self._control.tools,
             redactor=Redactor.from_settings(s),
-            pacer=Pacer(events, models.pace(s), background=background, hold_s=s.model_timeout_s + 5),
+            pacer=pacer,
             in_thread=self.loop.in_thread,
         )
-        self.bench.tools.start()
-        self._listener = asyncio.create_task(
-            self._listen(keyspace.async_client(s.redis_url.get_secret_value(), retries=0))
-        )
+        await self._control.open()
 
     async def _memory(self) -> Callable[[], BaseCheckpointSaver[Any]]:
         """Return what gives each run its saver."""
@@ -200,31 +199,9 @@ class Process:
         shared = redis_memory.RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=ttl_s)
         return lambda: shared
 
-    async def _listen(self, client: redis.asyncio.Redis) -> None:
-        """Hear requests to stop runs; while Redis is down the heartbeat brings them."""
-        while True:
-            try:
-                async with client.pubsub() as channel:
-                    await channel.subscribe(keyspace.CONTROL)
-                    while True:
-                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
-                        if message is not None:
-                            self._hear(message["data"].decode(errors="replace"))
-            except (redis.RedisError, OSError) as error:
-                logger.warning("control.disconnected", error=str(error))
-                await asyncio.sleep(1)
-
-    def _hear(self, said: str) -> None:
-        assert self.bench is not None
-        if said.startswith(keyspace.SLOW_DOWN):
-            self.bench.pacer.slow_down(said.removeprefix(keyspace.SLOW_DOWN))
-        else:
-            self.leases.stop_run(said)
-
     async def _close(self) -> None:
         assert self.bench is not None
-        self._listener.cancel()
-        await self.bench.tools.stop()
+        await self._control.close()
         await self.bench.redis.aclose()
         if self._postgres is not None:
             await self._postgres.close()

@@ -117,7 +117,7 @@ def _compiled(
 
 
 def _prompt(catalogue: Catalogue, answer_schema: str) -> str:
-    names = ", ".join(name for name, _ in catalogue.missing)
+    names = ", ".join(missing.server for missing in catalogue.missing)
     wish = WISH.format(schema=answer_schema) if answer_schema else ""
     return PROMPT + (MISSING.format(names=names) if names else "") + wish
 

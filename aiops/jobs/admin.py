@@ -2,12 +2,13 @@
 
 from django.contrib import admin
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin
 
 from aiops.jobs.models import JobRun
 
 
 @admin.register(JobRun)
-class JobRunAdmin(admin.ModelAdmin[JobRun]):
+class JobRunAdmin(ModelAdmin):  # type: ignore[misc]
     """Rows of the ledger, the newest first."""
 
     list_display = ("job", "started_at", "outcome", "ms", "summary")

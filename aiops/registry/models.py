@@ -1,73 +1,108 @@
-"""Which language model answers: in LAB the environment's, or the offline one when it names none."""
+"""Tables of the registry: MCPServer, ProviderHealth."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Now
 
-from aiops.agent.values import ModelSpec, Pace
-from aiops.errors import Conflict, Invalid
-from aiops.settings import Settings
+from aiops.people.models import new_id
+from aiops.registry import checking
+from aiops.tools import values
 
-OFFLINE = "offline"
-PROVIDERS = (OFFLINE, "ollama", "openai")
-CURE = "There is no model in {environment}: only LAB takes one from the environment (AIOPS_ENVIRONMENT=LAB)."
+MAX_WAIT_S = 300
+WAIT = (MinValueValidator(1), MaxValueValidator(MAX_WAIT_S))
 
 
-def configured(settings: Settings) -> list[ModelSpec]:
-    """Return the models that may be asked for, the default first; raises Conflict ``no_default_model``."""
-    if settings.environment != "LAB":
-        raise Conflict(CURE.format(environment=settings.environment), code="no_default_model")
-    provider = settings.llm_type.lower() or _guessed(settings)
-    if provider not in PROVIDERS:
-        raise Conflict(
-            f"LLM_TYPE={provider} is not one of {', '.join(PROVIDERS)}: correct it.", code="no_default_model"
-        )
-    if provider == OFFLINE:
-        return [ModelSpec(OFFLINE, OFFLINE)]
-    if not settings.llm_model:
-        raise Conflict(f"LLM_TYPE={provider} needs LLM_MODEL, the model's name: set it.", code="no_default_model")
-    if provider == "openai" and not settings.openai_api_key.get_secret_value() and not settings.openai_base_url:
-        raise Conflict(
-            "LLM_TYPE=openai needs OPENAI_API_KEY, or OPENAI_BASE_URL of your own server.", code="no_default_model"
-        )
-    address = {"openai": settings.openai_base_url, "ollama": settings.ollama_base_url}[provider]
-    key = settings.openai_api_key.get_secret_value() if provider == "openai" else ""
-    made = ModelSpec(
-        provider,
-        settings.llm_model,
-        temperature=settings.llm_temperature,
-        max_tokens=settings.llm_max_tokens,
-        base_url=address,
-        api_key=key,
+class MCPServer(models.Model):
+    """One tool server; what it may be is in ``clean``, which every door calls."""
+
+    class Protocol(models.TextChoices):
+        """How it is spoken to."""
+
+        HTTP = "http", "HTTP (streamable)"
+        SSE = "sse", "HTTP with SSE (older)"
+        STDIO = "stdio", "STDIO (a command)"
+
+    class Place(models.TextChoices):
+        """Whose it is: an external one is reached by https at public addresses alone."""
+
+        INTERNAL = "internal"
+        EXTERNAL = "external"
+
+    class Status(models.TextChoices):
+        """Only a healthy one serves; the health job changes the first three and leaves the others alone."""
+
+        HEALTHY = "healthy"
+        FAILED = "failed"
+        UNKNOWN = "unknown"
+        MAINTENANCE = "maintenance"
+        VULNERABLE = "vulnerable"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(
+        max_length=31,
+        unique=True,
+        validators=[RegexValidator(values.NAME, "Lower case letters, digits and dashes, beginning with a letter.")],
+        help_text="Goes before the names of its tools.",
     )
-    return [made, ModelSpec(OFFLINE, OFFLINE)]
+    protocol = models.CharField(max_length=5, choices=Protocol.choices, default=Protocol.HTTP)
+    url = models.CharField("URL", max_length=500, blank=True, help_text="Such as https://tools.example.org")
+    endpoint = models.CharField(max_length=200, blank=True, help_text="Path of MCP at that URL, such as /mcp")
+    health_path = models.CharField(
+        max_length=200, blank=True, help_text="What is asked for its health, such as /health; otherwise a handshake."
+    )
+    headers = models.JSONField(
+        default=dict, blank=True, help_text='{"Authorization": "env:AIOPS_SECRET_…"}: values are variables of workers.'
+    )
+    command = models.CharField(max_length=500, blank=True, help_text="A program; {python} is our own Python.")
+    args = models.JSONField("arguments", default=list, blank=True, help_text='["--verbose"]')
+    env = models.JSONField(
+        "environment", default=dict, blank=True, help_text='{"LEVEL": "3", "TOKEN": "env:AIOPS_SECRET_…"}'
+    )
+    place = models.CharField(max_length=8, choices=Place.choices, default=Place.INTERNAL)
+    required = models.BooleanField(default=False, help_text="Nothing is answered without it.")
+    handshake_s = models.PositiveIntegerField("handshake, seconds", default=15, validators=WAIT)
+    call_s = models.PositiveIntegerField(
+        "call, seconds", null=True, blank=True, validators=WAIT, help_text="Otherwise AIOPS_TOOL_TIMEOUT_S."
+    )
+
+    status = models.CharField(max_length=11, choices=Status.choices, default=Status.UNKNOWN)
+    problem = models.CharField(max_length=300, blank=True, editable=False)
+    """What the last look found wrong."""
+    tools = models.JSONField(null=True, editable=False)
+    """What it offered at the last handshake: name, description, read_only."""
+    suspected = models.CharField(max_length=11, blank=True, editable=False)
+    """The status that looks say it has by now, while they confirm each other."""
+    confirmations = models.PositiveSmallIntegerField(default=0, editable=False)
+    look_at = models.DateTimeField(db_default=Now(), editable=False)
+    """When the health job looks again."""
+    checked_at = models.DateTimeField(null=True, editable=False)
+    status_since = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        """Commands run with the rights of a worker, so a permission of their own lets somebody write them."""
+
+        verbose_name = "tool server"
+        ordering = ["name"]
+        permissions = [("run_commands", "Can add and change tool servers that run a command")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Raise ValidationError, by field, for what no tool server can be."""
+        checking.check(self)
 
 
-def choose(settings: Settings, options: dict[str, Any]) -> ModelSpec:
-    """Return the model for what a message asks (model, provider, temperature).
+class ProviderHealth(models.Model):
+    """Whether a model provider could be reached when the health job last asked."""
 
-    Raises Invalid when what it names is not configured, Conflict ``no_default_model`` when nothing is.
-    """
-    models = configured(settings)
-    name, provider = options.get("model"), options.get("provider")
-    fitting = [m for m in models if (name in (None, m.name)) and (provider in (None, m.provider))]
-    if not fitting:
-        known = ", ".join(f"{m.name} ({m.provider})" for m in models)
-        field = "model" if name is not None else "provider"
-        raise Invalid("There is no such model.", errors={field: [f"Not configured. There are: {known}."]})
-    chosen = fitting[0]
-    if options.get("temperature") is not None:
-        chosen = replace(chosen, temperature=options["temperature"])
-    return replace(chosen, reason="asked for") if name or provider else chosen
-
-
-def pace(settings: Settings) -> Pace:
-    """Return what each model may be asked by all processes together."""
-    return Pace(settings.llm_max_concurrency, settings.llm_requests_per_minute, settings.llm_tokens_per_minute)
-
-
-def _guessed(settings: Settings) -> str:
-    if settings.llm_model and (settings.openai_api_key.get_secret_value() or settings.openai_base_url):
-        return "openai"
-    return "ollama" if settings.llm_model and settings.ollama_base_url else OFFLINE
+    provider = models.CharField(primary_key=True, max_length=40)
+    reachable = models.BooleanField()
+    detail = models.CharField(max_length=300)
+    checked_at = models.DateTimeField()
+    since = models.DateTimeField()
+    """Since when it has been so."""

@@ -1,79 +1,66 @@
-"""Which tool servers there are: our own about the host, and those of ``AIOPS_TOOL_SERVERS``."""
+"""Which tool servers there are, as frozen values: the rows and, in LAB, those of ``AIOPS_TOOL_SERVERS``."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from aiops.registry.environment import from_environment
+from aiops.registry.models import MCPServer
+from aiops.registry.references import BadReference, resolved
 from aiops.settings import Settings
-from aiops.tools.values import NAME, ServerSpec
+from aiops.tools.values import OWN_PYTHON, Protocol, ServerSpec
 
-REFERENCE = "env:"
-PREFIX = "AIOPS_SECRET_"
-"""The only variables that may be referred to, so that no server is sent what was not meant for one."""
-
-
-class BadToolServer(ValueError):
-    """An entry of AIOPS_TOOL_SERVERS cannot be used."""
-
-
-class Entry(BaseModel):
-    """What is written about one server; a value of ``headers`` or ``env`` may refer to a variable (``env:NAME``)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/]")] = ""
-    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9\-_]+$")], str] = {}
-    command: str = ""
-    args: list[str] = []
-    env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
+LOGS = "AIOPS_HOST_LOGS"
+ABSENT = {
+    MCPServer.Status.FAILED: "it failed",
+    MCPServer.Status.UNKNOWN: "its health is not known yet",
+    MCPServer.Status.MAINTENANCE: "it is in maintenance",
+    MCPServer.Status.VULNERABLE: "it is marked as vulnerable",
+}
 
 
-def configured(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[ServerSpec, ...]:
-    """Return every server; raises BadToolServer with the entry and its cure."""
-    host = ServerSpec(
-        "host",
-        command=sys.executable,
-        args=("-m", "aiops.tools.host"),
-        env=(("AIOPS_HOST_LOGS", settings.host_logs),),
-    )
-    return (host, *(_from_json(name, entry, environ) for name, entry in settings.tool_servers.items()))
+def configured(settings: Settings) -> tuple[ServerSpec, ...]:
+    """Return every server, those that must not serve now marked ``absent``; raises BadToolServer or DatabaseError."""
+    rows = [spec(row, settings) for row in MCPServer.objects.all()]
+    taken = {row.name for row in rows}
+    return (*rows, *(one for one in from_environment(settings) if one.name not in taken))
 
 
-def _from_json(name: str, written: dict[str, Any], environ: Mapping[str, str]) -> ServerSpec:
-    where = f"AIOPS_TOOL_SERVERS[{name!r}]"
-    if not NAME.match(name) or name == "host":
-        raise BadToolServer(f"{where}: a name is lower case letters, digits and dashes, and not 'host'.")
+def spec(row: MCPServer, settings: Settings, *, whatever_status: bool = False) -> ServerSpec:
+    """Return a row's value; ``whatever_status`` for a look at its health."""
+    absent = "" if whatever_status else _absent(row)
+    headers: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
     try:
-        entry = Entry.model_validate(written)
-    except ValidationError as failure:
-        first = failure.errors(include_input=False, include_url=False)[0]
-        raise BadToolServer(
-            f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}; there are {', '.join(Entry.model_fields)}."
-        ) from None
-    if bool(entry.url) == bool(entry.command):
-        raise BadToolServer(f"{where}: give either a url or a command.")
+        headers, env = _pairs(row.headers), _pairs(row.env)
+    except BadReference as error:
+        absent = absent or str(error)
+    if row.command == OWN_PYTHON and LOGS not in row.env:
+        env += ((LOGS, settings.host_logs),)
+    base = row.url.rstrip("/")
     return ServerSpec(
-        name,
-        url=entry.url,
-        headers=tuple((key, _resolved(value, where, environ)) for key, value in entry.headers.items()),
-        command=entry.command,
-        args=tuple(entry.args),
-        env=tuple((key, _resolved(value, where, environ)) for key, value in entry.env.items()),
+        row.name,
+        protocol=Protocol(row.protocol),
+        url=base + row.endpoint if row.endpoint else row.url,
+        headers=headers,
+        command=row.command,
+        args=tuple(row.args),
+        env=env,
+        external=row.place == MCPServer.Place.EXTERNAL,
+        required=row.required,
+        health_url=base + row.health_path if row.health_path else "",
+        handshake_s=float(row.handshake_s),
+        call_s=float(row.call_s) if row.call_s else None,
+        absent=absent,
     )
 
 
-def _resolved(value: str, where: str, environ: Mapping[str, str]) -> str:
-    """Return the value, or what ``env:NAME`` refers to."""
-    if not value.startswith(REFERENCE):
-        return value
-    name = value.removeprefix(REFERENCE)
-    if not name.startswith(PREFIX):
-        raise BadToolServer(f"{where}: {name} must begin with {PREFIX}: rename the variable.")
-    if name not in environ:
-        raise BadToolServer(f"{where}: {name} is not set: set it, or remove the reference.")
-    return environ[name]
+def _absent(row: MCPServer) -> str:
+    if row.status == MCPServer.Status.HEALTHY:
+        return ""
+    words = ABSENT[MCPServer.Status(row.status)]
+    return f"{words} ({row.problem})" if row.problem and row.status == MCPServer.Status.FAILED else words
+
+
+def _pairs(written: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, resolved(str(value))) for name, value in written.items())

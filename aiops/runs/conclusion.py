@@ -18,6 +18,7 @@ from aiops.runs import rows
 from aiops.runs.ports import Assignment, Bench
 from aiops.runs.recorder import Recorder
 from aiops.runs.stopping import Why
+from aiops.tools.pool import Missing
 
 logger = log.get(__name__)
 State = Run.State
@@ -27,6 +28,15 @@ def too_late(assignment: Assignment) -> RunFailed:
     """Return what a person is told about a run that passed its deadline."""
     detail = f"There was no answer within the deadline of {assignment.deadline_s} s: ask for less, or raise deadline_s."
     return RunFailed(detail, code="deadline_exceeded", retry=True)
+
+
+def without(missing: Missing) -> RunFailed:
+    """Return what a person is told when a tool server is away that every answer needs."""
+    detail = (
+        f"The tool server {missing.server!r}, which every answer needs, is missing: {missing.reason}. "
+        "See that it runs, or let an administrator make it optional."
+    )
+    return RunFailed(detail, code="tool_server_missing", retry=True)
 
 
 def explained(error: Exception) -> AiopsError:

@@ -21,7 +21,7 @@ from aiops.conversations.transitions import Ending
 from aiops.errors import AiopsError
 from aiops.events import types
 from aiops.events.writer import EventWriter
-from aiops.registry import models
+from aiops.registry import language_models
 from aiops.runs import conclusion, rows
 from aiops.runs.ports import Assignment, Bench
 from aiops.runs.recorder import LostClaim, Recorder, earlier
@@ -103,13 +103,17 @@ class _Telling:
         """Recall, build, stream, and tidy memory."""
         assignment, bench, recorder = self._assignment, self._bench, self._recorder
         await recorder.events.emit(types.STARTED, attempt=assignment.attempt, worker=assignment.worker)
-        self._spec = models.choose(bench.settings, assignment.options)
+        self._spec = language_models.choose(bench.settings, assignment.options)
         remembered = await self._latest()
         catalogue = await bench.tools.catalogue()
         if assignment.options.get("read_only"):
             catalogue = catalogue.reading()
-        for server, reason in catalogue.missing:
-            await recorder.notice("tool_server_down", f"The tool server {server!r} is missing: {reason}")
+        for missing in catalogue.missing:
+            if missing.required:
+                raise conclusion.without(missing)
+            await recorder.notice(
+                "tool_server_down", f"The tool server {missing.server!r} is missing: {missing.reason}"
+            )
         agent = build.build(
             self._spec,
             catalogue,
@@ -118,7 +122,7 @@ class _Telling:
             limits=bench.limits,
             redactor=bench.redactor,
             memory=self._memory,
-            pacer=bench.pacer if self._spec.provider != models.OFFLINE else None,
+            pacer=bench.pacer if self._spec.provider != language_models.OFFLINE else None,
             answer_schema=assignment.answer_schema,
         )
         given = await self._input(remembered)

@@ -50,6 +50,10 @@ class Client:
         """Post JSON, under a key that makes a repetition harmless; raises CallFailed."""
         return self._call("POST", path, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
 
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        """Change; raises CallFailed."""
+        return self._call("PATCH", path, json=body)
+
     def delete(self, path: str) -> None:
         """Delete; raises CallFailed."""
         self._call("DELETE", path)

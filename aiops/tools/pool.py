@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiops.tools.server import RemoteTool, ServerDown, ToolResult, ToolServer
-from aiops.tools.transport import HANDSHAKE_S
 from aiops.tools.values import ServerSpec
 
 RECONNECT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A server whose tools cannot be called now, and why."""
+
+    server: str
+    reason: str
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +27,7 @@ class Catalogue:
     """The tools of the servers that answer, and why each other one is missing."""
 
     tools: tuple[RemoteTool, ...]
-    missing: tuple[tuple[str, str], ...]
+    missing: tuple[Missing, ...]
 
     def reading(self) -> Catalogue:
         """Return the catalogue without tools that can change something."""
@@ -34,7 +42,9 @@ class ToolPool:
     """Starts every server's owner task; one that is down costs the others nothing."""
 
     def __init__(self, specs: Iterable[ServerSpec], *, timeout_s: float) -> None:
-        self.servers = {spec.name: ToolServer(spec, timeout_s=timeout_s) for spec in specs}
+        self._timeout_s = timeout_s
+        self._specs = tuple(specs)
+        self.servers = {spec.name: self._server(spec) for spec in self._specs if not spec.absent}
 
     def start(self) -> None:
         """Connect to all servers in the background; needs a running loop."""
@@ -45,14 +55,33 @@ class ToolPool:
         """Close all sessions."""
         await asyncio.gather(*(server.stop() for server in self.servers.values()))
 
+    async def update(self, specs: Iterable[ServerSpec]) -> None:
+        """Use these servers from now on; what did not change keeps its session, and lists its tools anew."""
+        self._specs = tuple(specs)
+        wanted = {spec.name: spec for spec in self._specs if not spec.absent}
+        gone = [server for server in self.servers.values() if wanted.get(server.spec.name) != server.spec]
+        for server in gone:
+            del self.servers[server.spec.name]
+        for name, spec in wanted.items():
+            if name in self.servers:
+                self.servers[name].refresh()
+            else:
+                self.servers[name] = self._server(spec)
+                self.servers[name].start()
+        await asyncio.gather(*(server.stop() for server in gone))
+
     async def catalogue(self) -> Catalogue:
         """Return what can be called now; waits for servers that have not been tried yet."""
-        await asyncio.gather(*(server.settle(HANDSHAKE_S) for server in self.servers.values()))
-        up = [server for server in self.servers.values() if server.connected]
-        down = [server for server in self.servers.values() if not server.connected]
+        servers = dict(self.servers)
+        await asyncio.gather(*(server.settle(server.spec.handshake_s) for server in servers.values()))
+        missing = []
+        for spec in self._specs:
+            server = servers.get(spec.name)
+            if server is None or not server.connected:
+                missing.append(Missing(spec.name, server.failure if server else spec.absent, spec.required))
         return Catalogue(
-            tools=tuple(tool for server in up for tool in server.tools.values()),
-            missing=tuple((server.spec.name, server.failure) for server in down),
+            tools=tuple(tool for server in servers.values() if server.connected for tool in server.tools.values()),
+            missing=tuple(missing),
         )
 
     async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
@@ -66,3 +95,6 @@ class ToolPool:
             if not (tool.read_only and await server.back(RECONNECT_S)):
                 raise
         return await server.call(tool.remote_name, arguments)
+
+    def _server(self, spec: ServerSpec) -> ToolServer:
+        return ToolServer(spec, timeout_s=self._timeout_s)

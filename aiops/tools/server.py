@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +13,8 @@ import anyio
 import httpx
 import jsonschema_rs
 from langchain_core.tools import BaseTool
-from langchain_mcp_adapters.sessions import create_session
 from langchain_mcp_adapters.tools import load_mcp_tools
-from mcp import McpError
+from mcp import ClientSession, McpError
 
 from aiops import log
 from aiops.tools import transport
@@ -23,6 +23,8 @@ from aiops.tools.values import ServerSpec
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """What MCP's schemas are written in: its specification of 2025-11-25."""
 PING_S = 5.0
+TOOLS_TTL_S = 300.0
+"""How long a server's list of tools is believed."""
 FIRST_BACKOFF_S = 0.2
 MAX_BACKOFF_S = 15.0
 MAX_TOOLS = 128
@@ -79,9 +81,11 @@ class ToolServer:
         self.spec = spec
         self.tools: dict[str, RemoteTool] = {}
         self.failure = "not connected yet"
-        self._timeout_s = timeout_s
+        self._timeout_s = spec.call_s or timeout_s
         self._bound: dict[str, BaseTool] = {}
         self._broken = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._listed_at = float("-inf")
         self._settled = asyncio.Event()
         self._owner: asyncio.Task[None] | None = None
         self._ending = False
@@ -109,6 +113,11 @@ class ToolServer:
         """Wait until the first try to connect has ended, one way or the other."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._settled.wait(), timeout_s)
+
+    def refresh(self) -> None:
+        """List the tools anew, soon."""
+        self._listed_at = float("-inf")
+        self._woken.set()
 
     async def back(self, timeout_s: float) -> bool:
         """Wait for the server to be connected again; False when it is not in time."""
@@ -162,6 +171,7 @@ class ToolServer:
         self.failure = f"{type(error).__name__}: {error}"[:300]
         self._bound = {}
         self._broken.set()
+        self._woken.set()
 
     async def _own(self) -> None:
         backoff_s = FIRST_BACKOFF_S
@@ -186,21 +196,25 @@ class ToolServer:
 
     async def _serve(self) -> None:
         """Hold one session until it breaks."""
-        async with create_session(transport.connection(self.spec)) as session:
-            async with asyncio.timeout(transport.HANDSHAKE_S):
+        async with transport.session(self.spec) as session:
+            async with asyncio.timeout(self.spec.handshake_s):
                 await session.initialize()
-                loaded = await load_mcp_tools(session)
-            self.tools, self._bound = _catalogue(self.spec.name, loaded)
+                await self._list(session)
             self._settled.set()
             logger.info("tools.up", server=self.spec.name, tools=len(self.tools))
             while not self._broken.is_set():
+                self._woken.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._broken.wait(), PING_S)
-                    return
-                if self._pending:  # a tool that blocks its server would not let it answer; calls have their own time
-                    continue
-                async with asyncio.timeout(transport.HANDSHAKE_S):
-                    await session.send_ping()
+                    await asyncio.wait_for(self._woken.wait(), PING_S)
+                if self._pending or self._broken.is_set():
+                    continue  # a tool that blocks its server would not let it answer; calls have their own time
+                async with asyncio.timeout(self.spec.handshake_s):
+                    stale = time.monotonic() - self._listed_at > TOOLS_TTL_S
+                    await (self._list(session) if stale else session.send_ping())
+
+    async def _list(self, session: ClientSession) -> None:
+        self._listed_at = time.monotonic()
+        self.tools, self._bound = _catalogue(self.spec.name, await load_mcp_tools(session))
 
 
 def _catalogue(server: str, loaded: list[BaseTool]) -> tuple[dict[str, RemoteTool], dict[str, BaseTool]]:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 NAME = re.compile(r"^[a-z][a-z0-9\-]{0,30}$")
 """A server's name; it prefixes its tools' names, which providers limit to 64 of [A-Za-z0-9_-]."""
 
 
+OWN_PYTHON = "{python}"
+"""Stands, as a command, for the Python that a process of ours runs with."""
+HANDSHAKE_S = 15.0
+
+
+class Protocol(StrEnum):
+    """How a server is spoken to: streamable HTTP, the older HTTP with SSE, or a process's standard streams."""
+
+    HTTP = "http"
+    SSE = "sse"
+    STDIO = "stdio"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """How to reach one MCP server: a URL (streamable HTTP) or a command (stdio)."""
+    """How to reach one MCP server: a URL or a command; ``absent`` says why it must not be used now."""
 
     name: str
     url: str = ""
@@ -19,3 +33,31 @@ class ServerSpec:
     command: str = ""
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    protocol: Protocol = Protocol.STDIO
+    external: bool = False
+    """By https to public addresses alone."""
+    required: bool = False
+    """Nothing is answered without it."""
+    health_url: str = ""
+    """What a look at its health gets; a handshake when empty."""
+    handshake_s: float = HANDSHAKE_S
+    call_s: float | None = None
+    """Longest tool call; the pool's when None."""
+    absent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One tool that a server says it has."""
+
+    name: str
+    description: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one look went: ``problem`` is empty when the server is well; ``tools`` is None when it was not asked."""
+
+    problem: str = ""
+    tools: tuple[Offered, ...] | None = None

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from aiops import database, dispatch, log, metrics
+from aiops import database, log, metrics
+from aiops.jobs.catalogue import find
 from aiops.jobs.models import JobRun
 from aiops.settings import Settings
-from aiops.upkeep.jobs import (
-    batches,
-    event_streams,
-    memory_expiry,
-    reaper,
-    retention,
-    schedules,
-    tokens_and_sessions,
-    webhooks,
-)
-
-JOBS: dict[str, Callable[[Settings], dict[str, int]]] = {
-    "reaper": reaper.work,
-    "batches": batches.work,
-    "schedules": schedules.work,
-    "webhooks": webhooks.work,
-    "memory_expiry": memory_expiry.work,
-    "event_streams": event_streams.work,
-    "retention": retention.work,
-    "tokens_and_sessions": tokens_and_sessions.work,
-}
-assert tuple(JOBS) == dispatch.UPKEEP_JOBS
 
 AHEAD = timedelta(seconds=5)
 """No row can be this far in the future while clocks run evenly."""
@@ -42,13 +20,20 @@ logger = log.get(__name__)
 
 
 def work(job: str, *, settings: Settings, every_s: float | None = None, request_id: str | None = None) -> JobRun | None:
-    """Do a job; None when its slot is taken already: by a second beat, or by the same request delivered twice."""
+    """Do a job; None when there is no such job, or when its slot is taken already.
+
+    By a second beat that is, or by the same request delivered twice.
+    """
+    known = find(job, settings)
+    if known is None:
+        logger.warning("upkeep.unknown_job")
+        return None
     entry = _take(job, slot=f"request:{request_id}" if request_id else _slot(every_s or 1))
     if entry is None:
         return None
     begun = time.perf_counter()
     try:
-        entry.summary = dict(JOBS[job](settings))
+        entry.summary = dict(known.load()(settings))
         entry.outcome = JobRun.Outcome.DONE
     except Exception as error:  # the ledger is where a job's failure is kept; the worker goes on with the others
         logger.exception("upkeep.failed")

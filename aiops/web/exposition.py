@@ -13,11 +13,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from aiops import database, dispatch, keyspace, metrics
+from aiops import database, dispatch, keyspace, metrics, settings
 from aiops.batches.models import Batch
 from aiops.conversations.models import Run
 from aiops.errors import Unavailable
+from aiops.jobs.catalogue import names
 from aiops.jobs.models import JobRun
+from aiops.registry.models import MCPServer, ProviderHealth
 
 
 class Everything(Collector):
@@ -108,6 +110,23 @@ def _of_rows() -> Iterator[Metric]:
         batches.add_metric([state], count)
     yield batches
     yield from _of_jobs(now)
+    yield from _of_health()
+
+
+def _of_health() -> Iterator[Metric]:
+    """Yield the health of tool servers and providers: operators make them, so their names are few."""
+    servers = GaugeMetricFamily("aiops_tool_servers", "Tool servers by status.", labels=["status"])
+    counts = dict(MCPServer.objects.order_by().values_list("status").annotate(n=Count("pk")))
+    for status in MCPServer.Status:
+        servers.add_metric([status], counts.get(status, 0))
+    yield servers
+    required = MCPServer.objects.filter(required=True).exclude(status=MCPServer.Status.HEALTHY).count()
+    help_ = "Tool servers without which nothing is answered, and that do not serve."
+    yield GaugeMetricFamily("aiops_tool_servers_required_missing", help_, value=required)
+    reachable = GaugeMetricFamily("aiops_provider_reachable", "Whether a provider answers.", labels=["provider"])
+    for row in ProviderHealth.objects.all():
+        reachable.add_metric([row.provider], row.reachable)
+    yield reachable
 
 
 def _of_jobs(now: datetime) -> Iterator[Metric]:
@@ -115,7 +134,7 @@ def _of_jobs(now: datetime) -> Iterator[Metric]:
     failing = GaugeMetricFamily("aiops_job_failing", "1 when a job's last run failed.", labels=["job"])
     newest = {
         job: JobRun.objects.filter(job=job).exclude(outcome=JobRun.Outcome.RUNNING).order_by("-started_at").first()
-        for job in dispatch.UPKEEP_JOBS
+        for job in names(settings.current())
     }
     for job, run in newest.items():
         if run is not None:

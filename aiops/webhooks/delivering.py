@@ -14,12 +14,12 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from aiops import database, log, metrics
+from aiops import addresses, database, log, metrics
+from aiops.addresses import BadAddress
 from aiops.conversations import transitions
 from aiops.errors import Conflict
 from aiops.settings import Settings
-from aiops.webhooks import addresses, signing
-from aiops.webhooks.addresses import BadAddress
+from aiops.webhooks import signing
 from aiops.webhooks.models import Delivery
 
 AT_ONCE = 4
@@ -30,6 +30,7 @@ LEASE_S = 60.0
 PAUSES_S = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800)
 """Before each further try: about a day in all."""
 GONE = 410
+ALLOWED = "AIOPS_WEBHOOK_NETWORKS allows more"
 MAX_ERROR_CHARACTERS = 300
 
 logger = log.get(__name__)
@@ -100,7 +101,7 @@ def _claim(delivery_id: Any) -> Delivery | None:
 
 def _send(delivery: Delivery, settings: Settings) -> int:
     """Post it to its pinned address, without following anything; raises BadAddress, OSError or httpx.HTTPError."""
-    target = addresses.resolve(delivery.url, allowed=settings.networks_of_webhooks())
+    target = addresses.resolve(delivery.url, allowed=settings.networks_of_webhooks(), cure=ALLOWED)
     body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":")).encode()
     now = int(database.now_s())
     key = signing.key_of(delivery.user_id, settings)

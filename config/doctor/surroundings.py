@@ -13,9 +13,10 @@ from django.db import DatabaseError
 
 from aiops import database
 from aiops.errors import Refused
-from aiops.registry import models, tool_servers
-from aiops.registry.tool_servers import BadToolServer
-from aiops.tools.pool import Catalogue, ToolPool
+from aiops.registry import language_models, providers, tool_servers
+from aiops.registry.environment import BadToolServer
+from aiops.tools import probe
+from aiops.tools.values import Health, ServerSpec
 from config.doctor.finding import Finding
 from config.home import Home
 
@@ -46,7 +47,7 @@ def web() -> list[Finding]:
 def model() -> list[Finding]:
     """Whether the default model's provider can be reached."""
     try:
-        spec = models.choose(SETTINGS, {})
+        spec = language_models.choose(SETTINGS, {})
     except Refused as refused:
         return [
             Finding(
@@ -58,53 +59,27 @@ def model() -> list[Finding]:
         ]
     if spec.provider == "offline":
         return [Finding("model", True, "offline: tools only, no language model is configured")]
-    base = spec.base_url or {"openai": "https://api.openai.com/v1", "ollama": "http://127.0.0.1:11434"}[spec.provider]
-    path = {"openai": "/models", "ollama": "/api/tags"}[spec.provider]
-    headers = {"Authorization": f"Bearer {spec.api_key}"} if spec.api_key else {}
-    try:
-        answer = httpx.get(base.rstrip("/") + path, headers=headers, timeout=5)
-    except httpx.HTTPError as error:
-        return [
-            Finding(
-                "model",
-                False,
-                f"{spec.name} ({spec.provider}) at {base}: {error}",
-                "See that its server runs and can be reached from here.",
-            )
-        ]
-    cure = "Correct the key (OPENAI_API_KEY)." if answer.status_code in (401, 403) else "See that the address is right."
-    return [
-        Finding(
-            "model", answer.is_success, f"{spec.name} ({spec.provider}) at {base} answered {answer.status_code}", cure
-        )
-    ]
+    reached = providers.ask(spec)
+    return [Finding("model", reached.ok, reached.detail, reached.cure)]
 
 
 def tools() -> list[Finding]:
-    """Whether each tool server shakes hands."""
+    """Whether each tool server that is to serve shakes hands."""
     try:
         specs = tool_servers.configured(SETTINGS)
     except BadToolServer as error:
         return [Finding("tools", False, str(error), "Correct AIOPS_TOOL_SERVERS.")]
+    except DatabaseError as error:
+        return [Finding("tools", False, f"their rows cannot be read: {error}", "See the database.")]
+    return [_of_server(spec, seen) for spec, seen in zip(specs, asyncio.run(probe.look(specs)), strict=True)]
 
-    async def look() -> Catalogue:
-        pool = ToolPool(specs, timeout_s=SETTINGS.tool_timeout_s)
-        pool.start()
-        try:
-            return await pool.catalogue()
-        finally:
-            await pool.stop()
 
-    catalogue = asyncio.run(look())
-    up = [
-        Finding(
-            f"tools {spec.name}", True, f"{sum(t.server == spec.name for t in catalogue.tools)} tools", required=False
-        )
-        for spec in specs
-        if spec.name not in dict(catalogue.missing)
-    ]
-    cure = "See that its command or address is right and it runs; others go on without it."
-    return up + [Finding(f"tools {name}", False, reason, cure, required=False) for name, reason in catalogue.missing]
+def _of_server(spec: ServerSpec, seen: Health) -> Finding:
+    cure = "See that its command or address is right, that it runs, and its status; others go on without it."
+    if spec.required:
+        cure = "Nothing is answered without it: see that it runs, or make it optional."
+    tools = "its health path answers" if seen.tools is None else f"{len(seen.tools)} tools"
+    return Finding(f"tools {spec.name}", not seen.problem, seen.problem or tools, cure, required=spec.required)
 
 
 def machine() -> list[Finding]:

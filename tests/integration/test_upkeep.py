@@ -37,7 +37,7 @@ def test_a_job_that_breaks_leaves_its_reason(monkeypatch: pytest.MonkeyPatch) ->
     def broken(settings: object) -> dict[str, int]:
         raise OSError("no room")
 
-    monkeypatch.setitem(ledger.JOBS, "reaper", broken)
+    monkeypatch.setattr("aiops.upkeep.jobs.reaper.work", broken)
     entry = ledger.work("reaper", settings=SETTINGS, every_s=3)
     assert entry is not None
     assert (entry.outcome, entry.summary) == ("failed", {"error": "OSError: no room"})

@@ -29,7 +29,7 @@ from aiops.batches.reading import COLUMN
 from aiops.errors import Invalid
 from aiops.events import stream
 from aiops.people.models import User
-from aiops.registry import models
+from aiops.registry import language_models
 from aiops.web import background, cancelling
 from aiops.web.api import creating
 from aiops.web.api.batch_shapes import AgainOut, BatchIn, BatchOptions, BatchOut, BatchUpload, ItemOut
@@ -96,7 +96,7 @@ class Batches(ListModelMixin, RetrieveModelMixin, GenericViewSet[Batch]):
         """Accept many prompts; every line is checked before the first is run."""
         file, options = _sent(request)
         plan = plan_of(options, file_format=_format(file))
-        models.choose(SETTINGS, {name: plan.defaults[name] for name in plan.defaults if name != "deadline_s"})
+        language_models.choose(SETTINGS, {name: plan.defaults[name] for name in plan.defaults if name != "deadline_s"})
 
         def act(user: User) -> tuple[int, Any]:
             batch = lifecycle.make(user, plan, _pieces(file), most=SETTINGS.max_batches)

@@ -15,7 +15,7 @@ from aiops.conversations import sending
 from aiops.conversations.acceptance import Question, accept
 from aiops.conversations.models import Run
 from aiops.people.models import User
-from aiops.registry import models
+from aiops.registry import language_models
 from aiops.web import background
 from aiops.web.api import creating
 from aiops.web.api.shapes import ChatIn, ChatOut
@@ -49,7 +49,7 @@ def ask(user: User, asked: dict[str, Any]) -> dict[str, Any]:
     """Write the question and, once that is committed, send it on its way; must run inside a transaction."""
     settings = django_settings.SETTINGS
     options = {name: asked[name] for name in OPTIONS if name in asked}
-    models.choose(settings, options)
+    language_models.choose(settings, options)
     question = Question(
         asked["message"],
         conversation_id=asked.get("conversation"),

@@ -10,7 +10,7 @@ from django_filters.rest_framework import DjangoFilterBackend
 from aiops.errors import Invalid
 
 PAGING = {"cursor", "limit"}
-EXACT = {"state", "conversation"}
+EXACT = {"state", "conversation", "status", "protocol", "place"}
 """Parameters that would not filter when empty; an empty search finds everything."""
 
 

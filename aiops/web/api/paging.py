@@ -71,3 +71,9 @@ class ByPosition(ByUpdate):
     """Messages, in order."""
 
     ordering = "position"
+
+
+class ByName(ByUpdate):
+    """Tool servers, by name."""
+
+    ordering = "name"

@@ -10,9 +10,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 
-from aiops import schemas, settings
+from aiops import addresses, schemas, settings
 from aiops.errors import Invalid, TooLarge
-from aiops.webhooks import addresses
 
 MAX_DEPTH = 20
 

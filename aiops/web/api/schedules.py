@@ -18,7 +18,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from aiops.errors import Invalid
 from aiops.people.models import User
-from aiops.registry import models
+from aiops.registry import language_models
 from aiops.schedules import firing, lifecycle
 from aiops.schedules.models import Firing, Schedule
 from aiops.web.api import creating
@@ -150,8 +150,8 @@ def _fields(asked: dict[str, Any], *, options: dict[str, Any]) -> dict[str, Any]
         batch = dict(asked["batch"])
         items = batch.pop("items")
         plan = plan_of(batch, file_format="jsonl")
-        models.choose(SETTINGS, {name: plan.defaults[name] for name in OF_MODEL if name in plan.defaults})
+        language_models.choose(SETTINGS, {name: plan.defaults[name] for name in OF_MODEL if name in plan.defaults})
         asked["batch"] = {"items": items, **asdict(plan)}
     merged = {**options, **changed}
-    models.choose(SETTINGS, {name: merged[name] for name in OF_MODEL if name in merged})
+    language_models.choose(SETTINGS, {name: merged[name] for name in OF_MODEL if name in merged})
     return {**asked, "options": merged}

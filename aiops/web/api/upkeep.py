@@ -23,15 +23,15 @@ from aiops.web.api.authentication import MayRunUpkeep
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import ById
 from aiops.web.api.parsing import no_fields
-from aiops.web.api.upkeep_shapes import JobOut, JobRunOut, JobShown, RuleOut
+from aiops.web.api.upkeep_shapes import JOBS, JobOut, JobRunOut, JobShown, RuleOut
 
-NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, enum=list(dispatch.UPKEEP_JOBS))
+NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, enum=JOBS)
 MOST_COUNTED = 100_000
 
 
 def _known(name: str) -> str:
-    if name not in dispatch.UPKEEP_JOBS:
-        raise NotFound(f"There is no job {name!r}: there are {', '.join(dispatch.UPKEEP_JOBS)}.")
+    if name not in JOBS:
+        raise NotFound(f"There is no job {name!r}: there are {', '.join(JOBS)}.")
     return name
 
 
@@ -57,7 +57,7 @@ class JobRuns(ListAPIView[JobRun]):
 
     def get_queryset(self) -> QuerySet[JobRun]:
         """Return the job's runs; raises NotFound."""
-        return JobRun.objects.filter(job=_known(self.kwargs.get("name", dispatch.UPKEEP_JOBS[0])))
+        return JobRun.objects.filter(job=_known(self.kwargs.get("name", JOBS[0])))
 
 
 class RunJob(APIView):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings as django_settings
 from rest_framework import serializers
 
-from aiops import dispatch
+from aiops.jobs.catalogue import names
 from aiops.jobs.models import JobRun
+
+JOBS = names(django_settings.SETTINGS)
 
 
 class JobOut(serializers.Serializer[Any]):
     """A job that was asked for."""
 
-    job = serializers.ChoiceField(list(dispatch.UPKEEP_JOBS))
+    job = serializers.ChoiceField(JOBS)
     request = serializers.UUIDField()
 
 
@@ -30,7 +33,7 @@ class JobRunOut(serializers.ModelSerializer[JobRun]):
 class JobShown(serializers.Serializer[Any]):
     """A job and its last run."""
 
-    job = serializers.ChoiceField(list(dispatch.UPKEEP_JOBS))
+    job = serializers.ChoiceField(JOBS)
     description = serializers.CharField()
     every_s = serializers.FloatField()
     last = JobRunOut(allow_null=True)

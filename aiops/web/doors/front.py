@@ -35,7 +35,7 @@ LOOK_S = 3.0
 """How often the rows of all watched runs are looked at, in one query."""
 BATCHES = "/api/batches/"
 """Takes a file."""
-STATIC = ["aiops.web", "drf_spectacular_sidecar", "django_htmx", "rest_framework", ("django.contrib.admin", "static")]
+STATIC = ["aiops.web", "drf_spectacular_sidecar", "django_htmx", "rest_framework", "unfold", "django.contrib.admin"]
 
 logger = log.get(__name__)
 
@@ -43,7 +43,7 @@ logger = log.get(__name__)
 def make(django: ASGIApp) -> Starlette:
     """Return the application that uvicorn serves."""
     settings = django_settings.SETTINGS
-    packages: list[Any] = [p if isinstance(p, tuple) else (p, "static") for p in STATIC]
+    packages: list[Any] = [(package, "static") for package in STATIC]
     return Starlette(
         routes=[
             Route("/favicon.ico", _icon),

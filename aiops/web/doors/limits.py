@@ -17,6 +17,9 @@ CSP = (
 DOCS_CSP = CSP.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 """Swagger UI sets inline styles; its page shows nothing that users wrote."""
 DOCS_PATH = "/api/docs/"
+ADMIN_CSP = DOCS_CSP.replace("script-src 'self'", "script-src 'self' 'unsafe-eval'")
+"""The administration's Alpine.js evaluates what its templates hold; staff alone open it."""
+ADMIN_PATH = "/admin/"
 
 
 class _TooLarge(Exception):
@@ -77,9 +80,15 @@ class Limits:
         await send({"type": "http.response.body", "body": body})
 
 
+def _policy(path: str) -> str:
+    if path.startswith(ADMIN_PATH):
+        return ADMIN_CSP
+    return DOCS_CSP if path == DOCS_PATH else CSP
+
+
 def _secure(message: Message, *, path: str) -> None:
     headers = MutableHeaders(scope=message)
-    headers.setdefault("Content-Security-Policy", DOCS_CSP if path == DOCS_PATH else CSP)
+    headers.setdefault("Content-Security-Policy", _policy(path))
     headers.setdefault("Cache-Control", "no-cache" if path.startswith("/static/") else "private, no-store")
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("X-Frame-Options", "DENY")

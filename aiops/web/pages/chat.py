@@ -18,7 +18,7 @@ from aiops.conversations import transcript
 from aiops.conversations.models import Conversation, Message, Run
 from aiops.errors import Refused
 from aiops.people.models import User
-from aiops.registry import models
+from aiops.registry import language_models
 from aiops.web import markdown
 from aiops.web.api.conversations import ConversationFilters
 
@@ -92,7 +92,7 @@ def _memory(conversation: Conversation, turns: list[dict[str, Any]]) -> dict[str
 
 def _model() -> dict[str, str]:
     try:
-        spec = models.choose(django_settings.SETTINGS, {})
+        spec = language_models.choose(django_settings.SETTINGS, {})
     except Refused as error:
         return {"problem": error.detail}
     return {"name": spec.name, "provider": spec.provider}

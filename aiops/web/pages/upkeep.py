@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
 
-from aiops import dispatch
 from aiops.jobs.models import JobRun
 from aiops.web.api import upkeep
+from aiops.web.api.upkeep_shapes import JOBS
 
 SHOWN = 100
 OVERDUE = 5
@@ -43,7 +43,7 @@ def list_(request: HttpRequest) -> HttpResponse:
 @ensure_csrf_cookie
 def page(request: HttpRequest, name: str) -> HttpResponse:
     """Show what one job did lately."""
-    if name not in dispatch.UPKEEP_JOBS:
+    if name not in JOBS:
         raise Http404
     job = next(_shown(one) for one in upkeep.shown() if one["job"] == name)
     runs = JobRun.objects.filter(job=name).order_by("-pk")[:SHOWN]

@@ -16,7 +16,7 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
 
 from aiops.tools.pool import ToolPool
-from aiops.tools.values import ServerSpec
+from aiops.tools.values import Protocol, ServerSpec
 from config.valkey import free_port
 from tests.acceptance.system import eventually
 from tests.benchmarks.checks import Check, Other, at_most_times
@@ -50,7 +50,7 @@ async def _measure(port: int, *, rounds: int) -> list[Check]:
     url = f"http://127.0.0.1:{port}/mcp"
     env = {"PYTHONPATH": str(ROOT), "PATH": os.environ.get("PATH", "")}
     stdio = ServerSpec("stdio", command=COMMAND[0], args=COMMAND[1:], env=tuple(env.items()))
-    pool = ToolPool([ServerSpec("http", url=url), stdio], timeout_s=30)
+    pool = ToolPool([ServerSpec("http", protocol=Protocol.HTTP, url=url), stdio], timeout_s=30)
     pool.start()
     try:
         tools = {tool.server: tool for tool in (await pool.catalogue()).tools}

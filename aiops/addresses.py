@@ -1,4 +1,4 @@
-"""Where a delivery may go: https to public addresses, or what ``AIOPS_WEBHOOK_NETWORKS`` allows.
+"""Where we may connect to when somebody else says where: by https to public addresses, unless a network is allowed.
 
 A name is looked up once, and the connection goes to what was found: a name that changes meanwhile leads nowhere else.
 """
@@ -60,13 +60,16 @@ def check(url: str) -> tuple[str, str, int, str]:
     if parts.scheme not in PORTS or not parts.hostname:
         raise BadAddress("It must begin with https:// and name a host.")
     if parts.username is not None or parts.password is not None or parts.fragment:
-        raise BadAddress("It must have neither a user nor a fragment: the signature shows who sends.")
+        raise BadAddress("It must have neither a user nor a fragment.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return parts.scheme, parts.hostname, port or PORTS[parts.scheme], path
 
 
-def resolve(url: str, *, allowed: Sequence[Network]) -> Target:
-    """Look a URL's host up; raises BadAddress when an address of it may not be reached, OSError when it has none."""
+def resolve(url: str, *, allowed: Sequence[Network], cure: str) -> Target:
+    """Look a URL's host up; raises BadAddress when an address of it may not be reached, OSError when it has none.
+
+    ``cure`` says what would allow it.
+    """
     scheme, host, port, path = check(url)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -77,9 +80,9 @@ def resolve(url: str, *, allowed: Sequence[Network]) -> Target:
         plain = _plain(address)
         listed = any(plain in network for network in allowed if network.version == plain.version)
         if not listed and (not plain.is_global or plain in LOCAL_NAT64):
-            raise BadAddress(f"{host} is {address}, which is not public (AIOPS_WEBHOOK_NETWORKS allows some).")
+            raise BadAddress(f"{host} is {address}, which is not public ({cure}).")
         if not listed and scheme != "https":
-            raise BadAddress("It must begin with https:// (AIOPS_WEBHOOK_NETWORKS allows http to some).")
+            raise BadAddress(f"It must begin with https:// ({cure}).")
         if plain.is_multicast or plain.is_unspecified:
             raise BadAddress(f"{host} is {address}, which is no host.")
     return Target(scheme, host, port, path, addresses[0])

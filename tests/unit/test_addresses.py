@@ -1,4 +1,4 @@
-"""Deliveries go to public addresses by https, and nowhere else."""
+"""What others have us connect to: it goes to public addresses by https, and nowhere else."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from aiops.webhooks import addresses
-from aiops.webhooks.addresses import BadAddress
+from aiops import addresses
+from aiops.addresses import BadAddress
 
 PUBLIC = "93.184.215.14"
 
@@ -27,11 +27,13 @@ def looked_up(monkeypatch: pytest.MonkeyPatch, *found: str) -> list[str]:
 
 def test_a_name_is_looked_up_once_and_its_address_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = looked_up(monkeypatch, PUBLIC)
-    target = addresses.resolve("https://hooks.example.org/a?b=c", allowed=[])
+    target = addresses.resolve("https://hooks.example.org/a?b=c", allowed=[], cure="")
     assert target.pinned_url == f"https://{PUBLIC}:443/a?b=c"
     assert target.host_header == "hooks.example.org"
     assert asked == ["hooks.example.org"]
-    assert addresses.resolve("https://hooks.example.org:8443", allowed=[]).host_header == "hooks.example.org:8443"
+    assert (
+        addresses.resolve("https://hooks.example.org:8443", allowed=[], cure="").host_header == "hooks.example.org:8443"
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,24 +59,24 @@ def test_a_name_is_looked_up_once_and_its_address_pinned(monkeypatch: pytest.Mon
 def test_addresses_that_are_not_public_are_refused_in_any_disguise(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
     looked_up(monkeypatch, PUBLIC, found)
     with pytest.raises(BadAddress):
-        addresses.resolve("https://hooks.example.org/", allowed=[])
+        addresses.resolve("https://hooks.example.org/", allowed=[], cure="")
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example"])
 def test_a_name_that_no_host_can_have_is_a_bad_address(host: str) -> None:
     with pytest.raises(BadAddress, match="no name of a host"):
-        addresses.resolve(f"https://{host}/", allowed=[])
+        addresses.resolve(f"https://{host}/", allowed=[], cure="")
 
 
 def test_a_network_that_is_allowed_may_be_reached_also_by_http(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up(monkeypatch, "10.1.2.3")
     allowed = [ip_network("10.1.0.0/16")]
-    assert addresses.resolve("http://hooks.internal/", allowed=allowed).address.compressed == "10.1.2.3"
+    assert addresses.resolve("http://hooks.internal/", allowed=allowed, cure="").address.compressed == "10.1.2.3"
     with pytest.raises(BadAddress):
-        addresses.resolve("https://hooks.internal/", allowed=[ip_network("10.2.0.0/16")])
+        addresses.resolve("https://hooks.internal/", allowed=[ip_network("10.2.0.0/16")], cure="")
     looked_up(monkeypatch, PUBLIC)
     with pytest.raises(BadAddress, match="https"):
-        addresses.resolve("http://hooks.example.org/", allowed=allowed)
+        addresses.resolve("http://hooks.example.org/", allowed=allowed, cure="")
 
 
 @pytest.mark.parametrize(

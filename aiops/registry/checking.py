@@ -1,0 +1,81 @@
+"""What a tool server's row may say."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+
+from aiops import addresses
+from aiops.registry.references import FORM
+
+if TYPE_CHECKING:
+    from aiops.registry.models import MCPServer
+
+HEADER = re.compile(r"^[A-Za-z0-9\-_]{1,100}$")
+VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+MAX_ENTRIES = 50
+MAX_CHARACTERS = 1_000
+REFERENCE_ONLY = "Write env:AIOPS_SECRET_…, the name of a variable that workers have: secrets are not kept in tables."
+OF_URL = ("url", "endpoint", "health_path", "headers")
+OF_COMMAND = ("command", "args", "env")
+
+
+def check(server: MCPServer) -> None:
+    """Raise ValidationError, by field, for what no tool server can be."""
+    stdio = server.protocol == server.Protocol.STDIO
+    errors: dict[str, str] = {}
+    for field in OF_URL if stdio else OF_COMMAND:
+        if getattr(server, field):
+            errors[field] = f"Not with {server.get_protocol_display()}: leave it empty."
+    errors |= _problems_of_command(server) if stdio else _problems_of_url(server)
+    if errors:
+        raise ValidationError(dict(errors))
+
+
+def _problems_of_url(server: MCPServer) -> dict[str, str]:
+    errors: dict[str, str] = {}
+    try:
+        scheme = addresses.check(server.url)[0]
+    except addresses.BadAddress as error:
+        errors["url"] = str(error)
+    else:
+        if "?" in server.url:
+            errors["url"] = "It must have no query: put keys into headers, as references."
+        elif server.place == server.Place.EXTERNAL and scheme != "https":
+            errors["url"] = "An external server is reached by https alone."
+    for field in ("endpoint", "health_path"):
+        path = getattr(server, field)
+        if path and not (path.startswith("/") and path.isascii() and path.isprintable() and " " not in path):
+            errors[field] = "A path begins with / and has neither spaces nor other characters than ASCII."
+    return errors | _problems_of_pairs(server.headers, "headers", names=HEADER, plain=False)
+
+
+def _problems_of_command(server: MCPServer) -> dict[str, str]:
+    errors: dict[str, str] = {}
+    if not server.command or not server.command.isprintable():
+        errors["command"] = "Give the program to run."
+    if server.place == server.Place.EXTERNAL:
+        errors["place"] = "A command runs beside the worker: it is internal."
+    args: Any = server.args
+    if not isinstance(args, list) or len(args) > MAX_ENTRIES or not all(_is_text(one) for one in args):
+        errors["args"] = f"A list of at most {MAX_ENTRIES} texts."
+    return errors | _problems_of_pairs(server.env, "env", names=VARIABLE, plain=True)
+
+
+def _problems_of_pairs(pairs: Any, field: str, *, names: re.Pattern[str], plain: bool) -> dict[str, str]:
+    """Return what is wrong with headers or variables; ``plain`` values may stand where no secret is likely."""
+    if not isinstance(pairs, dict) or len(pairs) > MAX_ENTRIES:
+        return {field: f"An object of at most {MAX_ENTRIES} names and texts."}
+    for name, value in pairs.items():
+        if not names.match(name) or not _is_text(value):
+            return {field: f"{name[:100]!r}: a name of letters, digits, - and _, and a text."}
+        if not FORM.match(value) and (not plain or SECRET.search(name) or value.startswith("env:")):
+            return {field: f"{name}: {REFERENCE_ONLY}"}
+    return {}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_CHARACTERS and "\0" not in value

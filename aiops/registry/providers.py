@@ -1,0 +1,83 @@
+"""Whether the providers of the configured models can be reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Now
+
+from aiops import log
+from aiops.agent.values import ModelSpec
+from aiops.errors import Conflict
+from aiops.registry import language_models
+from aiops.registry.models import ProviderHealth
+from aiops.settings import Settings
+
+TIMEOUT_S = 5.0
+EVERY = timedelta(seconds=50)
+BASE = {"openai": "https://api.openai.com/v1", "ollama": "http://127.0.0.1:11434"}
+LIST = {"openai": "/models", "ollama": "/api/tags"}
+"""What each answers without a model's work."""
+
+logger = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How asking one provider went; ``cure`` is empty when it is well."""
+
+    ok: bool
+    detail: str
+    cure: str = ""
+
+
+def ask(spec: ModelSpec) -> Reached:
+    """Ask a model's provider for its models."""
+    base = spec.base_url or BASE[spec.provider]
+    headers = {"Authorization": f"Bearer {spec.api_key}"} if spec.api_key else {}
+    where = f"{spec.name} ({spec.provider}) at {base}"
+    try:
+        answer = httpx.get(base.rstrip("/") + LIST[spec.provider], headers=headers, timeout=TIMEOUT_S)
+    except httpx.HTTPError as error:
+        return Reached(False, f"{where}: {error}", "See that its server runs and can be reached from here.")
+    seen = f"{where} answered {answer.status_code}"
+    if answer.status_code in (401, 403):
+        return Reached(False, seen, "Correct the key (OPENAI_API_KEY).")
+    return Reached(answer.is_success, seen, "" if answer.is_success else "See that the address is right.")
+
+
+def look(settings: Settings) -> dict[str, int]:
+    """Ask every configured provider that was not asked lately; return counts."""
+    try:
+        specs = {one.provider: one for one in reversed(language_models.configured(settings))}
+    except Conflict:
+        specs = {}
+    specs.pop(language_models.OFFLINE, None)
+    ProviderHealth.objects.exclude(provider__in=specs).delete()
+    fresh = set(ProviderHealth.objects.filter(checked_at__gt=Now() - EVERY).values_list("provider", flat=True))
+    reached = {name: ask(spec) for name, spec in specs.items() if name not in fresh}
+    for name, one in reached.items():
+        _note(name, one)
+    return {
+        "providers_checked": len(reached),
+        "providers_unreachable": sum(not one.ok for one in reached.values()),
+    }
+
+
+def _note(provider: str, reached: Reached) -> None:
+    detail = " ".join(f"{reached.detail}. {reached.cure}".split())[:300]
+    since = Case(When(reachable=reached.ok, then=F("since")), default=Now())
+    before = ProviderHealth.objects.filter(provider=provider)
+    was = before.values_list("reachable", flat=True).first()
+    if was is None:
+        new = {"checked_at": Now(), "since": Now()}
+        ProviderHealth.objects.update_or_create(
+            provider=provider, defaults={"reachable": reached.ok, "detail": detail, **new}
+        )
+    else:
+        before.update(since=since, reachable=Value(reached.ok), detail=detail, checked_at=Now())
+    if was is not None and was != reached.ok:
+        logger.warning("provider.changed", provider=provider, reachable=reached.ok, detail=detail)

@@ -1,0 +1,110 @@
+"""The JSON of tool servers and of model providers' health."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from aiops.registry.models import MAX_WAIT_S, MCPServer, ProviderHealth
+from aiops.web.api.parsing import NameField, Strict, TruthField, WholeNumberField
+
+PAIRS = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
+@extend_schema_field(PAIRS)
+class PairsField(serializers.JSONField):
+    """An object of names and texts; the room says which."""
+
+
+class TextsField(serializers.ListField):
+    """A list of texts."""
+
+    child = NameField(max_length=1_000, allow_blank=True)
+
+
+class ToolServerChange(Strict):
+    """What of a tool server can be changed."""
+
+    name = NameField(required=False, max_length=31)
+    protocol = serializers.ChoiceField(MCPServer.Protocol.choices, required=False)
+    url = NameField(required=False, allow_blank=True, max_length=500)
+    endpoint = NameField(required=False, allow_blank=True, max_length=200)
+    health_path = NameField(required=False, allow_blank=True, max_length=200)
+    headers = PairsField(required=False, help_text="values are references: env:AIOPS_SECRET_…")
+    command = NameField(required=False, allow_blank=True, max_length=500)
+    args = TextsField(required=False, max_length=50)
+    env = PairsField(required=False, help_text="secrets are references: env:AIOPS_SECRET_…")
+    place = serializers.ChoiceField(MCPServer.Place.choices, required=False)
+    required = TruthField(required=False, help_text="nothing is answered without it")  # type: ignore[assignment]
+    handshake_s = WholeNumberField(required=False, min_value=1, max_value=MAX_WAIT_S)
+    call_s = WholeNumberField(required=False, min_value=1, max_value=MAX_WAIT_S, allow_null=True)
+    status = serializers.ChoiceField(MCPServer.Status.choices, required=False)
+
+
+class ToolServerIn(ToolServerChange):
+    """A tool server to be."""
+
+    name = NameField(max_length=31)
+
+
+class ToolOut(serializers.Serializer[Any]):
+    """A tool that a server offers."""
+
+    name = serializers.CharField()
+    description = serializers.CharField()
+    read_only = serializers.BooleanField()  # type: ignore[assignment]
+
+
+class ToolServerOut(serializers.ModelSerializer[MCPServer]):
+    """A tool server, its health, and what it offered at the last handshake (null: it was not asked)."""
+
+    headers = PairsField(read_only=True)
+    env = PairsField(read_only=True)
+    args = TextsField(read_only=True)
+    tools = ToolOut(many=True, read_only=True, allow_null=True)
+
+    class Meta:
+        """The fields shown; headers and env hold references, never secrets."""
+
+        model = MCPServer
+        fields = [
+            "id",
+            "name",
+            "protocol",
+            "url",
+            "endpoint",
+            "health_path",
+            "headers",
+            "command",
+            "args",
+            "env",
+            "place",
+            "required",
+            "handshake_s",
+            "call_s",
+            "status",
+            "status_since",
+            "problem",
+            "tools",
+            "checked_at",
+            "created_at",
+            "updated_at",
+        ]
+
+
+class ProviderOut(serializers.ModelSerializer[ProviderHealth]):
+    """A model provider, and whether it could be reached."""
+
+    class Meta:
+        """The fields shown."""
+
+        model = ProviderHealth
+        fields = ["provider", "reachable", "detail", "checked_at", "since"]
+
+
+class Asked(serializers.Serializer[Any]):
+    """What was asked for."""
+
+    asked = serializers.ChoiceField(["check", "refresh"])
