@@ -154,11 +154,26 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "NUM_PROXIES": 0,
 }
+TEAL = {
+    "50": "#f0fdfa",
+    "100": "#ccfbf1",
+    "200": "#99f6e4",
+    "300": "#5eead4",
+    "400": "#2dd4bf",
+    "500": "#14b8a6",
+    "600": "#0f766e",
+    "700": "#0f766e",
+    "800": "#115e59",
+    "900": "#134e4a",
+    "950": "#042f2e",
+}
+"""The colour of our pages, for the administration."""
 UNFOLD = {
     "SITE_TITLE": "aiops",
     "SITE_HEADER": "aiops",
     "SITE_SUBHEADER": "administration",
     "SITE_URL": "/",
+    "COLORS": {"primary": TEAL},
     "SHOW_HISTORY": True,
     "ENVIRONMENT": "config.settings.environment_shown",
 }

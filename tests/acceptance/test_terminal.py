@@ -13,7 +13,6 @@ import subprocess
 import uuid
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.acceptance.system import BIN, System, eventually
@@ -254,30 +253,3 @@ def test_only_lab_takes_its_model_from_the_environment(tmp_path: Path) -> None:
         assert "DOWN  model" in done.stdout
     finally:
         assert system.stop() == 0
-
-
-def test_flower_shows_our_workers_and_tasks_and_no_message(usual: System) -> None:
-    url = next(line.split()[1] for line in usual.output if line.strip().startswith("Flower "))
-    password = (usual.home / "flower_password").read_text()
-    eventually(lambda: _answers(url), what="Flower")
-    assert httpx.get(url).status_code == 401
-    secret = f"nobody-reads-{uuid.uuid4().hex}"
-    usual.ended(usual.ask(f"hello {secret}", {})["run"]["id"])
-    with httpx.Client(base_url=url, auth=("aiops", password)) as flower:
-        eventually(
-            lambda: {"runs-1", "upkeep"} <= {n.split("@")[0] for n in flower.get("/api/workers?refresh=1").json()}
-        )
-        tasks = eventually(lambda: "aiops.run" in (text := flower.get("/api/tasks").text) and text)
-        pages = tasks + flower.get("/workers").text + flower.get("/tasks").text + flower.get("/broker").text
-        assert "aiops.upkeep" in tasks
-        assert secret not in pages
-        assert '"runs"' in flower.get("/api/workers", params={"refresh": "1"}).text
-        assert flower.post("/api/worker/shutdown/runs-1").status_code in (401, 403, 404, 405)
-    assert usual.ended(usual.ask("still there", {})["run"]["id"])["state"] == "succeeded"
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=1).status_code in (200, 401)
-    except httpx.HTTPError:
-        return False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from django.db.models.functions import Now
 
 from aiops import keyspace
 from aiops.conversations.models import Conversation, Run
+from aiops.jobs import catalogue
 from aiops.jobs.models import JobRun
 from aiops.people import tokens
 from aiops.people.models import IdempotencyKey, User
 from aiops.upkeep import ledger
+from config import schedule
 
 pytestmark = pytest.mark.django_db
 SETTINGS = django_settings.SETTINGS
@@ -88,3 +91,59 @@ def test_expired_tokens_and_keys_go(user: User) -> None:
     entry = ledger.work("tokens_and_sessions", settings=SETTINGS, every_s=300)
     assert entry is not None
     assert (entry.summary["tokens"], entry.summary["idempotency_keys"]) == (1, 1)
+
+
+JOB = """
+from aiops.jobs.catalogue import Job
+
+tidy = Job("tidy_tickets", "Closes tickets that nobody touched.", 120, "extra_jobs:work")
+named_like_ours = Job("reaper", "Is not ours.", 120, "extra_jobs:work")
+no_job = object()
+
+def work(settings):
+    return {"closed": 3}
+"""
+ENTRY_POINTS = """
+[aiops.jobs]
+tidy = extra_jobs:tidy
+reaper = extra_jobs:named_like_ours
+broken = extra_jobs:absent
+strange = extra_jobs:no_job
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installed package that brings a job, one that takes our name, and two that are no jobs."""
+    (tmp_path / "extra_jobs.py").write_text(JOB)
+    info = tmp_path / "extra_jobs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extra-jobs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    catalogue._of_packages.cache_clear()
+    yield
+    catalogue._of_packages.cache_clear()
+
+
+def test_an_installed_package_brings_its_job_and_cannot_take_ours(package: None) -> None:
+    names = catalogue.names(SETTINGS)
+    assert names[-1] == "tidy_tickets"
+    assert names.count("reaper") == 1
+    assert "tidy_tickets" in schedule.entries(SETTINGS)["every 120 s"]["args"]
+    entry = ledger.work("tidy_tickets", settings=SETTINGS, every_s=120)
+    assert entry is not None
+    assert (entry.outcome, entry.summary) == ("done", {"closed": 3})
+    reaper = catalogue.find("reaper", SETTINGS)
+    assert reaper is not None
+    assert reaper.work == "aiops.upkeep.jobs.reaper:work"
+
+
+def test_a_job_that_nobody_knows_is_refused() -> None:
+    assert ledger.work("no_such_job", settings=SETTINGS, every_s=3) is None
+    assert not JobRun.objects.exists()
+
+
+def test_every_job_of_ours_can_be_loaded() -> None:
+    for job in catalogue.catalogue(SETTINGS):
+        assert callable(job.load()), job.name
