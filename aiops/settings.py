@@ -50,7 +50,8 @@ class Settings(BaseModel):
     tool_servers: Json[dict[str, dict[str, Any]]] = _env(
         "AIOPS_TOOL_SERVERS",
         "{}",
-        'more MCP servers as JSON: {"name": {"url": …, "headers": …} or {"command": …, "args": […], "env": …}}',
+        'LAB: MCP servers that have no row, as JSON: {"name": {"url": …, "headers": …} or {"command": …, "args": […], '
+        '"env": …}}',
     )
     host_logs: str = _env(
         "AIOPS_HOST_LOGS",

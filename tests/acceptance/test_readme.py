@@ -45,6 +45,20 @@ def test_every_task_works_as_it_is_written(plain: System, tmp_path: Path) -> Non
     assert '"scope":"read"' in parts["Give it a key that can only read"]
 
 
+def test_tools_are_added_as_it_is_written(plain: System, tmp_path: Path) -> None:
+    (tmp_path / ".aiops").symlink_to(plain.home)
+    (block,) = re.findall(r"```sh\n(.*?)```", README.partition("## Add tools")[2].partition("\n## ")[0], re.DOTALL)
+    environment = {name: value for name, value in plain.env.items() if name != "AIOPS_HOME"}
+    environment["PATH"] = f"{BIN}:{plain.env['PATH']}"
+    script = f"set -e\n{block}\naiops tools remove netbox"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "netbox\tunknown" in done.stdout
+    assert "host\thealthy" in done.stdout
+
+
 @pytest.mark.parametrize("block", re.findall(r"```ini\n(.*?)```", README, re.DOTALL))
 def test_every_setting_that_is_shown_is_one(block: str) -> None:
     pairs = dict(line.split("=", 1) for line in block.splitlines() if "=" in line and not line.startswith("#"))
