@@ -19,8 +19,8 @@ include-name-regex = "^GET /api/[^ ]*s/$"
 parameters = { cursor = "cj0x" }
 
 [[operations]]  # models have names, and files and times a form, that the schema can't tell
-include-name-regex = "^(POST /api/(batches|chat|schedules)/|PATCH /api/schedules/{id}/)$"
-checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "404", "409", "422", "429"]
+include-name-regex = "^(POST /api/(batches|chat|schedules|mcp-servers)/|PATCH /api/(schedules|mcp-servers)/{id}/)$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]  # it must not revoke its own token
 include-name = "DELETE /api/tokens/{id}/"
@@ -35,7 +35,9 @@ ASK = {
 PLAINLY = ("--generation-deterministic", "--no-shrink", "--continue-on-failure", "--no-color")
 MAKE = (
     "from aiops.people.models import User; from aiops.people import tokens\n"
+    "from django.contrib.auth.models import Permission\n"
     "u = User.objects.create_user('fuzzer', is_staff=True)\n"
+    "u.user_permissions.set(Permission.objects.filter(codename__endswith='_mcpserver'))\n"
     "print(tokens.issue(u, name='spare')[0].pk, tokens.issue(u, name='used')[1])"
 )
 
@@ -54,3 +56,6 @@ def test_every_answer_is_one_that_the_schema_declares(plain: System, tmp_path: P
     with plain.client(token) as client:
         client.post("/api/runs/cancel/", json={"state": "queued"})
         client.post("/api/runs/cancel/", json={"state": "running"})
+        for row in client.get("/api/mcp-servers/", params={"limit": 200}).json()["results"]:
+            if row["name"] != "host":
+                client.delete(f"/api/mcp-servers/{row['id']}/")
