@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.contrib.admin.apps import SimpleAdminConfig
 from django.db import connections
 from django.db.models.signals import post_migrate
 
@@ -22,6 +23,18 @@ class Config(AppConfig):
         from config import celery  # noqa: F401
 
         post_migrate.connect(_migrate_memory, sender=apps.get_app_config("conversations"))
+
+
+class Unfold(AppConfig):
+    """Unfold's templates and files; its own configuration would load the whole administration in every process."""
+
+    name = "unfold"
+
+
+class Administration(SimpleAdminConfig):
+    """Django's administration as Unfold shows it; ``config.urls`` looks for what is in it."""
+
+    default_site = "unfold.sites.UnfoldAdminSite"
 
 
 def _migrate_memory(using: str, **_: Any) -> None:

@@ -17,6 +17,7 @@ from aiops.web.api.upkeep import JobRuns, Jobs, Retention, RunJob
 from aiops.web.api.webhooks import WebhookKey, Webhooks
 from aiops.web.pages import batches, chat, docs, failures, schedules, sign_in, tool_servers, upkeep, webhooks
 
+admin.autodiscover()  # here, for only the web process has the administration
 for model in apps.get_app_config("django_celery_beat").get_models():
     if admin.site.is_registered(model):
         admin.site.unregister(model)  # whoever edits these could have any task run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -16,6 +17,8 @@ from aiops.registry import tool_servers
 from aiops.settings import Settings
 from aiops.tools.pool import ToolPool
 
+READ_S = 60.0
+"""How old what is known of tool servers may be when nothing was heard."""
 AGAIN_S = 2.0
 """Before the next try to read the tool servers' rows."""
 
@@ -71,8 +74,11 @@ class Control:
     async def _hear_all(self, client: redis.asyncio.Redis) -> None:
         async with client.pubsub() as channel:
             await channel.subscribe(keyspace.CONTROL)
-            self._begin(self._read_tool_servers())  # who did not listen may have missed a change
+            read_at = float("-inf")
             while True:
+                if time.monotonic() - read_at > READ_S:  # who did not listen may have missed a change
+                    self._begin(self._read_tool_servers(refresh=False))
+                    read_at = time.monotonic()
                 message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
                 if message is not None:
                     self._hear(message["data"].decode(errors="replace"))
@@ -85,12 +91,13 @@ class Control:
         else:
             self._stop_run(said)
 
-    async def _read_tool_servers(self) -> None:
+    async def _read_tool_servers(self, *, refresh: bool = True) -> None:
         """Use the tool servers that there are now; waits for the database."""
         async with self._reading:
             while True:
                 try:
-                    await self.tools.update(await self._in_thread(tool_servers.configured, self._settings))
+                    rows = await self._in_thread(tool_servers.configured, self._settings)
+                    self.tools.update(rows, refresh=refresh)
                 except (DatabaseError, InterfaceError) as error:
                     logger.warning("tools.unread", error=str(error))
                     await asyncio.sleep(AGAIN_S)

@@ -33,7 +33,7 @@ from aiops.agent.ports import Tools, Watcher
 from aiops.agent.values import MISSING, PROMPT, Limits, ModelSpec
 from aiops.events.redaction import Redactor
 from aiops.tools.pool import Catalogue
-from aiops.tools.server import RemoteTool
+from aiops.tools.values import RemoteTool
 
 LIMITS_PRIORITY = 20
 STEPS_PER_CALL = 12

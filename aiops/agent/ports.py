@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiops.tools.server import RemoteTool, ToolResult
+from aiops.tools.values import RemoteTool, ToolResult
 
 UNKNOWN = (
     "The worker died during this call, so whether it took effect is not known. It was not made again: "

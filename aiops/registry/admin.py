@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -15,17 +16,38 @@ from aiops.registry.models import MCPServer
 COMMANDS = "registry.run_commands"
 
 
+class ServerForm(forms.ModelForm[MCPServer]):
+    """A row as it was when the form was opened."""
+
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["seen"].initial = self._version()
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to undo what somebody else changed meanwhile; raises ValidationError."""
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.pop("seen", "") != self._version():
+            raise forms.ValidationError("Somebody changed it since you opened it: open it again.")
+        return cleaned
+
+    def _version(self) -> str:
+        return "" if self.instance._state.adding else self.instance.updated_at.isoformat()
+
+
 @admin.register(MCPServer)
 class MCPServerAdmin(ModelAdmin):  # type: ignore[misc]
     """Tool servers; those that run a command are for those alone who may."""
 
+    form = ServerForm
     list_display = ("name", "status", "protocol", "place", "required", "problem", "checked_at")
     list_filter = ("status", "protocol", "place", "required")
     search_fields = ("name", "url", "command")
     readonly_fields = ("problem", "checked_at", "status_since")
     warn_unsaved_form = True
     fieldsets = (
-        (None, {"fields": ("name", "protocol", "place", "required", "status", "problem", "checked_at")}),
+        (None, {"fields": ("name", "protocol", "place", "required", "status", "problem", "checked_at", "seen")}),
         ("Over HTTP", {"fields": ("url", "endpoint", "health_path", "headers")}),
         ("A command", {"fields": ("command", "args", "env")}),
         ("Time", {"fields": ("handshake_s", "call_s")}),
@@ -47,7 +69,7 @@ class MCPServerAdmin(ModelAdmin):  # type: ignore[misc]
 
     def save_model(self, request: HttpRequest, obj: MCPServer, form: Any, change: bool) -> None:
         """Save it, and let workers know."""
-        lifecycle.put(obj)
+        lifecycle.put(obj, changed=form.changed_data)
 
     def delete_model(self, request: HttpRequest, obj: MCPServer) -> None:
         """Delete it, and let workers know."""

@@ -13,20 +13,31 @@ from aiops.registry.references import FORM
 if TYPE_CHECKING:
     from aiops.registry.models import MCPServer
 
-HEADER = re.compile(r"^[A-Za-z0-9\-_]{1,100}$")
-VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
+HEADER = re.compile(r"^[A-Za-z0-9\-_]{1,100}\Z")
+PATH = re.compile(r"^/(?:[!-~](?<![?#]))*\Z")
+VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""Characters that PostgreSQL or UTF-8 refuse."""
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 MAX_ENTRIES = 50
 MAX_CHARACTERS = 1_000
 REFERENCE_ONLY = "Write env:AIOPS_SECRET_…, the name of a variable that workers have: secrets are not kept in tables."
 OF_URL = ("url", "endpoint", "health_path", "headers")
 OF_COMMAND = ("command", "args", "env")
+JSON_FIELDS: dict[str, type] = {"headers": dict, "args": list, "env": dict}
 
 
 def check(server: MCPServer) -> None:
     """Raise ValidationError, by field, for what no tool server can be."""
     stdio = server.protocol == server.Protocol.STDIO
     errors: dict[str, str] = {}
+    for field, empty in JSON_FIELDS.items():
+        if getattr(server, field) is None:
+            setattr(server, field, empty())
+        elif not isinstance(getattr(server, field), empty):
+            errors[field] = "An object of names and texts." if empty is dict else "A list of texts."
+    if errors:
+        raise ValidationError(dict(errors))
     for field in OF_URL if stdio else OF_COMMAND:
         if getattr(server, field):
             errors[field] = f"Not with {server.get_protocol_display()}: leave it empty."
@@ -48,8 +59,8 @@ def _problems_of_url(server: MCPServer) -> dict[str, str]:
             errors["url"] = "An external server is reached by https alone."
     for field in ("endpoint", "health_path"):
         path = getattr(server, field)
-        if path and not (path.startswith("/") and path.isascii() and path.isprintable() and " " not in path):
-            errors[field] = "A path begins with / and has neither spaces nor other characters than ASCII."
+        if path and not PATH.match(path):
+            errors[field] = "A path begins with /, and has neither spaces, a query nor other characters than ASCII."
     return errors | _problems_of_pairs(server.headers, "headers", names=HEADER, plain=False)
 
 
@@ -59,15 +70,15 @@ def _problems_of_command(server: MCPServer) -> dict[str, str]:
         errors["command"] = "Give the program to run."
     if server.place == server.Place.EXTERNAL:
         errors["place"] = "A command runs beside the worker: it is internal."
-    args: Any = server.args
-    if not isinstance(args, list) or len(args) > MAX_ENTRIES or not all(_is_text(one) for one in args):
+    args: list[Any] = server.args
+    if len(args) > MAX_ENTRIES or not all(_is_text(one) for one in args):
         errors["args"] = f"A list of at most {MAX_ENTRIES} texts."
     return errors | _problems_of_pairs(server.env, "env", names=VARIABLE, plain=True)
 
 
-def _problems_of_pairs(pairs: Any, field: str, *, names: re.Pattern[str], plain: bool) -> dict[str, str]:
+def _problems_of_pairs(pairs: dict[str, Any], field: str, *, names: re.Pattern[str], plain: bool) -> dict[str, str]:
     """Return what is wrong with headers or variables; ``plain`` values may stand where no secret is likely."""
-    if not isinstance(pairs, dict) or len(pairs) > MAX_ENTRIES:
+    if len(pairs) > MAX_ENTRIES:
         return {field: f"An object of at most {MAX_ENTRIES} names and texts."}
     for name, value in pairs.items():
         if not names.match(name) or not _is_text(value):
@@ -78,4 +89,4 @@ def _problems_of_pairs(pairs: Any, field: str, *, names: re.Pattern[str], plain:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= MAX_CHARACTERS and "\0" not in value
+    return isinstance(value, str) and len(value) <= MAX_CHARACTERS and not UNSTORABLE.search(value)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from aiops.registry.references import BadReference, resolved
+from aiops.registry.references import BadReference, for_header, resolved
 from aiops.settings import Settings
 from aiops.tools.values import NAME, Protocol, ServerSpec
 
@@ -57,7 +57,7 @@ def _from_json(name: str, written: dict[str, Any], environ: Mapping[str, str]) -
             name,
             protocol=Protocol.HTTP if entry.url else Protocol.STDIO,
             url=entry.url,
-            headers=tuple((key, resolved(value, environ)) for key, value in entry.headers.items()),
+            headers=tuple((key, for_header(value, environ)) for key, value in entry.headers.items()),
             command=entry.command,
             args=tuple(entry.args),
             env=tuple((key, resolved(value, environ)) for key, value in entry.env.items()),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
+from enum import StrEnum
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from aiops import log
@@ -13,13 +14,15 @@ from aiops.registry.models import MCPServer
 from aiops.tools.values import Health
 
 JOB = "tool_servers"
-EVERY_S = 60
+EVERY = timedelta(seconds=60)
 CONFIRM_S = 5
 CONFIRMATIONS = 2
 """So many further looks must see a changed status before it is believed."""
 SLACK = timedelta(seconds=5)
-LEASE = timedelta(seconds=EVERY_S)
-"""Whoever looks at a server has this long."""
+MOST_AT_ONCE = 8
+LEASE = timedelta(seconds=90)
+"""Whoever looks at so many servers, four at a time and each for MAX_HANDSHAKE_S, has ended by then."""
+FAR = timedelta(minutes=10)
 Status = MCPServer.Status
 WATCHED = (Status.HEALTHY, Status.FAILED, Status.UNKNOWN)
 
@@ -32,37 +35,44 @@ def watched() -> QuerySet[MCPServer]:
 
 
 def take_due() -> list[MCPServer]:
-    """Return the servers that are due, which nobody else looks at meanwhile."""
-    due = watched().filter(look_at__lte=Now())
-    return [row for row in list(due) if due.filter(pk=row.pk).update(look_at=Now() + LEASE)]
+    """Return some servers that are due, which nobody else looks at meanwhile."""
+    due = watched().filter(Q(look_at__lte=Now()) | Q(look_at__gt=Now() + FAR))  # far away: the clock was set back
+    return [
+        row for row in due.order_by("look_at")[:MOST_AT_ONCE] if due.filter(pk=row.pk).update(look_at=Now() + LEASE)
+    ]
 
 
-def note(row: MCPServer, seen: Health) -> bool:
-    """Write what a look saw; return whether the server's status changed by it."""
+class Noted(StrEnum):
+    """What a look came to."""
+
+    AS_BEFORE = "as before"
+    SUSPECTED = "suspected"
+    CHANGED = "changed"
+    OVERTAKEN = "overtaken"
+
+
+def note(row: MCPServer, seen: Health) -> Noted:
+    """Write what a look saw; ``overtaken`` when somebody changed the row or looked at it meanwhile."""
     status = Status.FAILED if seen.problem else Status.HEALTHY
-    as_before, again = status == row.status, status == row.suspected
-    confirmed = again and row.confirmations + 1 >= CONFIRMATIONS
-    wait = timedelta(seconds=EVERY_S) - SLACK if as_before or confirmed else timedelta(seconds=CONFIRM_S)
+    again = status == row.suspected
+    outcome = Noted.AS_BEFORE if status == row.status else Noted.SUSPECTED
+    if outcome == Noted.SUSPECTED and again and row.confirmations + 1 >= CONFIRMATIONS:
+        outcome = Noted.CHANGED
+    suspected = outcome == Noted.SUSPECTED
     changes: dict[str, object] = {
         "checked_at": Now(),
-        "look_at": Now() + wait,
+        "look_at": Now() + (timedelta(seconds=CONFIRM_S) if suspected else EVERY - SLACK),
         "problem": seen.problem[:300],
-        "suspected": "" if as_before or confirmed else status,
-        "confirmations": row.confirmations + 1 if again and not confirmed else 0,
+        "suspected": status if suspected else "",
+        "confirmations": row.confirmations + 1 if suspected and again else 0,
     }
     if seen.tools is not None:
         changes["tools"] = [asdict(tool) for tool in seen.tools]
-    if confirmed:
+    if outcome == Noted.CHANGED:
         changes |= {"status": status, "status_since": Now()}
-    written = MCPServer.objects.filter(pk=row.pk, status=row.status, updated_at=row.updated_at).update(**changes)
-    changed = bool(written) and confirmed
-    if changed:
-        logger.warning(
-            "tools.status_changed", server=row.name, status=str(status), was=row.status, problem=seen.problem
-        )
-    return changed
-
-
-def confirming() -> bool:
-    """Whether some server's change waits to be confirmed."""
-    return watched().exclude(suspected="").exists()
+    as_read = {name: getattr(row, name) for name in ("status", "updated_at", "suspected", "confirmations")}
+    if not MCPServer.objects.filter(pk=row.pk, **as_read).update(**changes):
+        return Noted.OVERTAKEN
+    if outcome == Noted.CHANGED:
+        logger.warning("tools.status", server=row.name, status=str(status), was=row.status, problem=seen.problem)
+    return outcome

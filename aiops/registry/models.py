@@ -10,8 +10,8 @@ from aiops.people.models import new_id
 from aiops.registry import checking
 from aiops.tools import values
 
-MAX_WAIT_S = 300
-WAIT = (MinValueValidator(1), MaxValueValidator(MAX_WAIT_S))
+MAX_HANDSHAKE_S = 30
+MAX_CALL_S = 300
 
 
 class MCPServer(models.Model):
@@ -62,9 +62,15 @@ class MCPServer(models.Model):
     )
     place = models.CharField(max_length=8, choices=Place.choices, default=Place.INTERNAL)
     required = models.BooleanField(default=False, help_text="Nothing is answered without it.")
-    handshake_s = models.PositiveIntegerField("handshake, seconds", default=15, validators=WAIT)
+    handshake_s = models.PositiveIntegerField(
+        "handshake, seconds", default=15, validators=[MinValueValidator(1), MaxValueValidator(MAX_HANDSHAKE_S)]
+    )
     call_s = models.PositiveIntegerField(
-        "call, seconds", null=True, blank=True, validators=WAIT, help_text="Otherwise AIOPS_TOOL_TIMEOUT_S."
+        "call, seconds",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_CALL_S)],
+        help_text="Otherwise AIOPS_TOOL_TIMEOUT_S.",
     )
 
     status = models.CharField(max_length=11, choices=Status.choices, default=Status.UNKNOWN)

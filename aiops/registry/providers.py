@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from django.db.models.functions import Now
 from aiops import log
 from aiops.agent.values import ModelSpec
 from aiops.errors import Conflict
+from aiops.events.redaction import Redactor
 from aiops.registry import language_models
 from aiops.registry.models import ProviderHealth
 from aiops.settings import Settings
@@ -38,18 +40,25 @@ def ask(spec: ModelSpec) -> Reached:
     """Ask a model's provider for its models."""
     base = spec.base_url or BASE[spec.provider]
     headers = {"Authorization": f"Bearer {spec.api_key}"} if spec.api_key else {}
-    where = f"{spec.name} ({spec.provider}) at {base}"
+    where = f"{spec.name} ({spec.provider}) at {_shown(base)}"
     try:
         answer = httpx.get(base.rstrip("/") + LIST[spec.provider], headers=headers, timeout=TIMEOUT_S)
     except httpx.HTTPError as error:
         return Reached(False, f"{where}: {error}", "See that its server runs and can be reached from here.")
+    except (httpx.InvalidURL, ValueError) as error:
+        return Reached(False, f"{where}: {error}", f"Correct {spec.provider.upper()}_BASE_URL.")
     seen = f"{where} answered {answer.status_code}"
     if answer.status_code in (401, 403):
         return Reached(False, seen, "Correct the key (OPENAI_API_KEY).")
     return Reached(answer.is_success, seen, "" if answer.is_success else "See that the address is right.")
 
 
-def look(settings: Settings) -> dict[str, int]:
+def _shown(base: str) -> str:
+    """Return an address without a password or a key in it."""
+    return re.sub(r"//[^/@]*@", "//", base).partition("?")[0]
+
+
+def look(settings: Settings, redactor: Redactor) -> dict[str, int]:
     """Ask every configured provider that was not asked lately; return counts."""
     try:
         specs = {one.provider: one for one in reversed(language_models.configured(settings))}
@@ -57,18 +66,22 @@ def look(settings: Settings) -> dict[str, int]:
         specs = {}
     specs.pop(language_models.OFFLINE, None)
     ProviderHealth.objects.exclude(provider__in=specs).delete()
-    fresh = set(ProviderHealth.objects.filter(checked_at__gt=Now() - EVERY).values_list("provider", flat=True))
+    fresh = set(
+        ProviderHealth.objects.filter(checked_at__gt=Now() - EVERY, checked_at__lte=Now()).values_list(
+            "provider", flat=True
+        )
+    )
     reached = {name: ask(spec) for name, spec in specs.items() if name not in fresh}
     for name, one in reached.items():
-        _note(name, one)
+        _note(name, one, redactor)
     return {
         "providers_checked": len(reached),
         "providers_unreachable": sum(not one.ok for one in reached.values()),
     }
 
 
-def _note(provider: str, reached: Reached) -> None:
-    detail = " ".join(f"{reached.detail}. {reached.cure}".split())[:300]
+def _note(provider: str, reached: Reached, redactor: Redactor) -> None:
+    detail = redactor.redact(" ".join(f"{reached.detail}. {reached.cure}".split()))[:300]
     since = Case(When(reachable=reached.ok, then=F("since")), default=Now())
     before = ProviderHealth.objects.filter(provider=provider)
     was = before.values_list("reachable", flat=True).first()

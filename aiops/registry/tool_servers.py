@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiops.registry.environment import from_environment
 from aiops.registry.models import MCPServer
-from aiops.registry.references import BadReference, resolved
+from aiops.registry.references import BadReference, for_header, resolved
 from aiops.settings import Settings
 from aiops.tools.values import OWN_PYTHON, Protocol, ServerSpec
 
@@ -32,7 +30,8 @@ def spec(row: MCPServer, settings: Settings, *, whatever_status: bool = False) -
     headers: tuple[tuple[str, str], ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     try:
-        headers, env = _pairs(row.headers), _pairs(row.env)
+        headers = tuple((name, for_header(str(value))) for name, value in row.headers.items())
+        env = tuple((name, resolved(str(value))) for name, value in row.env.items())
     except BadReference as error:
         absent = absent or str(error)
     if row.command == OWN_PYTHON and LOGS not in row.env:
@@ -60,7 +59,3 @@ def _absent(row: MCPServer) -> str:
         return ""
     words = ABSENT[MCPServer.Status(row.status)]
     return f"{words} ({row.problem})" if row.problem and row.status == MCPServer.Status.FAILED else words
-
-
-def _pairs(written: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, resolved(str(value))) for name, value in written.items())

@@ -13,7 +13,7 @@ from aiops.conversations import transitions
 from aiops.events import types
 from aiops.events.writer import EventWriter
 from aiops.runs.ports import Assignment, Bench
-from aiops.tools.server import RemoteTool
+from aiops.tools.values import RemoteTool
 
 PREVIEW_BYTES = 2_000
 ARGUMENTS_BYTES = 8_000

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from aiops.tools.server import RemoteTool, ServerDown, ToolResult, ToolServer
-from aiops.tools.values import ServerSpec
+from aiops.tools.server import ServerDown, ToolServer
+from aiops.tools.values import HANDSHAKE_S, RemoteTool, ServerSpec, ToolResult
 
 RECONNECT_S = 5.0
 
@@ -44,6 +44,7 @@ class ToolPool:
     def __init__(self, specs: Iterable[ServerSpec], *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._specs = tuple(specs)
+        self._ending: set[asyncio.Task[None]] = set()
         self.servers = {spec.name: self._server(spec) for spec in self._specs if not spec.absent}
 
     def start(self) -> None:
@@ -53,29 +54,36 @@ class ToolPool:
 
     async def stop(self) -> None:
         """Close all sessions."""
-        await asyncio.gather(*(server.stop() for server in self.servers.values()))
+        await asyncio.gather(*self._ending, *(server.stop() for server in self.servers.values()))
 
-    async def update(self, specs: Iterable[ServerSpec]) -> None:
-        """Use these servers from now on; what did not change keeps its session, and lists its tools anew."""
+    def update(self, specs: Iterable[ServerSpec], *, refresh: bool = True) -> None:
+        """Use these servers from now on; what did not change keeps its session, and lists its tools anew if told to.
+
+        Needs a running loop: sessions of the others are closed in the background.
+        """
         self._specs = tuple(specs)
         wanted = {spec.name: spec for spec in self._specs if not spec.absent}
         gone = [server for server in self.servers.values() if wanted.get(server.spec.name) != server.spec]
         for server in gone:
             del self.servers[server.spec.name]
+            ending = asyncio.create_task(server.stop())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
         for name, spec in wanted.items():
-            if name in self.servers:
-                self.servers[name].refresh()
-            else:
+            if name not in self.servers:
                 self.servers[name] = self._server(spec)
                 self.servers[name].start()
-        await asyncio.gather(*(server.stop() for server in gone))
+            elif refresh:
+                self.servers[name].refresh()
 
     async def catalogue(self) -> Catalogue:
         """Return what can be called now; waits for servers that have not been tried yet."""
-        servers = dict(self.servers)
-        await asyncio.gather(*(server.settle(server.spec.handshake_s) for server in servers.values()))
+        specs: tuple[ServerSpec, ...] | None = None
+        while specs is not self._specs:  # they may change while we wait
+            specs, servers = self._specs, dict(self.servers)
+            await asyncio.gather(*(server.settle(HANDSHAKE_S) for server in servers.values()))
         missing = []
-        for spec in self._specs:
+        for spec in specs:
             server = servers.get(spec.name)
             if server is None or not server.connected:
                 missing.append(Missing(spec.name, server.failure if server else spec.absent, spec.required))

@@ -9,8 +9,10 @@ from aiops.tools import transport
 from aiops.tools.values import Health, Offered, ServerSpec
 
 AT_ONCE = 4
+CLOSE_S = 3.0
 MAX_PAGES = 10
 MAX_TOOLS = 128
+MAX_NAME_CHARACTERS = 100
 MAX_DESCRIPTION_CHARACTERS = 300
 
 
@@ -28,13 +30,16 @@ async def look(specs: Iterable[ServerSpec]) -> list[Health]:
 async def _look(spec: ServerSpec) -> Health:
     if spec.absent:
         return Health(spec.absent)
-    try:
-        async with asyncio.timeout(spec.handshake_s):
-            return await (_get(spec) if spec.health_url else _shake_hands(spec))
-    except TimeoutError:
+    asking = asyncio.create_task(_get(spec) if spec.health_url else _shake_hands(spec))
+    for patience_s in (spec.handshake_s, CLOSE_S, CLOSE_S):  # closing can hang, too, and is then cancelled again
+        await asyncio.wait([asking], timeout=patience_s)
+        if asking.done():
+            break
+        asking.cancel()
+    if not asking.done() or asking.cancelled():
         return Health(f"It did not answer within {spec.handshake_s:g} s.")
-    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  whatever it raises, the server is not well
-        return Health(transport.reason(error))
+    error = asking.exception()
+    return asking.result() if error is None else Health(transport.reason(error))
 
 
 async def _get(spec: ServerSpec) -> Health:
@@ -51,7 +56,11 @@ async def _shake_hands(spec: ServerSpec) -> Health:
             page = await session.list_tools(cursor)
             for tool in page.tools:
                 hint = tool.annotations is not None and bool(tool.annotations.readOnlyHint)
-                offered.append(Offered(tool.name, (tool.description or "")[:MAX_DESCRIPTION_CHARACTERS], hint))
+                offered.append(
+                    Offered(
+                        tool.name[:MAX_NAME_CHARACTERS], (tool.description or "")[:MAX_DESCRIPTION_CHARACTERS], hint
+                    )
+                )
             cursor = page.nextCursor
             if not cursor or len(offered) >= MAX_TOOLS:
                 break

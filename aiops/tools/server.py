@@ -6,29 +6,25 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import httpx
-import jsonschema_rs
 from langchain_core.tools import BaseTool
 from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp import ClientSession, McpError
 
 from aiops import log
-from aiops.tools import transport
-from aiops.tools.values import ServerSpec
+from aiops.tools import listing, transport
+from aiops.tools.values import RemoteTool, ServerSpec, ToolResult
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-"""What MCP's schemas are written in: its specification of 2025-11-25."""
 PING_S = 5.0
 TOOLS_TTL_S = 300.0
 """How long a server's list of tools is believed."""
 FIRST_BACKOFF_S = 0.2
+STOP_S = 3.0
+STOP_TRIES = 3
 MAX_BACKOFF_S = 15.0
-MAX_TOOLS = 128
-MAX_DESCRIPTION_CHARACTERS = 1_500
 MAX_RESULT_CHARACTERS = 1_000_000
 """What is worked on of one result; the model is shown far less of it."""
 BROKEN = (
@@ -54,26 +50,6 @@ class ToolTimeout(Exception):
     """The tool did not answer in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteTool:
-    """One tool of one server, as plain values; ``name`` carries the server's name as prefix."""
-
-    name: str
-    server: str
-    remote_name: str
-    description: str
-    schema: dict[str, Any] = field(hash=False)
-    read_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ToolResult:
-    """What a tool returned, as text."""
-
-    text: str
-    failed: bool = False
-
-
 class ToolServer:
     """A server and its owner task; everything else asks through ``call``."""
 
@@ -82,6 +58,7 @@ class ToolServer:
         self.tools: dict[str, RemoteTool] = {}
         self.failure = "not connected yet"
         self._timeout_s = spec.call_s or timeout_s
+        self._up = False
         self._bound: dict[str, BaseTool] = {}
         self._broken = asyncio.Event()
         self._woken = asyncio.Event()
@@ -94,7 +71,7 @@ class ToolServer:
     @property
     def connected(self) -> bool:
         """Whether calls can be made now."""
-        return bool(self._bound)
+        return self._up
 
     def start(self) -> None:
         """Start the owner task on the running loop."""
@@ -102,12 +79,15 @@ class ToolServer:
             self._owner = asyncio.create_task(self._own(), name=f"tools:{self.spec.name}")
 
     async def stop(self) -> None:
-        """Close the session and end the owner task."""
+        """Close the session and end the owner task; one that will not end is asked again, and then left."""
         self._ending = True
-        if self._owner is not None:
+        self._fall()
+        for _ in range(STOP_TRIES if self._owner is not None else 0):
+            assert self._owner is not None
             self._owner.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._owner
+            await asyncio.wait([self._owner], timeout=STOP_S)
+            if self._owner.done():
+                return
 
     async def settle(self, timeout_s: float) -> None:
         """Wait until the first try to connect has ended, one way or the other."""
@@ -131,7 +111,8 @@ class ToolServer:
         """Call a tool; raises ServerDown or ToolTimeout. What the tool itself reports comes back as a result."""
         tool = self._bound.get(remote_name)
         if tool is None:
-            raise ServerDown(f"The tool server {self.spec.name!r} is not connected: {self.failure}")
+            why = f"has no tool {remote_name!r} any more" if self._up else f"is not connected: {self.failure}"
+            raise ServerDown(f"The tool server {self.spec.name!r} {why}")
         try:
             call = {"type": "tool_call", "name": tool.name, "args": arguments, "id": "call"}
             async with asyncio.timeout(self._timeout_s):
@@ -169,9 +150,7 @@ class ToolServer:
 
     def _lose(self, error: Exception) -> None:
         self.failure = f"{type(error).__name__}: {error}"[:300]
-        self._bound = {}
-        self._broken.set()
-        self._woken.set()
+        self._fall()
 
     async def _own(self) -> None:
         backoff_s = FIRST_BACKOFF_S
@@ -186,60 +165,47 @@ class ToolServer:
                 self.failure = transport.reason(error)
                 logger.warning("tools.down", server=self.spec.name, reason=self.failure, again_in_s=backoff_s)
             finally:
-                self._bound = {}
-                self._broken.set()
-                for pending in list(self._pending):
-                    pending.cancel()
+                self._fall()
             self._settled.set()
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
 
+    def _fall(self) -> None:
+        """No session is left, or it is of no use: end the calls that wait for it."""
+        self._up, self._bound = False, {}
+        self._broken.set()
+        self._woken.set()
+        for pending in list(self._pending):
+            pending.cancel()
+
     async def _serve(self) -> None:
         """Hold one session until it breaks."""
-        async with transport.session(self.spec) as session:
-            async with asyncio.timeout(self.spec.handshake_s):
+        async with asyncio.timeout(self.spec.handshake_s) as opening, transport.session(self.spec) as session:
+            try:
                 await session.initialize()
                 await self._list(session)
-            self._settled.set()
-            logger.info("tools.up", server=self.spec.name, tools=len(self.tools))
-            while not self._broken.is_set():
-                self._woken.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), PING_S)
-                if self._pending or self._broken.is_set():
-                    continue  # a tool that blocks its server would not let it answer; calls have their own time
-                async with asyncio.timeout(self.spec.handshake_s):
-                    stale = time.monotonic() - self._listed_at > TOOLS_TTL_S
-                    await (self._list(session) if stale else session.send_ping())
+                opening.reschedule(None)
+                self._settled.set()
+                logger.info("tools.up", server=self.spec.name, tools=len(self.tools))
+                await self._hold(session)
+            finally:
+                self._fall()  # before the session closes, which can take its time
+
+    async def _hold(self, session: ClientSession) -> None:
+        while not self._broken.is_set():
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), PING_S)
+            if self._pending or self._broken.is_set():
+                continue  # a tool that blocks its server would not let it answer; calls have their own time
+            async with asyncio.timeout(self.spec.handshake_s):
+                stale = time.monotonic() - self._listed_at > TOOLS_TTL_S
+                await (self._list(session) if stale else session.send_ping())
 
     async def _list(self, session: ClientSession) -> None:
         self._listed_at = time.monotonic()
-        self.tools, self._bound = _catalogue(self.spec.name, await load_mcp_tools(session))
-
-
-def _catalogue(server: str, loaded: list[BaseTool]) -> tuple[dict[str, RemoteTool], dict[str, BaseTool]]:
-    """Return the usable tools: valid names and schemas, no duplicates, capped descriptions."""
-    tools: dict[str, RemoteTool] = {}
-    bound: dict[str, BaseTool] = {}
-    for tool in loaded[:MAX_TOOLS]:
-        name = f"{server}_{tool.name}"
-        schema = tool.args_schema if isinstance(tool.args_schema, dict) else tool.get_input_jsonschema()
-        if not _usable(name, schema) or tool.name in tools:
-            logger.warning("tools.refused", server=server, tool=tool.name[:80])
-            continue
-        description = (tool.description or "")[:MAX_DESCRIPTION_CHARACTERS]
-        read_only = bool((tool.metadata or {}).get("readOnlyHint"))
-        tools[tool.name] = RemoteTool(name, server, tool.name, description, schema, read_only)
-        bound[tool.name] = tool
-    if len(loaded) > MAX_TOOLS:
-        logger.warning("tools.too_many", server=server, offered=len(loaded), kept=MAX_TOOLS)
-    return tools, bound
-
-
-def _usable(name: str, schema: dict[str, Any]) -> bool:
-    if len(name) > 64 or not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
-        return False
-    return bool(jsonschema_rs.meta.is_valid({**schema, "$schema": DIALECT}))
+        self.tools, self._bound = listing.usable(self.spec.name, await load_mcp_tools(session))
+        self._up = True
 
 
 def _bounded(text: str) -> str:

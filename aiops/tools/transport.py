@@ -25,6 +25,7 @@ SILENT_S = 300.0
 """Longest pause between two events of a server."""
 UNKNOWN_SESSION = "Session terminated"
 """How the MCP SDK calls any 404 (mcp 1.30)."""
+CLOSE_S = 2.0
 INTERNAL = "mark the tool server as internal if it is yours"
 
 
@@ -42,7 +43,14 @@ def client(spec: ServerSpec) -> httpx.AsyncClient:
         timeout=httpx.Timeout(spec.handshake_s, read=SILENT_S),
         follow_redirects=False,
         transport=Pinned() if spec.external else None,
+        event_hooks={"request": [_close_quickly]},
     )
+
+
+async def _close_quickly(request: httpx.Request) -> None:
+    """Wait for a goodbye no longer than it matters: a frozen server would hold up whoever closes its session."""
+    if request.method == "DELETE":
+        request.extensions = {**request.extensions, "timeout": httpx.Timeout(CLOSE_S).as_dict()}
 
 
 class Pinned(httpx.AsyncHTTPTransport):
@@ -97,6 +105,8 @@ def reason(error: BaseException) -> str:
     """Return the innermost cause in one line; the query of a URL, which may hold a key, is left out."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return "It did not answer in time."
     if isinstance(error, McpError) and error.error.message == UNKNOWN_SESSION:
         return "It answered 404: there is no MCP at this address; see the URL and its endpoint."
     return re.sub(r"\?[^\s'\"]*", "?…", f"{type(error).__name__}: {error}".strip(": ").splitlines()[0])[:300]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
-NAME = re.compile(r"^[a-z][a-z0-9\-]{0,30}$")
+NAME = re.compile(r"^[a-z][a-z0-9\-]{0,30}\Z")
 """A server's name; it prefixes its tools' names, which providers limit to 64 of [A-Za-z0-9_-]."""
 
 
@@ -61,3 +62,23 @@ class Health:
 
     problem: str = ""
     tools: tuple[Offered, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteTool:
+    """One tool of one server, as plain values; ``name`` carries the server's name as prefix."""
+
+    name: str
+    server: str
+    remote_name: str
+    description: str
+    schema: dict[str, Any] = field(hash=False)
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool returned, as text."""
+
+    text: str
+    failed: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -33,7 +34,7 @@ def work(job: str, *, settings: Settings, every_s: float | None = None, request_
         return None
     begun = time.perf_counter()
     try:
-        entry.summary = dict(known.load()(settings))
+        entry.summary = _counts(known.load()(settings))
         entry.outcome = JobRun.Outcome.DONE
     except Exception as error:  # the ledger is where a job's failure is kept; the worker goes on with the others
         logger.exception("upkeep.failed")
@@ -48,6 +49,13 @@ def work(job: str, *, settings: Settings, every_s: float | None = None, request_
             "upkeep.done", outcome=entry.outcome, ms=entry.ms, **{f"did_{k}": v for k, v in entry.summary.items()}
         )
     return entry
+
+
+def _counts(done: Any) -> dict[str, int | float]:
+    """Return a job's counts; raises TypeError for anything else, which no row could keep."""
+    if not isinstance(done, dict) or not all(type(n) in (int, float, bool) for n in done.values()):
+        raise TypeError("A job returns counts by name.")
+    return {str(name)[:100].replace("\0", ""): number for name, number in done.items()}
 
 
 def _take(job: str, *, slot: str) -> JobRun | None:

@@ -282,10 +282,8 @@ def test_the_end_takes_less_than_ten_seconds_and_leaves_no_process(usual: System
     assert [p for p in children if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
     rows = usual.rows("SELECT state, attempts FROM conversations_run WHERE id = ?", uuid.UUID(run_id).hex)
     assert rows == [("queued", 0)]  # handed back, not lost
-    again_at = time.monotonic()
     usual.output.clear()
     usual.start()
-    assert time.monotonic() - again_at < 10
     usual.until(run_id, "message.delta")
     with usual.client() as client:
         client.post(f"/api/runs/{run_id}/cancel/")

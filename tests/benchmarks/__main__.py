@@ -29,6 +29,7 @@ from tests.benchmarks.rows import (
     long_conversation,
     overhead,
     retention,
+    starting,
     throughput,
     tool_calls,
 )
@@ -46,6 +47,7 @@ ROWS: dict[str, ModuleType] = {
     "j": at_rest,
     "k": behind_chats,
     "l": retention,
+    "m": starting,
 }
 FROM_OUTSIDE = ("AIOPS_", "LLM_", "OPENAI_", "OLLAMA_", "DATABASE_URL", "REDIS_URL", "CELERY_", "CHECKPOINT_")
 

@@ -21,7 +21,7 @@ from aiops.events.redaction import Redactor
 from aiops.events.writer import EventWriter
 from aiops.runs import conclusion, rows
 from aiops.runs.recorder import ARGUMENTS_BYTES, Recorder
-from aiops.tools.server import RemoteTool
+from aiops.tools.values import RemoteTool
 
 TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"}, read_only=False)
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from aiops.tools import probe
-from aiops.tools.pool import Missing, ToolPool
+from aiops.tools.pool import Catalogue, Missing, ToolPool
 from aiops.tools.server import ServerDown
 from aiops.tools.values import Health, Protocol, ServerSpec
 from config.valkey import free_port
@@ -67,6 +67,7 @@ async def test_a_call_is_told_at_once_when_its_session_ends(tmp_path: Path) -> N
     pool.servers["counting"]._lose(ConnectionError("no pong"))
     with pytest.raises(ServerDown, match="was lost during the call"):
         await asyncio.wait_for(call, 8)
+    assert await pool.servers["counting"].back(10)
     await pool.stop()
 
 
@@ -82,7 +83,7 @@ async def test_a_pool_takes_on_lets_go_and_keeps_the_sessions_that_did_not_chang
     await pool.catalogue()
     session = pool.servers["kept"]
     resting = replace(gone, name="resting", absent="it is in maintenance", required=True)
-    await pool.update([kept, counting(tmp_path, "new"), resting])
+    pool.update([kept, counting(tmp_path, "new"), resting])
     catalogue = await pool.catalogue()
     assert {tool.server for tool in catalogue.tools} == {"kept", "new"}
     assert catalogue.missing == (Missing("resting", "it is in maintenance", required=True),)
@@ -124,7 +125,7 @@ async def test_tools_are_listed_anew_when_asked_and_when_the_list_is_old(
 
     await has()
     flag.touch()
-    await pool.update([spec])
+    pool.update([spec])
     await has("more")
     flag.unlink()
     monkeypatch.setattr("aiops.tools.server.TOOLS_TTL_S", 0.0)
@@ -197,3 +198,32 @@ async def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
         spec = ServerSpec("silent", protocol=Protocol.HTTP, url=url, handshake_s=0.3)
         async with asyncio.timeout(5):
             assert await probe.look([spec]) == [Health("It did not answer within 0.3 s.")]
+
+
+async def test_a_frozen_server_over_http_holds_up_neither_its_end_nor_the_others(
+    served: Callable[[str], str], tmp_path: Path
+) -> None:
+    spec = ServerSpec("web", protocol=Protocol.HTTP, url=served("streamable-http") + "/mcp")
+    pool = ToolPool([spec], timeout_s=10)
+    pool.start()
+    assert (await pool.catalogue()).tools
+    (frozen,) = (p for p in psutil.Process().children() if "streamable-http" in " ".join(p.cmdline()))
+    frozen.suspend()
+    try:
+        pool.update([counting(tmp_path, "other")])
+        assert {tool.server for tool in (await pool.catalogue()).tools} == {"other"}
+        async with asyncio.timeout(8):
+            await pool.stop()
+    finally:
+        frozen.resume()
+
+
+NOTHING = "from mcp.server.fastmcp import FastMCP; FastMCP('nothing', log_level='ERROR').run()"
+
+
+async def test_a_server_that_offers_nothing_is_there_all_the_same() -> None:
+    spec = ServerSpec("nothing", command=sys.executable, args=("-c", NOTHING), required=True)
+    pool = ToolPool([spec], timeout_s=10)
+    pool.start()
+    assert await pool.catalogue() == Catalogue((), ())
+    await pool.stop()

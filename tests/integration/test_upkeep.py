@@ -147,3 +147,11 @@ def test_a_job_that_nobody_knows_is_refused() -> None:
 def test_every_job_of_ours_can_be_loaded() -> None:
     for job in catalogue.catalogue(SETTINGS):
         assert callable(job.load()), job.name
+
+
+@pytest.mark.parametrize("returned", [None, {"when": timedelta()}, {"text": "nul \0"}])
+def test_a_job_that_returns_no_counts_has_failed_and_says_so(monkeypatch: pytest.MonkeyPatch, returned: object) -> None:
+    monkeypatch.setattr("aiops.upkeep.jobs.reaper.work", lambda settings: returned)
+    entry = ledger.work("reaper", settings=SETTINGS, every_s=3)
+    assert entry is not None
+    assert (entry.outcome, entry.summary) == ("failed", {"error": "TypeError: A job returns counts by name."})

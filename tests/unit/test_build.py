@@ -13,7 +13,7 @@ from aiops.agent.llm import handlers
 from aiops.agent.values import Limits, ModelSpec
 from aiops.events.redaction import Redactor
 from aiops.tools.pool import Catalogue, ToolPool
-from aiops.tools.server import RemoteTool, ToolResult
+from aiops.tools.values import RemoteTool, ToolResult
 
 LIMITS = Limits(5, 5, 10, 1, 10, 1_000, 1_000)
 TOOL = RemoteTool("t_look", "t", "look", "Look.", {"type": "object", "properties": {}}, read_only=True)

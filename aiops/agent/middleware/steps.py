@@ -11,7 +11,7 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import ToolMessage
 
 from aiops.agent.ports import Earlier, Watcher
-from aiops.tools.server import RemoteTool
+from aiops.tools.values import RemoteTool
 
 
 class Steps(AgentMiddleware[Any, Any]):

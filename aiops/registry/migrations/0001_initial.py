@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             name='MCPServer',
             fields=[
                 ('id', models.UUIDField(default=aiops.people.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(help_text='Goes before the names of its tools.', max_length=31, unique=True, validators=[django.core.validators.RegexValidator(re.compile('^[a-z][a-z0-9\\-]{0,30}$'), 'Lower case letters, digits and dashes, beginning with a letter.')])),
+                ('name', models.CharField(help_text='Goes before the names of its tools.', max_length=31, unique=True, validators=[django.core.validators.RegexValidator(re.compile('^[a-z][a-z0-9\\-]{0,30}\\Z'), 'Lower case letters, digits and dashes, beginning with a letter.')])),
                 ('protocol', models.CharField(choices=[('http', 'HTTP (streamable)'), ('sse', 'HTTP with SSE (older)'), ('stdio', 'STDIO (a command)')], default='http', max_length=5)),
                 ('url', models.CharField(blank=True, help_text='Such as https://tools.example.org', max_length=500, verbose_name='URL')),
                 ('endpoint', models.CharField(blank=True, help_text='Path of MCP at that URL, such as /mcp', max_length=200)),
@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('env', models.JSONField(blank=True, default=dict, help_text='{"LEVEL": "3", "TOKEN": "env:AIOPS_SECRET_…"}', verbose_name='environment')),
                 ('place', models.CharField(choices=[('internal', 'Internal'), ('external', 'External')], default='internal', max_length=8)),
                 ('required', models.BooleanField(default=False, help_text='Nothing is answered without it.')),
-                ('handshake_s', models.PositiveIntegerField(default=15, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(300)], verbose_name='handshake, seconds')),
+                ('handshake_s', models.PositiveIntegerField(default=15, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(30)], verbose_name='handshake, seconds')),
                 ('call_s', models.PositiveIntegerField(blank=True, help_text='Otherwise AIOPS_TOOL_TIMEOUT_S.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(300)], verbose_name='call, seconds')),
                 ('status', models.CharField(choices=[('healthy', 'Healthy'), ('failed', 'Failed'), ('unknown', 'Unknown'), ('maintenance', 'Maintenance'), ('vulnerable', 'Vulnerable')], default='unknown', max_length=11)),
                 ('problem', models.CharField(blank=True, editable=False, max_length=300)),

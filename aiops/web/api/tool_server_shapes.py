@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from aiops.registry.models import MAX_WAIT_S, MCPServer, ProviderHealth
+from aiops.registry.models import MAX_CALL_S, MAX_HANDSHAKE_S, MCPServer, ProviderHealth
 from aiops.web.api.parsing import NameField, Strict, TruthField, WholeNumberField
 
 PAIRS = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -21,7 +21,7 @@ class PairsField(serializers.JSONField):
 class TextsField(serializers.ListField):
     """A list of texts."""
 
-    child = NameField(max_length=1_000, allow_blank=True)
+    child = NameField(max_length=1_000, allow_blank=True, trim_whitespace=False)
 
 
 class ToolServerChange(Strict):
@@ -38,8 +38,8 @@ class ToolServerChange(Strict):
     env = PairsField(required=False, help_text="secrets are references: env:AIOPS_SECRET_…")
     place = serializers.ChoiceField(MCPServer.Place.choices, required=False)
     required = TruthField(required=False, help_text="nothing is answered without it")  # type: ignore[assignment]
-    handshake_s = WholeNumberField(required=False, min_value=1, max_value=MAX_WAIT_S)
-    call_s = WholeNumberField(required=False, min_value=1, max_value=MAX_WAIT_S, allow_null=True)
+    handshake_s = WholeNumberField(required=False, min_value=1, max_value=MAX_HANDSHAKE_S)
+    call_s = WholeNumberField(required=False, min_value=1, max_value=MAX_CALL_S, allow_null=True)
     status = serializers.ChoiceField(MCPServer.Status.choices, required=False)
 
 

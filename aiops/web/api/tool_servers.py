@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import django_filters
@@ -89,7 +90,7 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
         shape.is_valid(raise_exception=True)
 
         def act(user: User) -> tuple[int, Any]:
-            return 201, ToolServerOut(_put(MCPServer(**shape.validated_data), user)).data
+            return 201, ToolServerOut(_put(MCPServer(**shape.validated_data), user, changed=shape.validated_data)).data
 
         return creating.create(request, act)
 
@@ -102,7 +103,7 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
         _may_run_commands(server, request.user)
         for field, value in shape.validated_data.items():
             setattr(server, field, value)
-        return Response(ToolServerOut(_put(server, request.user)).data)
+        return Response(ToolServerOut(_put(server, request.user, changed=shape.validated_data)).data)
 
     @extend_schema(responses={204: None}, tags=["mcp-servers"])
     def destroy(self, request: Request, pk: Any) -> Response:
@@ -139,13 +140,13 @@ class Providers(ListAPIView[ProviderHealth]):
     pagination_class = None
 
 
-def _put(server: MCPServer, user: Any) -> MCPServer:
+def _put(server: MCPServer, user: Any, *, changed: Iterable[str]) -> MCPServer:
     """Save a server; raises Invalid with what it cannot be, or Forbidden."""
     _may_run_commands(server, user)
     try:
         server.full_clean()
         with transaction.atomic():
-            lifecycle.put(server)
+            lifecycle.put(server, changed=changed)
     except ValidationError as error:
         reasons = {name.replace("__all__", "name"): list(map(str, why)) for name, why in error.message_dict.items()}
         raise Invalid(f"Correct {', '.join(reasons)}.", errors=reasons) from error
