@@ -34,7 +34,7 @@ if SETTINGS.public_url:
     SECURE = _public.scheme == "https"
 
 INSTALLED_APPS = [
-    "config",
+    "config.apps.Config",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

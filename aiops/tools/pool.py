@@ -44,7 +44,7 @@ class ToolPool:
     def __init__(self, specs: Iterable[ServerSpec], *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._specs = tuple(specs)
-        self._ending: set[asyncio.Task[None]] = set()
+        self._leaving: dict[asyncio.Task[None], ToolServer] = {}
         self.servers = {spec.name: self._server(spec) for spec in self._specs if not spec.absent}
 
     def start(self) -> None:
@@ -54,21 +54,22 @@ class ToolPool:
 
     async def stop(self) -> None:
         """Close all sessions."""
-        await asyncio.gather(*self._ending, *(server.stop() for server in self.servers.values()))
+        await asyncio.gather(*(server.stop() for server in (*self.servers.values(), *self._leaving.values())))
+        await asyncio.gather(*self._leaving)
 
     def update(self, specs: Iterable[ServerSpec], *, refresh: bool = True) -> None:
         """Use these servers from now on; what did not change keeps its session, and lists its tools anew if told to.
 
-        Needs a running loop: sessions of the others are closed in the background.
+        Needs a running loop: calls of the others go on to their end in the background.
         """
         self._specs = tuple(specs)
         wanted = {spec.name: spec for spec in self._specs if not spec.absent}
         gone = [server for server in self.servers.values() if wanted.get(server.spec.name) != server.spec]
         for server in gone:
             del self.servers[server.spec.name]
-            ending = asyncio.create_task(server.stop())
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
+            leaving = asyncio.create_task(server.retire())
+            self._leaving[leaving] = server
+            leaving.add_done_callback(self._leaving.pop)
         for name, spec in wanted.items():
             if name not in self.servers:
                 self.servers[name] = self._server(spec)

@@ -89,6 +89,12 @@ class ToolServer:
             if self._owner.done():
                 return
 
+    async def retire(self) -> None:
+        """Let the calls under way end, as long as a call may take, then stop."""
+        if self._pending:
+            await asyncio.wait(list(self._pending), timeout=self._timeout_s)
+        await self.stop()
+
     async def settle(self, timeout_s: float) -> None:
         """Wait until the first try to connect has ended, one way or the other."""
         with contextlib.suppress(TimeoutError):

@@ -136,3 +136,14 @@ def test_what_the_program_imports_is_locked_for_running_it() -> None:
             if name in sys.stdlib_module_names or name in ("aiops", "workers", "config"):
                 continue
             assert {d.lower().replace("_", "-") for d in homes[name]} & locked, f"{path}: {name}"
+
+
+def test_wherever_django_is_set_up_messages_go_to_our_broker() -> None:
+    """Celery's own default is RabbitMQ at localhost: what is sent there is lost, and only the reaper would notice."""
+    code = (
+        "import django; django.setup(); from celery import current_app; from django.conf import settings\n"
+        "assert current_app.main == 'aiops', current_app.main\n"
+        "assert current_app.connection_for_write().as_uri(include_password=True).startswith(settings.SETTINGS.broker)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -227,3 +227,18 @@ async def test_a_server_that_offers_nothing_is_there_all_the_same() -> None:
     pool.start()
     assert await pool.catalogue() == Catalogue((), ())
     await pool.stop()
+
+
+async def test_a_call_under_way_outlives_the_change_of_its_server(tmp_path: Path) -> None:
+    pool = ToolPool([counting(tmp_path)], timeout_s=20)
+    pool.start()
+    tools = {tool.remote_name: tool for tool in (await pool.catalogue()).tools}
+    call = asyncio.create_task(pool.call(tools["change"], {"key": "k", "seconds": 2}))
+    while not (tmp_path / "m").exists():
+        await asyncio.sleep(0.05)
+    pool.update([replace(counting(tmp_path), absent="it is in maintenance")])
+    assert (await pool.catalogue()).tools == ()
+    assert (await call).text == "changed k"
+    async with asyncio.timeout(8):
+        await pool.stop()
+    assert not any(task.get_name().startswith("tools:") for task in asyncio.all_tasks())
