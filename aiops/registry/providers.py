@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,7 +14,6 @@ from django.db.models.functions import Now
 from aiops import log
 from aiops.agent.values import ModelSpec
 from aiops.errors import Conflict
-from aiops.events.redaction import Redactor
 from aiops.registry import language_models
 from aiops.registry.models import ProviderHealth
 from aiops.settings import Settings
@@ -58,8 +58,8 @@ def _shown(base: str) -> str:
     return re.sub(r"//[^/@]*@", "//", base).partition("?")[0]
 
 
-def look(settings: Settings, redactor: Redactor) -> dict[str, int]:
-    """Ask every configured provider that was not asked lately; return counts."""
+def look(settings: Settings, *, redact: Callable[[str], str]) -> dict[str, int]:
+    """Ask every configured provider that was not asked lately; return counts. ``redact`` hides secrets in the rows."""
     try:
         specs = {one.provider: one for one in reversed(language_models.configured(settings))}
     except Conflict:
@@ -73,15 +73,15 @@ def look(settings: Settings, redactor: Redactor) -> dict[str, int]:
     )
     reached = {name: ask(spec) for name, spec in specs.items() if name not in fresh}
     for name, one in reached.items():
-        _note(name, one, redactor)
+        _note(name, one, redact)
     return {
         "providers_checked": len(reached),
         "providers_unreachable": sum(not one.ok for one in reached.values()),
     }
 
 
-def _note(provider: str, reached: Reached, redactor: Redactor) -> None:
-    detail = redactor.redact(" ".join(f"{reached.detail}. {reached.cure}".split()))[:300]
+def _note(provider: str, reached: Reached, redact: Callable[[str], str]) -> None:
+    detail = redact(" ".join(f"{reached.detail}. {reached.cure}".split()))[:300]
     since = Case(When(reachable=reached.ok, then=F("since")), default=Now())
     before = ProviderHealth.objects.filter(provider=provider)
     was = before.values_list("reachable", flat=True).first()

@@ -18,7 +18,6 @@ from django.test import Client
 
 from aiops import dispatch, keyspace
 from aiops.errors import NotFound
-from aiops.events.redaction import Redactor
 from aiops.people.models import User
 from aiops.registry import health, lifecycle, providers, tool_servers
 from aiops.registry.environment import BadToolServer, from_environment
@@ -30,7 +29,6 @@ from config.valkey import free_port
 pytestmark = pytest.mark.django_db
 SETTINGS = django_settings.SETTINGS
 Status = MCPServer.Status
-REDACTOR = Redactor()
 COUNTING = Path(__file__).parents[1] / "acceptance" / "counting_server.py"
 
 
@@ -311,7 +309,7 @@ def test_providers_are_asked_and_what_they_answered_is_kept(provider: Any) -> No
 
     def look() -> tuple[bool, str, Any]:
         ProviderHealth.objects.update(checked_at=Now() - timedelta(minutes=1))
-        assert providers.look(settings, REDACTOR)["providers_checked"] == 1
+        assert providers.look(settings, redact=str)["providers_checked"] == 1
         row = ProviderHealth.objects.get()
         return row.reachable, row.detail, row.since
 
@@ -321,8 +319,8 @@ def test_providers_are_asked_and_what_they_answered_is_kept(provider: Any) -> No
     answers.status = 401
     reachable, detail, refused_since = look()
     assert (reachable, "OPENAI_API_KEY" in detail, refused_since > since) == (False, True, True)
-    assert providers.look(settings, REDACTOR)["providers_checked"] == 0, "asked again too soon"
-    providers.look(lab(llm_type="offline"), REDACTOR)
+    assert providers.look(settings, redact=str)["providers_checked"] == 0, "asked again too soon"
+    providers.look(lab(llm_type="offline"), redact=str)
     assert not ProviderHealth.objects.exists()
 
 

@@ -44,7 +44,7 @@ def work(settings: Settings) -> dict[str, int]:
         "changed_count": noted[Noted.CHANGED],
         "failed_count": failed,
         "cache_cleared": int(noted[Noted.CHANGED] > 0),
-        **providers.look(settings, redactor),
+        **providers.look(settings, redact=redactor.redact),
     }
 
 
