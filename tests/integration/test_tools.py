@@ -28,8 +28,6 @@ MOMENTS_S = [0.0, 0.2, 0.4, 0.7, 1.1]
 """From before the child process exists until after the handshake."""
 
 
-# mcp 1.30 leaves its memory streams open when it is cancelled between making them and starting the process
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("after_s", MOMENTS_S)
 async def test_servers_end_at_once_whatever_they_are_doing(after_s: float) -> None:
     absent = ServerSpec("absent", protocol=Protocol.HTTP, url=f"http://127.0.0.1:{free_port()}/mcp")
