@@ -14,7 +14,7 @@ from aiops.settings import Settings
 
 GROUP = "aiops.jobs"
 """Entry points of packages that bring jobs of their own; each leads to a ``Job``."""
-NAME = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
+NAME = re.compile(r"^[a-z][a-z0-9_]{0,39}\Z")
 
 logger = log.get(__name__)
 

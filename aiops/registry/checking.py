@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 
 from aiops import addresses
+from aiops.events.redaction import SECRET_NAMES, UNSTORABLE
 from aiops.registry.references import FORM
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 HEADER = re.compile(r"^[A-Za-z0-9\-_]{1,100}\Z")
 PATH = re.compile(r"^/(?:[!-~](?<![?#]))*\Z")
 VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""Characters that PostgreSQL or UTF-8 refuse."""
-SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 MAX_ENTRIES = 50
 MAX_CHARACTERS = 1_000
 REFERENCE_ONLY = "Write env:AIOPS_SECRET_…, the name of a variable that workers have: secrets are not kept in tables."
@@ -83,7 +81,7 @@ def _problems_of_pairs(pairs: dict[str, Any], field: str, *, names: re.Pattern[s
     for name, value in pairs.items():
         if not names.match(name) or not _is_text(value):
             return {field: f"{name[:100]!r}: a name of letters, digits, - and _, and a text."}
-        if not FORM.match(value) and (not plain or SECRET.search(name) or value.startswith("env:")):
+        if not FORM.match(value) and (not plain or SECRET_NAMES.search(name) or value.startswith("env:")):
             return {field: f"{name}: {REFERENCE_ONLY}"}
     return {}
 

@@ -66,7 +66,7 @@ def announce() -> None:
     """Let every worker read the tool servers and their tools anew; logged when Redis is down."""
     try:
         keyspace.sync().publish(keyspace.CONTROL, keyspace.TOOLS)
-    except redis.RedisError as error:  # workers look by themselves when they listen again
+    except redis.RedisError as error:  # workers read the rows again within a minute
         logger.warning("tools.change_untold", error=str(error))
 
 

@@ -8,11 +8,10 @@ import jsonschema_rs
 from langchain_core.tools import BaseTool
 
 from aiops import log
-from aiops.tools.values import RemoteTool
+from aiops.tools.values import MAX_TOOLS, RemoteTool
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """What MCP's schemas are written in: its specification of 2025-11-25."""
-MAX_TOOLS = 128
 MAX_DESCRIPTION_CHARACTERS = 1_500
 
 logger = log.get(__name__)

@@ -33,10 +33,6 @@ class Catalogue:
         """Return the catalogue without tools that can change something."""
         return Catalogue(tuple(tool for tool in self.tools if tool.read_only), self.missing)
 
-    def find(self, name: str) -> RemoteTool | None:
-        """Return the tool of this prefixed name."""
-        return next((tool for tool in self.tools if tool.name == name), None)
-
 
 class ToolPool:
     """Starts every server's owner task; one that is down costs the others nothing."""

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Iterable
 
 from aiops.tools import transport
-from aiops.tools.values import Health, Offered, ServerSpec
+from aiops.tools.values import MAX_TOOLS, Health, Offered, ServerSpec
 
 AT_ONCE = 4
 CLOSE_S = 3.0
 MAX_PAGES = 10
-MAX_TOOLS = 128
 MAX_NAME_CHARACTERS = 100
 MAX_DESCRIPTION_CHARACTERS = 300
 

@@ -14,6 +14,8 @@ NAME = re.compile(r"^[a-z][a-z0-9\-]{0,30}\Z")
 OWN_PYTHON = "{python}"
 """Stands, as a command, for the Python that a process of ours runs with."""
 HANDSHAKE_S = 15.0
+MAX_TOOLS = 128
+"""So many of one server are known; more would leave a model no room."""
 
 
 class Protocol(StrEnum):
