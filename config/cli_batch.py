@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from config.cli_options import client_options
+from config.cli_options import action, client_options, deletion
 
 
 @click.group()
@@ -107,28 +107,7 @@ def batch_results(batch_id: UUID, out: Path | None, as_csv: bool, errors: bool, 
     sys.exit(terminal.results(connect(url), str(batch_id), out=out, as_csv=as_csv, errors=errors))
 
 
-def _batch_act(what: str, text: str) -> None:
-    @batch.command(what, help=text)
-    @_batch_id
-    @client_options
-    def command(batch_id: UUID, url: str | None) -> None:
-        from aiops.terminal import batches as terminal
-        from config.client import connect
-
-        sys.exit(terminal.act(connect(url), str(batch_id), what))
-
-
-_batch_act("cancel", "Stop a batch; what is done is kept.")
-_batch_act("retry", "Run once more what failed.")
-_batch_act("resume", "Go on with what was cancelled or expired.")
-
-
-@batch.command("delete")
-@_batch_id
-@client_options
-def batch_delete(batch_id: UUID, url: str | None) -> None:
-    """Delete an ended batch with its answers."""
-    from aiops.terminal.acting import delete
-    from config.client import connect
-
-    sys.exit(delete(connect(url), f"/api/batches/{batch_id}/"))
+action(batch, "cancel", "Stop a batch; what is done is kept.", by="batches")
+action(batch, "retry", "Run once more what failed.", by="batches")
+action(batch, "resume", "Go on with what was cancelled or expired.", by="batches")
+deletion(batch, "Delete an ended batch with its answers.", path="/api/batches/")

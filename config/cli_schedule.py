@@ -11,7 +11,7 @@ from uuid import UUID
 
 import click
 
-from config.cli_options import client_options
+from config.cli_options import action, client_options, deletion
 
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -109,28 +109,7 @@ def schedule_show(schedule_id: UUID, as_json: bool, url: str | None) -> None:
     sys.exit(terminal.show(connect(url), str(schedule_id), as_json=as_json))
 
 
-def _schedule_act(what: str, text: str) -> None:
-    @schedule.command(what, help=text)
-    @_schedule_id
-    @client_options
-    def command(schedule_id: UUID, url: str | None) -> None:
-        from aiops.terminal import schedules as terminal
-        from config.client import connect
-
-        sys.exit(terminal.act(connect(url), str(schedule_id), what))
-
-
-_schedule_act("run", "Ask it now, besides its times.")
-_schedule_act("pause", "Let it rest.")
-_schedule_act("resume", "Go on from now.")
-
-
-@schedule.command("delete")
-@_schedule_id
-@client_options
-def schedule_delete(schedule_id: UUID, url: str | None) -> None:
-    """Delete a schedule; its answers stay."""
-    from aiops.terminal.acting import delete
-    from config.client import connect
-
-    sys.exit(delete(connect(url), f"/api/schedules/{schedule_id}/"))
+action(schedule, "run", "Ask it now, besides its times.", by="schedules")
+action(schedule, "pause", "Let it rest.", by="schedules")
+action(schedule, "resume", "Go on from now.", by="schedules")
+deletion(schedule, "Delete a schedule; its answers stay.", path="/api/schedules/")

@@ -6,40 +6,44 @@ import json
 import sys
 import time
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from aiops.terminal.acting import complain
-from aiops.terminal.client import CallFailed, Client
-from aiops.terminal.text import printable
+from aiops.terminal import listing
+from aiops.terminal.acting import FAILED, INTERRUPTED, OK, complain, told
+from aiops.terminal.client import Client
+from aiops.terminal.listing import Row
+from aiops.terminal.text import printable, when
 
-OK, FAILED, INTERRUPTED = 0, 1, 130
 COLOURS = {"completed": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "in_progress": "cyan"}
 BAD = ("failed", "cancelled", "expired", "invalid")
+COLUMNS: dict[str, listing.Cell] = {
+    "batch": lambda row: row["id"],
+    "state": lambda row: listing.coloured(row["state"], COLOURS),
+    "done": lambda row: f"{_done(row['counts'])}/{row['counts']['total']}",
+    "sent": lambda row: when(row["timings"]["created"]),
+    "name": lambda row: escape(printable(row["name"])),
+}
 
 
+@told
 def run(client: Client, file: Path, *, out: Path | None, options: dict[str, Any], schema: Path | None) -> int:
     """Send a file, watch until the end and write the results; Ctrl-C leaves the batch running."""
     try:
         if schema is not None:
             options = {**options, "response_schema": json.loads(schema.read_bytes())}
     except (OSError, ValueError, RecursionError) as error:
-        print(f"aiops: {schema} is not JSON: {error}", file=sys.stderr)
-        return FAILED
-    try:
-        batch = client.upload("/api/batches/", file, options)
-    except CallFailed as failed:
-        return complain(failed)
+        return complain(f"{schema} is not JSON: {error}")
+    batch = client.upload("/api/batches/", file, options)
     print(f"Batch {batch['id']}", file=sys.stderr)
     return watch(client, batch["id"], out=out)
 
 
+@told
 def watch(client: Client, batch_id: str, *, out: Path | None) -> int:
     """Show a batch's progress until its end, and write the results; the exit code says whether all succeeded."""
     console = Console(stderr=True, highlight=False)
@@ -62,11 +66,8 @@ def watch(client: Client, batch_id: str, *, out: Path | None) -> int:
         to = f" --out {out}" if out else ""
         print(f"\nThe batch goes on: aiops batch watch {batch_id}{to}", file=sys.stderr)
         return INTERRUPTED
-    except CallFailed as failed:
-        return complain(failed)
     if not last:
-        print(f"aiops: the batch {batch_id} was deleted.", file=sys.stderr)
-        return FAILED
+        return complain(f"the batch {batch_id} was deleted.")
     print(_summary(last), file=sys.stderr)
     if out is not None and last["counts"]["succeeded"]:
         code = results(client, batch_id, out=out, as_csv=out.suffix.lower() == ".csv", errors=False)
@@ -76,6 +77,7 @@ def watch(client: Client, batch_id: str, *, out: Path | None) -> int:
     return OK if last["state"] == "completed" and not bad else FAILED
 
 
+@told
 def results(client: Client, batch_id: str, *, out: Path | None, as_csv: bool, errors: bool) -> int:
     """Write a batch's results, or what has no answer, to a file or to standard output."""
     path = f"/api/batches/{batch_id}/{'errors' if errors else 'results'}/"
@@ -88,48 +90,34 @@ def results(client: Client, batch_id: str, *, out: Path | None, as_csv: bool, er
         if out is not None and part is not None:
             part.replace(out)  # a file with this name is whole
             print(f"Written: {out}", file=sys.stderr)
-    except CallFailed as failed:
-        return complain(failed)
     except OSError as error:
-        print(f"aiops: {error.filename or out} cannot be written: {error.strerror}.", file=sys.stderr)
-        return FAILED
+        return complain(f"{error.filename or out} cannot be written: {error.strerror}.")
     return OK
 
 
-def list_(client: Client, *, limit: int, as_json: bool) -> int:
+@told
+def list_(client: Client, *, limit: int, as_json: bool) -> None:
     """Print the newest batches; plain lines when piped."""
-    try:
-        rows = client.get("/api/batches/", limit=limit)["results"]
-    except CallFailed as failed:
-        return complain(failed)
-    if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-    elif not sys.stdout.isatty():
-        for row in rows:
-            print(row["id"], row["state"], _done(row["counts"]), row["counts"]["total"], sep="\t")
-    elif not rows:
-        print("There are no batches yet: aiops batch run prompts.jsonl --out results.jsonl")
-    else:
-        table = Table(box=None, pad_edge=False)
-        for name in ("batch", "state", "done", "sent", "name"):
-            table.add_column(name, no_wrap=name != "name")
-        for row in rows:
-            state = f"[{COLOURS.get(row['state'], 'default')}]{row['state']}[/]"
-            done = f"{_done(row['counts'])}/{row['counts']['total']}"
-            table.add_row(row["id"], state, done, _when(row["timings"]["created"]), escape(printable(row["name"])))
-        Console(highlight=False).print(table)
-    return OK
+
+    def plain(row: Row) -> tuple[object, ...]:
+        return row["id"], row["state"], _done(row["counts"]), row["counts"]["total"]
+
+    listing.show(
+        client.get("/api/batches/", limit=limit)["results"],
+        as_json=as_json,
+        plain=plain,
+        table=lambda rows: listing.table(rows, COLUMNS, wrapping=("name",)),
+        nothing="There are no batches yet: aiops batch run prompts.jsonl --out results.jsonl",
+    )
 
 
-def show(client: Client, batch_id: str, *, as_json: bool) -> int:
+@told
+def show(client: Client, batch_id: str, *, as_json: bool) -> None:
     """Print one batch."""
-    try:
-        batch = client.get(f"/api/batches/{batch_id}/")
-    except CallFailed as failed:
-        return complain(failed)
+    batch = client.get(f"/api/batches/{batch_id}/")
     if as_json:
-        print(json.dumps(batch, indent=2, ensure_ascii=False))
-        return OK
+        listing.dump(batch)
+        return
     print(f"batch         {batch['id']}")
     print(f"name          {printable(batch['name']) or '-'}")
     print(f"state         {batch['state']}")
@@ -137,25 +125,21 @@ def show(client: Client, batch_id: str, *, as_json: bool) -> int:
         if count or name == "total":
             print(f"{name:<13} {count}")
     print(f"tokens        {batch['usage']['input_tokens']} in, {batch['usage']['output_tokens']} out")
-    print(f"sent          {_when(batch['timings']['created'])}")
+    print(f"sent          {when(batch['timings']['created'])}")
     if batch["timings"]["ended"]:
-        print(f"ended         {_when(batch['timings']['ended'])}")
+        print(f"ended         {when(batch['timings']['ended'])}")
     if batch["error"]:
         print(f"error         {batch['error']['code']}: {printable(batch['error']['detail'])}")
     if any(batch["counts"][name] for name in BAD):
         print(f"\nWhat has no answer, and why: aiops batch results {batch['id']} --errors")
-    return OK
 
 
-def act(client: Client, batch_id: str, what: str) -> int:
+@told
+def act(client: Client, batch_id: str, what: str) -> None:
     """Cancel, retry or resume a batch, and say what it is now."""
-    try:
-        said = client.post(f"/api/batches/{batch_id}/{what}/")
-    except CallFailed as failed:
-        return complain(failed)
+    said = client.post(f"/api/batches/{batch_id}/{what}/")
     more = f" ({said['items']} items)" if "items" in said else ""
     print(f"{said['id']}\t{said['state']}{more}")
-    return OK
 
 
 def _done(counts: dict[str, int]) -> int:
@@ -175,7 +159,3 @@ def _summary(batch: dict[str, Any]) -> str:
         return f"The batch {batch['state']}: {printable(batch['error']['detail'])}\nSee: aiops batch show {batch['id']}"
     counts = ", ".join(f"{count} {name}" for name, count in batch["counts"].items() if count and name != "total")
     return f"The batch is {batch['state']}: {counts or 'nothing in it'}."
-
-
-def _when(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%m-%d %H:%M")

@@ -9,10 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from aiops.terminal.acting import FAILED, INTERRUPTED, OK, complain
 from aiops.terminal.client import CallFailed, Client
 from aiops.terminal.text import printable, step_name
-
-OK, FAILED, INTERRUPTED = 0, 1, 130
 
 
 def run(client: Client, message: str | None, *, conversation: str | None, model: str | None, as_json: bool) -> int:
@@ -20,11 +19,11 @@ def run(client: Client, message: str | None, *, conversation: str | None, model:
     if message is None and not sys.stdin.isatty():
         message = sys.stdin.read().strip()
         if not message:
-            return _complain("there is no message: give one, or pipe one in.")
+            return complain("there is no message: give one, or pipe one in.")
     if message is not None:
         return _ask(client, message, conversation=conversation, model=model, as_json=as_json)[0]
     if as_json:
-        return _complain("--json needs a MESSAGE.")
+        return complain("--json needs a MESSAGE.")
     return _talk(client, conversation=conversation, model=model)
 
 
@@ -33,7 +32,7 @@ def follow(client: Client, run_id: str) -> int:
     try:
         return _Show().all(client, run_id)
     except CallFailed as failed:
-        return _complain(str(failed))
+        return complain(failed)
     except KeyboardInterrupt:
         print(f"\nThe run goes on: aiops runs follow {run_id}", file=sys.stderr)
         return INTERRUPTED
@@ -70,7 +69,7 @@ def _ask(
         except KeyboardInterrupt:
             code = _stop(client, run_id)
     except CallFailed as failed:
-        return _complain(str(failed)), conversation
+        return complain(failed), conversation
     if sys.stdout.isatty() and not as_json:
         print()
     return code, conversation
@@ -90,15 +89,10 @@ def _stop(client: Client, run_id: str) -> int:
     try:
         client.post(f"/api/runs/{run_id}/cancel/")
     except CallFailed as failed:  # it may have ended just now
-        return _complain(str(failed))
+        return complain(failed)
     state = client.get(f"/api/runs/{run_id}/", wait=15)["state"]
     print(f"The run is {state}.", file=sys.stderr)
     return INTERRUPTED
-
-
-def _complain(text: str) -> int:
-    print(f"aiops: {text}", file=sys.stderr)
-    return FAILED
 
 
 class _Show:

@@ -2,72 +2,52 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import shutil
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from aiops.terminal.acting import complain
+from aiops.terminal import listing
+from aiops.terminal.acting import OK, complain, told
 from aiops.terminal.client import CallFailed, Client
-from aiops.terminal.text import printable, step_name
+from aiops.terminal.listing import Row
+from aiops.terminal.text import printable, step_name, when
 
-OK = 0
 NARROW = 75
 """Columns of a terminal that have no room for answers beside the facts."""
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "queued": "dim"}
 
 
-def list_(client: Client, *, state: str | None, limit: int, as_json: bool) -> int:
+@told
+def list_(client: Client, *, state: str | None, limit: int, as_json: bool) -> None:
     """Print the newest runs; plain lines when piped."""
-    try:
-        rows = client.get("/api/runs/", state=state, limit=limit)["results"]
-    except CallFailed as failed:
-        return complain(failed)
-    if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-        return OK
-    if not sys.stdout.isatty():
-        for row in rows:
-            print(row["id"], row["state"], row["timings"]["queued"], sep="\t")
-        return OK
-    if not rows:
-        print('There are no runs yet: aiops chat "hello"')
-        return OK
-    console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, expand=True)
-    for name, width in {"run": 36, "state": 9, "asked": 11, "took": 7}.items():
-        table.add_column(name, no_wrap=True, min_width=width, max_width=width)
-    if console.width > NARROW:
-        table.add_column("answer", no_wrap=True, overflow="ellipsis", ratio=1)
-    for row in rows:
-        state_ = f"[{COLOURS[row['state']]}]{row['state']}[/]"
-        said = " ".join((row["answer"] or row["partial"] or "").split())
-        cells = [row["id"], state_, _when(row["timings"]["queued"]), _took(row), escape(printable(said[:200]))]
-        table.add_row(*cells[: len(table.columns)])
-    console.print(table)
-    return OK
+
+    def plain(row: Row) -> tuple[object, ...]:
+        return row["id"], row["state"], row["timings"]["queued"]
+
+    listing.show(
+        client.get("/api/runs/", state=state, limit=limit)["results"],
+        as_json=as_json,
+        plain=plain,
+        table=_table,
+        nothing='There are no runs yet: aiops chat "hello"',
+    )
 
 
-def show(client: Client, run_id: str, *, as_json: bool) -> int:
+@told
+def show(client: Client, run_id: str, *, as_json: bool) -> None:
     """Print one run."""
-    try:
-        run = client.get(f"/api/runs/{run_id}/")
-    except CallFailed as failed:
-        return complain(failed)
+    run = client.get(f"/api/runs/{run_id}/")
     if as_json:
-        print(json.dumps(run, indent=2, ensure_ascii=False))
-        return OK
+        listing.dump(run)
+        return
     facts = {
         "run": run["id"],
         "conversation": run["conversation"],
         "state": run["state"],
         "model": run["model"] or "-",
-        "asked": _when(run["timings"]["queued"]),
+        "asked": when(run["timings"]["queued"]),
         "took": _took(run),
     }
     for name, value in facts.items():
@@ -79,7 +59,6 @@ def show(client: Client, run_id: str, *, as_json: bool) -> int:
     for notice in run["notices"]:
         print(f"notice        {printable(notice['text'])}")
     print(f"\n{printable(run['answer'] or run['partial'] or '')}")
-    return OK
 
 
 def cancel(client: Client, run_ids: Sequence[str]) -> int:
@@ -93,10 +72,20 @@ def cancel(client: Client, run_ids: Sequence[str]) -> int:
     return code
 
 
-def _when(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%m-%d %H:%M")
+def _table(rows: Sequence[Row]) -> Table:
+    made = Table(box=None, pad_edge=False, expand=True)
+    for name, width in {"run": 36, "state": 9, "asked": 11, "took": 7}.items():
+        made.add_column(name, no_wrap=True, min_width=width, max_width=width)
+    if shutil.get_terminal_size().columns > NARROW:
+        made.add_column("answer", no_wrap=True, overflow="ellipsis", ratio=1)
+    for row in rows:
+        said = printable(" ".join((row["answer"] or row["partial"] or "").split())[:200])
+        state = listing.coloured(row["state"], COLOURS)
+        cells = [row["id"], state, when(row["timings"]["queued"]), _took(row), escape(said)]
+        made.add_row(*cells[: len(made.columns)])
+    return made
 
 
-def _took(run: dict[str, Any]) -> str:
+def _took(run: Row) -> str:
     ms = run["timings"]["ms"]["queued_to_finished"]
     return f"{ms / 1e3:.1f} s" if ms is not None else "-"

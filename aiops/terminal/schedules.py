@@ -2,77 +2,67 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from aiops.terminal.acting import complain
-from aiops.terminal.client import CallFailed, Client
+from aiops.terminal import listing
+from aiops.terminal.acting import told
+from aiops.terminal.client import Client
+from aiops.terminal.listing import Row
 from aiops.terminal.text import printable
 
-OK = 0
 COLOURS = {"active": "green", "paused": "yellow", "succeeded": "green", "failed": "red", "refused": "red"}
 SHOWN = 10
+COLUMNS: dict[str, listing.Cell] = {
+    "schedule": lambda row: row["id"],
+    "state": lambda row: listing.coloured(row["state"], COLOURS),
+    "next": lambda row: _when(row["due_at"]) if row["state"] == "active" else "-",
+    "asked": lambda row: str(row["times"]),
+    "name": lambda row: escape(printable(row["name"])),
+}
 
 
-def add(client: Client, asked: dict[str, Any]) -> int:
+@told
+def add(client: Client, asked: dict[str, Any]) -> None:
     """Make a schedule, and say when it is due."""
-    try:
-        made = client.post("/api/schedules/", asked)
-    except CallFailed as failed:
-        return complain(failed)
+    made = client.post("/api/schedules/", asked)
     print(made["id"])
     print(f"Next: {', '.join(map(_when, made['upcoming']))}", file=sys.stderr)
-    return OK
 
 
-def list_(client: Client, *, as_json: bool) -> int:
+@told
+def list_(client: Client, *, as_json: bool) -> None:
     """Print all schedules; plain lines when piped."""
-    try:
-        rows = client.get("/api/schedules/", limit=200)["results"]
-    except CallFailed as failed:
-        return complain(failed)
-    if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-    elif not sys.stdout.isatty():
-        for row in rows:
-            print(row["id"], row["state"], row["due_at"] or "-", printable(row["name"]), sep="\t")
-    elif not rows:
-        print('There are no schedules yet: aiops schedule add "any errors tonight?" --cron "0 7 * * *"')
-    else:
-        table = Table(box=None, pad_edge=False)
-        for name in ("schedule", "state", "next", "asked", "name"):
-            table.add_column(name, no_wrap=name != "name")
-        for row in rows:
-            state = f"[{COLOURS.get(row['state'], 'default')}]{row['state']}[/]"
-            due = _when(row["due_at"]) if row["state"] == "active" else "-"
-            table.add_row(row["id"], state, due, str(row["times"]), escape(printable(row["name"])))
-        Console(highlight=False).print(table)
-    return OK
+
+    def plain(row: Row) -> tuple[object, ...]:
+        return row["id"], row["state"], row["due_at"] or "-", printable(row["name"])
+
+    listing.show(
+        client.get("/api/schedules/", limit=200)["results"],
+        as_json=as_json,
+        plain=plain,
+        table=lambda rows: listing.table(rows, COLUMNS, wrapping=("name",)),
+        nothing='There are no schedules yet: aiops schedule add "any errors tonight?" --cron "0 7 * * *"',
+    )
 
 
-def show(client: Client, schedule_id: str, *, as_json: bool) -> int:
+@told
+def show(client: Client, schedule_id: str, *, as_json: bool) -> None:
     """Print one schedule and its last times."""
     path = f"/api/schedules/{schedule_id}/"
-    try:
-        row = client.get(path)
-        firings = client.get(f"{path}firings/", limit=SHOWN)["results"]
-    except CallFailed as failed:
-        return complain(failed)
+    row = client.get(path)
+    firings = client.get(f"{path}firings/", limit=SHOWN)["results"]
     if as_json:
-        print(json.dumps({**row, "firings": firings}, indent=2, ensure_ascii=False))
-        return OK
+        listing.dump({**row, "firings": firings})
+        return
+    asks = f"{row['items']} prompts as a batch" if row["items"] else _line(row["message"])
     print(f"schedule      {row['id']}")
     print(f"name          {printable(row['name'])}")
     print(f"state         {row['state']}" + (f": {printable(row['paused_because'])}" if row["paused_at"] else ""))
-    print(
-        f"asks          {row['items']} prompts as a batch" if row["items"] else f"asks          {_line(row['message'])}"
-    )
+    print(f"asks          {asks}")
     print(f"when          {_times(row)}")
     print(f"next          {', '.join(map(_when, row['upcoming'])) or '-'}")
     print(f"asked         {row['times']} times, {row['failures']} failed in a row")
@@ -81,19 +71,14 @@ def show(client: Client, schedule_id: str, *, as_json: bool) -> int:
     for firing in firings:
         came = firing["run"] or firing["batch"] or ""
         print(f"  {_when(firing['due_at'])}  {firing['outcome']:<10} {came}  {_line(firing['reason'])}".rstrip())
-    return OK
 
 
-def act(client: Client, schedule_id: str, what: str) -> int:
+@told
+def act(client: Client, schedule_id: str, what: str) -> None:
     """Run, pause or resume a schedule, and say what it is now."""
-    try:
-        said = client.post(f"/api/schedules/{schedule_id}/{what}/")
-    except CallFailed as failed:
-        return complain(failed)
-    print(
-        f"{schedule_id}\t{said.get('state') or said['outcome']}\t{said.get('run') or said.get('batch') or ''}".rstrip()
-    )
-    return OK
+    said = client.post(f"/api/schedules/{schedule_id}/{what}/")
+    came = said.get("run") or said.get("batch") or ""
+    print(f"{schedule_id}\t{said.get('state') or said['outcome']}\t{came}".rstrip())
 
 
 def _times(row: dict[str, Any]) -> str:

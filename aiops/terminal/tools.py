@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from aiops.terminal.acting import complain
+from aiops.terminal import listing
+from aiops.terminal.acting import told
 from aiops.terminal.client import CallFailed, Client
+from aiops.terminal.listing import Row
 from aiops.terminal.text import printable
 
-OK = 0
 PATH = "/api/mcp-servers/"
 COLOURS = {"healthy": "green", "failed": "red", "vulnerable": "red", "maintenance": "yellow", "unknown": "cyan"}
+COLUMNS: dict[str, listing.Cell] = {
+    "server": lambda row: row["name"],
+    "status": lambda row: listing.coloured(row["status"], COLOURS) + (" (required)" if row["required"] else ""),
+    "tools": lambda row: "-" if row["tools"] is None else str(len(row["tools"])),
+    "where": lambda row: escape(_where(row)),
+    "problem": lambda row: escape(printable(row["problem"])),
+}
 
 
 def place(where: Sequence[str], *, sse: bool) -> dict[str, Any]:
@@ -30,40 +35,29 @@ def place(where: Sequence[str], *, sse: bool) -> dict[str, Any]:
     return {"protocol": "sse" if sse else "http", "url": first}
 
 
-def list_(client: Client, *, status: str | None, as_json: bool) -> int:
+@told
+def list_(client: Client, *, status: str | None, as_json: bool) -> None:
     """Print every server; plain lines when piped."""
-    try:
-        rows = client.get(PATH, status=status, limit=200)["results"]
-    except CallFailed as failed:
-        return complain(failed)
-    if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-    elif not sys.stdout.isatty():
-        for row in rows:
-            print(row["name"], row["status"], _where(row), printable(row["problem"]), sep="\t")
-    elif not rows:
-        print("There is no tool server: aiops tools add NAME https://tools.example.org/mcp")
-    else:
-        table = Table(box=None, pad_edge=False)
-        for name in ("server", "status", "tools", "where", "problem"):
-            table.add_column(name, no_wrap=name not in ("where", "problem"))
-        for row in rows:
-            shown = f"[{COLOURS[row['status']]}]{row['status']}[/]" + (" (required)" if row["required"] else "")
-            offered = "-" if row["tools"] is None else str(len(row["tools"]))
-            table.add_row(row["name"], shown, offered, escape(_where(row)), escape(printable(row["problem"])))
-        Console(highlight=False).print(table)
-    return OK
+
+    def plain(row: Row) -> tuple[object, ...]:
+        return row["name"], row["status"], _where(row), printable(row["problem"])
+
+    listing.show(
+        client.get(PATH, status=status, limit=200)["results"],
+        as_json=as_json,
+        plain=plain,
+        table=lambda rows: listing.table(rows, COLUMNS, wrapping=("where", "problem")),
+        nothing="There is no tool server: aiops tools add NAME https://tools.example.org/mcp",
+    )
 
 
-def show(client: Client, name: str, *, as_json: bool) -> int:
+@told
+def show(client: Client, name: str, *, as_json: bool) -> None:
     """Print one server and its tools."""
-    try:
-        row = _find(client, name)
-    except CallFailed as failed:
-        return complain(failed)
+    row = _find(client, name)
     if as_json:
-        print(json.dumps(row, indent=2, ensure_ascii=False))
-        return OK
+        listing.dump(row)
+        return
     print(f"server     {row['name']}")
     print(f"status     {row['status']}" + (f": {printable(row['problem'])}" if row["problem"] else ""))
     print(f"where      {_where(row)} ({row['protocol']}, {row['place']})")
@@ -71,61 +65,47 @@ def show(client: Client, name: str, *, as_json: bool) -> int:
     print(f"looked at  {row['checked_at'] or 'not yet'}")
     for tool in row["tools"] or ():
         first = printable((tool["description"].strip().splitlines() or [""])[0])
-        print(
-            f"  {row['name']}_{printable(tool['name'])}{'' if tool['read_only'] else ' (may change things)'}: {first}"
-        )
-    return OK
+        changes = "" if tool["read_only"] else " (may change things)"
+        print(f"  {row['name']}_{printable(tool['name'])}{changes}: {first}")
 
 
-def add(client: Client, asked: dict[str, Any]) -> int:
+@told
+def add(client: Client, asked: dict[str, Any]) -> None:
     """Add a server."""
-    try:
-        made = client.post(PATH, asked)
-    except CallFailed as failed:
-        return complain(failed)
+    made = client.post(PATH, asked)
     print(f"{made['name']}\t{made['status']}")
     print("It serves when three looks, five seconds apart, found it well: aiops tools list", file=sys.stderr)
-    return OK
 
 
-def set_status(client: Client, name: str, status: str) -> int:
+@told
+def set_status(client: Client, name: str, status: str) -> None:
     """Change a server's status."""
-    try:
-        made = client.patch(f"{PATH}{_find(client, name)['id']}/", {"status": status})
-    except CallFailed as failed:
-        return complain(failed)
+    made = client.patch(f"{PATH}{_find(client, name)['id']}/", {"status": status})
     print(f"{made['name']}\t{made['status']}")
-    return OK
 
 
-def remove(client: Client, name: str) -> int:
+@told
+def remove(client: Client, name: str) -> None:
     """Delete a server."""
-    try:
-        client.delete(f"{PATH}{_find(client, name)['id']}/")
-    except CallFailed as failed:
-        return complain(failed)
+    client.delete(f"{PATH}{_find(client, name)['id']}/")
     print(f"{name}\tdeleted")
-    return OK
 
 
-def ask(client: Client, what: str) -> int:
+@told
+def ask(client: Client, what: str) -> None:
     """Have all servers looked at, or their tools listed anew."""
-    try:
-        client.post(f"{PATH}{what}/")
-    except CallFailed as failed:
-        return complain(failed)
+    client.post(f"{PATH}{what}/")
     print("Asked. See: aiops tools list" if what == "check" else "Asked.")
-    return OK
 
 
-def _find(client: Client, name: str) -> dict[str, Any]:
+def _find(client: Client, name: str) -> Row:
     """Return the server of this name; raises CallFailed."""
-    rows: list[dict[str, Any]] = client.get(PATH, search=name, limit=200)["results"]
+    rows: list[Row] = client.get(PATH, search=name, limit=200)["results"]
     found = next((row for row in rows if row["name"] == name), None)
     if found is None:
         raise CallFailed(f"There is no tool server {name!r}: see aiops tools list.")
     return found
 
 
-def _where(row: dict[str, Any]) -> str:
+def _where(row: Row) -> str:
     return printable(" ".join([row["command"], *row["args"]]) if row["command"] else row["url"] + row["endpoint"])
