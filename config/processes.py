@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 PYTHON = sys.executable
 CELERY = (PYTHON, "-m", "celery", "-A", "config")
+BATCH_NICE = 10
+"""How far batches stand back where they share a machine: people who wait come first."""
 
 
 def web(host: str, port: int) -> list[str]:
@@ -22,7 +23,7 @@ def worker_runs(number: int, *, concurrency: int) -> list[str]:
 
 
 def worker_batch(*, concurrency: int) -> list[str]:
-    """Return the command of the worker of the batch queue; where it shares a machine, run it at a lower priority."""
+    """Return the command of the worker of the batch queue; where it shares a machine, run it with ``BATCH_NICE``."""
     return _worker("batch", name="batch", concurrency=concurrency)
 
 
@@ -44,9 +45,3 @@ def beat() -> list[str]:
 def flower(port: int) -> list[str]:
     """Return the command of Flower; its user and password come from FLOWER_BASIC_AUTH."""
     return [*CELERY, "flower", "--address=127.0.0.1", f"--port={port}", "--read_only=true"]
-
-
-def nice(command: list[str]) -> list[str]:
-    """Return the command at a lower priority, where the system has one: people who wait come first."""
-    found = shutil.which("nice")
-    return [found, "-n", "10", *command] if found else command

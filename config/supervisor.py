@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
+from config.launching import CannotLaunch, Process
 from config.logfile import LogFile
 
 LAST_WORDS = 12
@@ -21,7 +21,6 @@ FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 30.0
 HEALTHY_S = 5.0
 """A process that lived this long did start: it begins again with the shortest back-off."""
-PR_SET_PDEATHSIG = 1
 
 Say = Callable[[str], None]
 
@@ -32,12 +31,11 @@ class CannotStart(Exception):
 
 @dataclass(slots=True)
 class Child:
-    """One supervised process."""
+    """One supervised process, and what launches it."""
 
     name: str
-    command: Sequence[str]
-    env: dict[str, str]
-    process: subprocess.Popen[bytes] | None = None
+    launch: Callable[[], Process]
+    process: Process | None = None
     follower: threading.Thread | None = None
     started_at: float = 0.0
     restart_at: float | None = None
@@ -59,16 +57,13 @@ class Supervisor:
             self.children.append(child)
         child.started_at = time.monotonic()
         child.restart_at = None
-        child.process = subprocess.Popen(
-            child.command,
-            env=child.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
-        )
-        child.follower = threading.Thread(target=self._follow, args=(child, child.process), daemon=True)
+        try:
+            child.process = child.launch()
+        except CannotLaunch:
+            child.restart_at = child.started_at + FIRST_BACKOFF_S
+            return
+        assert child.process.stdout is not None
+        child.follower = threading.Thread(target=self._follow, args=(child, child.process.stdout), daemon=True)
         child.follower.start()
 
     def wait_until(self, ready: Callable[[], bool], *, timeout_s: float, what: str) -> None:
@@ -121,11 +116,10 @@ class Supervisor:
         time.sleep(0.2)  # its output is still being read
         return "\n".join(f"    {line}" for line in child.words) or "    (none)"
 
-    def _follow(self, child: Child, process: subprocess.Popen[bytes]) -> None:
+    def _follow(self, child: Child, output: IO[bytes]) -> None:
         log = LogFile(self._logs / f"{child.name}.log", say=self._say)
-        assert process.stdout is not None
-        with process.stdout:
-            for raw in process.stdout:
+        with output:
+            for raw in output:
                 line = raw.decode(errors="replace").rstrip("\n")
                 child.words.append(line[:500])
                 log.write(line)
@@ -144,9 +138,6 @@ def _signal(child: Child, number: signal.Signals) -> None:
         return
 
 
-def _how(code: int) -> str:
+def _how(code: int | None) -> str:
+    assert code is not None
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -12,14 +12,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from aiops.errors import Refused
 from aiops.registry import language_models
 from aiops.settings import Settings
-from config import address, processes, valkey
+from config import address, launching, processes, valkey
 from config.home import UNUSABLE, Home, Unusable
+from config.launching import ForkServer
 from config.supervisor import CannotStart, Child, Supervisor
 
 STOP_S = 9.5
@@ -27,6 +29,7 @@ START_S = 60.0
 DRAIN_S = "5"
 LOOK_S = 0.3
 FLOWER_USER = "aiops"
+FORK_SERVER = "forkserver"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -52,7 +55,7 @@ class Up:
         self._options = options
         self._home = Home(settings.home)
         self._asked = threading.Event()
-        self._env: dict[str, str] = {}
+        self._forks = ForkServer() if launching.FORKS else None
 
     def run(self) -> int:
         """Start, watch until asked to stop, stop; return the exit code."""
@@ -77,7 +80,7 @@ class Up:
         except (CannotStart, Unusable) as problem:
             return _fail(str(problem))
         finally:
-            supervisor.stop(within_s=STOP_S, last=("valkey",))
+            supervisor.stop(within_s=STOP_S, last=("valkey", FORK_SERVER))
             self._home.address.unlink(missing_ok=True)
             self._home.close()
         _say("Stopped.")
@@ -87,12 +90,12 @@ class Up:
         self._asked.set()
 
     def _start(self, supervisor: Supervisor) -> None:
-        self._env = self._environment()
+        os.environ.update(self._environment())  # every process that is started from here has it
         if not self._settings.redis_url.get_secret_value():
             command, url = valkey.configure(self._home)
             self._home.write(self._home.redis_url, url)
-            self._env["REDIS_URL_FILE"] = str(self._home.redis_url)
-            child = Child("valkey", command, self._env)
+            os.environ["REDIS_URL_FILE"] = str(self._home.redis_url)
+            child = Child("valkey", partial(launching.spawn, command))
             supervisor.start(child)
             try:
                 self._wait(supervisor, lambda: valkey.is_ready(url), "valkey")
@@ -103,12 +106,14 @@ class Up:
                     "restore a backup, "
                     "or move that folder away (questions and answers stay: they are in the database)."
                 ) from error
+        if self._forks is not None:
+            supervisor.start(Child(FORK_SERVER, self._forks.spawn))  # it imports while the database is prepared
         made = self._prepare()
+        if self._forks is not None:
+            self._wait(supervisor, self._forks.is_ready, "the fork server")
         for child in self._children():
             supervisor.start(child)
         self._wait(supervisor, self._is_ready, "aiops")
-        for child in self._more_workers():
-            supervisor.start(child)
         self._home.write(self._home.address, self._local)
         print(self._screen(made), flush=True)
         self._home.first_password.unlink(missing_ok=True)
@@ -122,8 +127,8 @@ class Up:
         supervisor.wait_until(done, timeout_s=START_S, what=what)
 
     def _environment(self) -> dict[str, str]:
-        env = {**os.environ, "AIOPS_HOME": str(self._home.path), "PYTHONUNBUFFERED": "1"}
-        env.setdefault("AIOPS_DRAIN_S", DRAIN_S)
+        env = {"AIOPS_HOME": str(self._home.path), "PYTHONUNBUFFERED": "1"}
+        env["AIOPS_DRAIN_S"] = os.environ.get("AIOPS_DRAIN_S", DRAIN_S)
         if not self._settings.secret_key.get_secret_value():
             self._home.secret(self._home.secret_key)
             env["AIOPS_SECRET_KEY_FILE"] = str(self._home.secret_key)
@@ -138,7 +143,7 @@ class Up:
     def _prepare(self) -> dict[str, str]:
         """Migrate and make the first administrator, in a process of its own: this one stays small."""
         command = [processes.PYTHON, "-m", "config.prepare", str(self._home.token), str(self._home.first_password)]
-        done = subprocess.run(command, env=self._env, capture_output=True, text=True, start_new_session=True)
+        done = subprocess.run(command, capture_output=True, text=True, start_new_session=True)
         if self._asked.is_set():
             raise Stopped
         if done.returncode == UNUSABLE:
@@ -150,25 +155,20 @@ class Up:
         return made
 
     def _children(self) -> list[Child]:
-        options = self._options
-        flower = [Child("flower", processes.flower(options.flower_port), self._env)] if options.flower else []
-        return [
-            self._worker(1),
-            Child("web", processes.web(options.host, options.port), self._env),
-            Child("worker-upkeep", processes.worker_upkeep(), self._env),
-            Child("beat", processes.beat(), self._env),
-            *flower,
-        ]
-
-    def _more_workers(self) -> list[Child]:
-        """Return the other workers: one is enough to be ready, and starting them takes seconds of every core."""
-        count = self._settings.workers or os.cpu_count() or 1
-        batch = processes.nice(processes.worker_batch(concurrency=self._settings.batch_concurrency))
-        return [*(self._worker(n) for n in range(2, count + 1)), Child("worker-batch", batch, self._env)]
-
-    def _worker(self, number: int) -> Child:
-        command = processes.worker_runs(number, concurrency=self._settings.concurrency)
-        return Child(f"worker-runs-{number}", command, self._env)
+        options, settings = self._options, self._settings
+        commands = {
+            f"worker-runs-{number}": processes.worker_runs(number, concurrency=settings.concurrency)
+            for number in range(1, (settings.workers or os.cpu_count() or 1) + 1)
+        }
+        commands["web"] = processes.web(options.host, options.port)
+        commands["worker-upkeep"] = processes.worker_upkeep()
+        commands["beat"] = processes.beat()
+        if options.flower:
+            commands["flower"] = processes.flower(options.flower_port)
+        batch = processes.worker_batch(concurrency=settings.batch_concurrency)
+        launch = launching.spawn if self._forks is None else self._forks.fork
+        made = [Child(name, partial(launch, command)) for name, command in commands.items()]
+        return [*made, Child("worker-batch", partial(launch, batch, nice=processes.BATCH_NICE))]
 
     @property
     def _local(self) -> str:
@@ -197,7 +197,8 @@ class Up:
             ("API token", f"{self._home.token}   (used by: {chat})"),
         ]
         if self._options.flower:
-            rows.append(("Flower", f"{self._env['AIOPS_FLOWER_URL']}   ({FLOWER_USER} / {self._home.flower_password})"))
+            flower = os.environ["AIOPS_FLOWER_URL"]
+            rows.append(("Flower", f"{flower}   ({FLOWER_USER} / {self._home.flower_password})"))
         if self._options.host in address.WILDCARDS:
             others = [n for n in address.names(self._options.host) if n.strip("[]") not in address.LOOPBACK]
             rows.insert(1, ("", "   ".join(f"http://{name}:{self._options.port}" for name in others[:3])))

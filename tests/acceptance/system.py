@@ -88,6 +88,12 @@ class System:
             self._process.send_signal(signal.SIGINT)
         return self._process.wait(timeout=15)
 
+    def kill(self) -> None:
+        """Kill the supervisor alone."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(timeout=5)
+
     @property
     def pid(self) -> int:
         assert self._process is not None

@@ -271,6 +271,24 @@ def test_a_tool_server_killed_in_a_changing_call_is_told_and_comes_back(system: 
     eventually(works, what="the tool server's return")
 
 
+def test_when_the_fork_server_dies_all_it_forked_comes_back_and_nothing_is_lost(system: System) -> None:
+    accepted = system.ask("a story", SLOW)
+    system.until(accepted["run"]["id"], "message.delta")
+    (server,) = system.processes("config.forkserver")
+    orphans = server.children()
+    server.kill()
+    eventually(lambda: not [one for one in orphans if one.is_running()], what="the end of what it had forked")
+    eventually(system.is_ready, within_s=30, what="readiness")
+    assert_answered_once(system, accepted, words(60))
+
+
+def test_when_the_supervisor_is_killed_nothing_goes_on_without_it(tmp_path: Path) -> None:
+    made = System(tmp_path / "home").start()
+    ours = psutil.Process(made.pid).children(recursive=True)
+    made.kill()
+    eventually(lambda: not [one for one in ours if one.is_running()], what="the end of every process")
+
+
 def test_the_end_takes_less_than_ten_seconds_and_leaves_no_process(usual: System) -> None:
     accepted = usual.ask("a very long story", {"words": 2000, "pause": 0.05})
     run_id = accepted["run"]["id"]

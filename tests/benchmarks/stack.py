@@ -89,6 +89,7 @@ def _name(process: psutil.Process) -> str:
         "-Q batch": "batch",
         "-Q upkeep": "upkeep",
         " beat": "beat",
+        "forkserver": "fork server",
         "tools.host": "host tools",
     }
     parts |= {"valkey": "valkey", "redis-server": "valkey"}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from config.launching import spawn
 from config.logfile import LogFile
 from config.supervisor import CannotStart, Child, Supervisor
 
@@ -42,7 +43,7 @@ def supervisor(tmp_path: Path, said: list[str]):
 
 
 def test_a_killed_process_is_started_again_and_that_is_said(supervisor: Supervisor, said: list[str]) -> None:
-    child = Child("worker", SLEEPER, dict(os.environ))
+    child = Child("worker", partial(spawn, SLEEPER))
     supervisor.start(child)
     first = child.process
     assert first is not None
@@ -58,13 +59,13 @@ def test_a_killed_process_is_started_again_and_that_is_said(supervisor: Supervis
 
 
 def test_a_process_that_cannot_start_is_told_with_its_last_words(supervisor: Supervisor) -> None:
-    supervisor.start(Child("web", [sys.executable, "-c", "raise SystemExit('no such thing')"], dict(os.environ)))
+    supervisor.start(Child("web", partial(spawn, [sys.executable, "-c", "raise SystemExit('no such thing')"])))
     with pytest.raises(CannotStart, match=r"web ended with exit code 1(.|\n)*no such thing"):
         supervisor.wait_until(lambda: False, timeout_s=5, what="it")
 
 
 def test_a_process_that_ignores_the_end_is_killed(supervisor: Supervisor, said: list[str]) -> None:
-    child = Child("stubborn", STUBBORN, dict(os.environ))
+    child = Child("stubborn", partial(spawn, STUBBORN))
     supervisor.start(child)
     wait_for(lambda: "up" in child.words)
     supervisor.stop(within_s=0.6)
@@ -74,7 +75,7 @@ def test_a_process_that_ignores_the_end_is_killed(supervisor: Supervisor, said: 
 
 
 def test_output_is_kept_in_a_log(supervisor: Supervisor, tmp_path: Path) -> None:
-    supervisor.start(Child("talker", [sys.executable, "-c", "print('hello log')"], dict(os.environ)))
+    supervisor.start(Child("talker", partial(spawn, [sys.executable, "-c", "print('hello log')"])))
     log = tmp_path / "talker.log"
     wait_for(lambda: log.exists() and "hello log" in log.read_text())
 

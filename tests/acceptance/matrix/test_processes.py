@@ -16,14 +16,13 @@ from tests.acceptance.matrix.conftest import Pairing
 from tests.acceptance.matrix.scale import ROUNDS
 from tests.acceptance.system import eventually
 
-VICTIMS = ("-Q runs", "uvicorn", "-Q runs", "-Q upkeep", "-Q runs", "celery -A config beat")
+VICTIMS = ("-Q runs", "uvicorn", "-Q runs", "-Q upkeep", "config.forkserver", "-Q runs", "config beat")
 
 
 def kill_one(pairing: Pairing, part: str, number: signal.Signals = signal.SIGKILL) -> None:
-    found = pairing.system.processes(part)
-    with suppress(psutil.Error):
-        if found:
-            random.choice(found).send_signal(number)
+    found = eventually(lambda: pairing.system.processes(part), what=f"a process {part}")
+    with suppress(psutil.NoSuchProcess):  # it ended just now
+        random.choice(found).send_signal(number)
 
 
 def unfinished(pairing: Pairing) -> int:
@@ -49,7 +48,7 @@ def test_a_rolling_restart_under_load_counts_no_attempt(pairing: Pairing, asker:
         asker.ask(10)
         eventually(lambda old=old: not old.is_running(), within_s=20, what="the end of the old worker")
         eventually(lambda before=before: len(pairing.system.processes("-Q runs")) == before, what="a new worker")
-    for part in ("-Q upkeep", "celery -A config beat", "uvicorn"):
+    for part in ("-Q upkeep", "config beat", "uvicorn"):
         kill_one(pairing, part, signal.SIGTERM)
         asker.ask(5)
     pairing.settle()
