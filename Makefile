@@ -16,10 +16,10 @@ test: $(VENV)/.test
 	@$(MAKE) --no-print-directory faults
 
 doors: $(VENV)/.test
-	@$(BIN)/pytest tests/acceptance --ignore=tests/acceptance/matrix $(ARGS)
+	@$(BIN)/pytest tests/acceptance --ignore=tests/acceptance/matrix --ignore=tests/acceptance/abuse $(ARGS)
 
 parts: lint
-	@nice -n 10 $(BIN)/pytest tests/unit tests/contract tests/integration $(ARGS) >$(VENV)/parts.log 2>&1; \
+	@nice -n 10 $(BIN)/pytest tests/unit tests/contract tests/integration tests/acceptance/abuse $(ARGS) >$(VENV)/parts.log 2>&1; \
 		ended=$$?; cat $(VENV)/parts.log; exit $$ended
 
 faults: $(VENV)/.test
