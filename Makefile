@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+BESIDE := tests/acceptance/abuse tests/acceptance/pages
 
 .PHONY: run test doors parts faults pytest lint bench lock clean matrix mutants
 
@@ -16,10 +17,10 @@ test: $(VENV)/.test
 	@$(MAKE) --no-print-directory faults
 
 doors: $(VENV)/.test
-	@$(BIN)/pytest tests/acceptance --ignore=tests/acceptance/matrix --ignore=tests/acceptance/abuse $(ARGS)
+	@$(BIN)/pytest tests/acceptance $(addprefix --ignore=,$(BESIDE) tests/acceptance/matrix) $(ARGS)
 
 parts: lint
-	@nice -n 10 $(BIN)/pytest tests/unit tests/contract tests/integration tests/acceptance/abuse $(ARGS) >$(VENV)/parts.log 2>&1; \
+	@nice -n 10 $(BIN)/pytest tests/unit tests/contract tests/integration $(BESIDE) $(ARGS) >$(VENV)/parts.log 2>&1; \
 		ended=$$?; cat $(VENV)/parts.log; exit $$ended
 
 faults: $(VENV)/.test
