@@ -1,16 +1,15 @@
 """The process that has imported what all of ours need and forks them: they start at once and share its memory.
 
-``aiops up`` starts it as ``python -m config.forkserver FD``. FD is one end of a socket pair of whole messages: requests
-come in as JSON with the file that gets the output, and out go ``{"ready": true}``, ``{"born": pid}`` and
-``{"ended": pid, "code": exit code, or the negative number of a signal}``.
+``aiops up`` starts it as ``python -m config.forkserver FD``. FD is one end of a socket pair of whole messages. A request is
+JSON (``id``, ``command``, ``nice``) with the file that gets the output; out go ``{"ready": true}``, ``{"born": pid, "id": id}``,
+``{"failed": reason, "id": id}`` and ``{"ended": pid, "code": exit code, or the negative number of a signal}``.
 It has one thread, imports and forks, and nothing else: what a forked process must not inherit is not made here.
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -28,9 +27,9 @@ from setproctitle import setproctitle
 
 from aiops.errors import Refused
 from aiops.registry import language_models
+from config.launching import end_with_parent
 
 REQUEST_BYTES = 65_536
-PR_SET_PDEATHSIG = 1
 NEEDED = (
     "celery.apps.beat",
     "celery.apps.worker",
@@ -54,11 +53,6 @@ def main(fd: int) -> None:
     request = _serve(channel)
     if request is not None:
         _become(request)
-
-
-def end_with_parent() -> None:
-    """Have the kernel end this process when the one that made it is gone."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _import() -> None:
@@ -96,16 +90,22 @@ def _serve(channel: socket.socket) -> dict[str, Any] | None:
         written, files, _, _ = socket.recv_fds(channel, REQUEST_BYTES, 1)
         if not written:
             return None
-        (output,) = files
+        request: dict[str, Any] = json.loads(written)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # its end is told after its birth
-        pid = os.fork()
-        if not pid:
+        try:
+            (output,) = files  # none when too many are open
+            pid = os.fork()
+        except (OSError, ValueError) as error:
+            tell(failed=str(error), id=request["id"])
+            pid = None
+        if pid == 0:
             channel.close()
             _settle(output, parent)
-            request: dict[str, Any] = json.loads(written)
             return request
-        os.close(output)
-        tell(born=pid)
+        for file in files:
+            os.close(file)
+        if pid is not None:
+            tell(born=pid, id=request["id"])
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
 
@@ -117,7 +117,7 @@ def _settle(output: int, parent: int) -> None:
     os.close(output)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-    end_with_parent()
+    end_with_parent(signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -127,8 +127,17 @@ def _become(request: dict[str, Any]) -> None:
     command: Sequence[str] = request["command"]
     os.nice(request["nice"])
     setproctitle(" ".join(command))
-    sys.argv = [command[2], *command[3:]]
-    runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+    module = command[2]
+    sys.argv = [_path(module), *command[3:]]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _path(module: str) -> str:
+    """Return what ``-m`` makes of a module's name; who starts itself anew, as Celery does after SIGHUP, needs it."""
+    spec = importlib.util.find_spec(module)
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec = importlib.util.find_spec(f"{module}.__main__")
+    return (spec and spec.origin) or module
 
 
 if __name__ == "__main__":

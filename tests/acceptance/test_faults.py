@@ -33,6 +33,10 @@ def words(count: int) -> str:
     return " ".join(f"w{n}" for n in range(count))
 
 
+def running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
 def assert_answered_once(system: System, accepted: dict, answer: str) -> dict:
     """One final run, one answer, in the row, the transcript and the stream."""
     run = system.ended(accepted["run"]["id"])
@@ -274,10 +278,10 @@ def test_a_tool_server_killed_in_a_changing_call_is_told_and_comes_back(system: 
 def test_when_the_fork_server_dies_all_it_forked_comes_back_and_nothing_is_lost(system: System) -> None:
     accepted = system.ask("a story", SLOW)
     system.until(accepted["run"]["id"], "message.delta")
-    (server,) = system.processes("config.forkserver")
+    (server,) = (one for one in psutil.Process(system.pid).children() if "config.forkserver" in one.cmdline())
     orphans = server.children()
     server.kill()
-    eventually(lambda: not [one for one in orphans if one.is_running()], what="the end of what it had forked")
+    eventually(lambda: running(orphans) == [], what="the end of what it had forked")
     eventually(system.is_ready, within_s=30, what="readiness")
     assert_answered_once(system, accepted, words(60))
 
@@ -286,7 +290,7 @@ def test_when_the_supervisor_is_killed_nothing_goes_on_without_it(tmp_path: Path
     made = System(tmp_path / "home").start()
     ours = psutil.Process(made.pid).children(recursive=True)
     made.kill()
-    eventually(lambda: not [one for one in ours if one.is_running()], what="the end of every process")
+    eventually(lambda: running(ours) == [], what="the end of every process")
 
 
 def test_the_end_takes_less_than_ten_seconds_and_leaves_no_process(usual: System) -> None:
@@ -297,7 +301,7 @@ def test_the_end_takes_less_than_ten_seconds_and_leaves_no_process(usual: System
     begun = time.monotonic()
     assert usual.stop() == 0
     assert time.monotonic() - begun < 10
-    assert [p for p in children if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert running(children) == []
     rows = usual.rows("SELECT state, attempts FROM conversations_run WHERE id = ?", uuid.UUID(run_id).hex)
     assert rows == [("queued", 0)]  # handed back, not lost
     usual.output.clear()

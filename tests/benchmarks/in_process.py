@@ -19,13 +19,14 @@ from aiops.agent import build
 from aiops.agent.memory.redis import RedisSaver
 from aiops.agent.values import Limits, ModelSpec
 from aiops.events.redaction import Redactor
-from aiops.registry import tool_servers
 from aiops.settings import Settings
 from aiops.tools.pool import Catalogue, ToolPool
+from aiops.tools.values import ServerSpec
 from config import env
 from tests.benchmarks import echo
 
 SPEC = ModelSpec("offline", "offline")
+HOST = ServerSpec("host", command=sys.executable, args=("-m", "aiops.tools.host"))
 
 
 class Nobody:
@@ -44,7 +45,7 @@ class Bare:
     def __init__(self, settings: Settings) -> None:
         client = keyspace.async_client(settings.memory_redis)
         self.memory = RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=600)
-        self.tools = ToolPool(tool_servers.configured(settings), timeout_s=settings.tool_timeout_s)
+        self.tools = ToolPool([HOST], timeout_s=settings.tool_timeout_s)
         self.redactor = Redactor.from_settings(settings)
         s = settings
         self.limits = Limits(

@@ -40,6 +40,12 @@ def test_the_web_loads_nothing_of_the_agent() -> None:
     assert in_a_fresh_process(code).strip() == "[]"
 
 
+@pytest.mark.parametrize("program", ["in_process", "tool_server", "up", "worker"])
+def test_each_program_of_the_benchmarks_loads_as_it_is_started(program: str) -> None:
+    code = f"import os; os.environ.pop('DJANGO_SETTINGS_MODULE'); import tests.benchmarks.{program}; print('loaded')"
+    assert in_a_fresh_process(code).strip() == "loaded"
+
+
 @pytest.mark.parametrize("part", ["up", "chat", "runs"])
 def test_commands_start_without_django_or_the_agent(part: str) -> None:
     code = (

@@ -8,65 +8,45 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from config.launching import FORKS, CannotLaunch, ForkServer, Process
+from config.launching import FORKS, CannotLaunch, ForkServer, Process, spawn
 from tests.acceptance.system import eventually
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="there is no fork server on this system")
 PROGRAM = """
 import json, os, random, sys, time, uuid
 import uuid_utils
-open_files = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
-sockets = [path for path in open_files if os.path.exists(path) and "socket" in os.readlink(path)]
+links = [os.readlink(path) for n in os.listdir("/proc/self/fd") if os.path.islink(path := f"/proc/self/fd/{n}")]
 print(json.dumps({
-    "arguments": sys.argv[1:], "nice": os.nice(0), "leads": os.getsid(0) == os.getpid(), "sockets": sockets,
+    "arguments": sys.argv, "nice": os.nice(0), "leads": os.getsid(0) == os.getpid(), "open": sorted(links),
     "chance": [random.random(), str(uuid.uuid4()), str(uuid_utils.uuid7())],
-    "known": "workers.process" in sys.modules,
+    "known": "workers.process" in sys.modules, "provider": "langchain_openai" in sys.modules,
     "threads": len(os.listdir(f"/proc/{os.getppid()}/task")), "input": sys.stdin.read(),
 }), flush=True)
 if "wait" in sys.argv:
     time.sleep(60)
 sys.exit(3)
 """
-Fork = Callable[..., Process]
+COMMAND = [sys.executable, "-m", "forked_program"]
+MODELS = {
+    "offline": {},
+    "openai": {"LLM_TYPE": "openai", "LLM_MODEL": "m", "OPENAI_API_KEY": "k", "CELERY_BROKER_URL": "amqp://127.0.0.1:1//"},
+    "ollama": {"LLM_TYPE": "ollama", "LLM_MODEL": "m"},
+}
+Start = Callable[..., ForkServer]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    folder = tmp_path_factory.mktemp("program")
-    (folder / "forked_program.py").write_text(PROGRAM)
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(folder)
-    made = ForkServer()
-    process = made.spawn()
-    yield made
+def end(process: Process) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=5)
     assert process.stdout is not None
-    assert process.stdout.read() == b""
     process.stdout.close()
-    os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
-
-
-@pytest.fixture
-def fork(server: ForkServer) -> Iterator[Fork]:
-    eventually(server.is_ready, within_s=30, what="the fork server")
-    made: list[Process] = []
-
-    def make(*arguments: str, nice: int = 0) -> Process:
-        made.append(server.fork([sys.executable, "-m", "forked_program", *arguments], nice=nice))
-        return made[-1]
-
-    yield make
-    for process in made:
-        process.send_signal(signal.SIGKILL)
-        process.wait(timeout=5)
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def said(process: Process) -> dict[str, Any]:
@@ -75,22 +55,65 @@ def said(process: Process) -> dict[str, Any]:
     return told
 
 
-def test_what_is_forked_is_a_process_of_its_own_and_its_end_is_told(fork: Fork) -> None:
-    process = fork("a", "b c", nice=5)
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("program")
+    (folder / "forked_program.py").write_text(PROGRAM)
+    return folder
+
+
+@pytest.fixture
+def start(program: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    monkeypatch.setenv("PYTHONPATH", str(program))
+    with ExitStack() as ending:
+
+        def make(**environment: str) -> ForkServer:
+            for name, value in environment.items():
+                monkeypatch.setenv(name, value)
+            server = ForkServer()
+            ending.callback(server.give_up)
+            ending.callback(end, server.spawn())
+            eventually(server.is_ready, within_s=30, what="the fork server")
+            return server
+
+        yield make
+
+
+@pytest.fixture
+def fork(start: Start) -> Iterator[Callable[..., Process]]:
+    server = start()
+    with ExitStack() as ending:
+
+        def make(*arguments: str, nice: int = 0) -> Process:
+            process = server.fork([*COMMAND, *arguments], nice=nice)
+            ending.callback(end, process)
+            return process
+
+        yield make
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_forked_is_a_process_of_its_own_and_its_end_is_told(start: Start, program: Path, model: str) -> None:
+    process = start(**MODELS[model]).fork([*COMMAND, "a", "b c"], nice=5)
     told = said(process)
-    assert told["arguments"] == ["a", "b c"]
+    assert told["arguments"] == [str(program / "forked_program.py"), "a", "b c"]
     assert (told["nice"] - os.nice(0), told["leads"], told["known"], told["input"]) == (5, True, True, "")
-    assert (told["sockets"], told["threads"]) == ([], 1)
+    assert told["threads"] == 1
+    assert told["provider"] is (model == "openai")
+    nothing, output, same = (link.partition(":")[0] for link in told["open"])
+    assert (nothing, output, same) == ("/dev/null", "pipe", "pipe")
+    assert told["open"][1] == told["open"][2], "it has a pipe that is not its output"
     assert process.wait(timeout=5) == 3
     assert process.poll() == 3
+    end(process)
 
 
-def test_two_that_are_forked_share_no_chance(fork: Fork) -> None:
+def test_two_that_are_forked_share_no_chance(fork: Callable[..., Process]) -> None:
     first, second = (said(fork())["chance"] for _ in range(2))
     assert not set(first) & set(second)
 
 
-def test_it_bears_its_name_and_ends_as_it_is_told(fork: Fork) -> None:
+def test_it_bears_its_name_and_ends_as_it_is_told(fork: Callable[..., Process]) -> None:
     process = fork("wait")
     said(process)
     assert "-m forked_program wait" in " ".join(psutil.Process(process.pid).cmdline())
@@ -100,27 +123,91 @@ def test_it_bears_its_name_and_ends_as_it_is_told(fork: Fork) -> None:
     assert process.wait(timeout=5) == -signal.SIGTERM
 
 
-def test_a_module_that_is_not_there_says_so_and_ends(server: ForkServer, fork: Fork) -> None:
-    process = server.fork([sys.executable, "-m", "no_such_module"])
+def test_a_module_that_is_not_there_says_so_and_ends(start: Start) -> None:
+    process = start().fork([sys.executable, "-m", "no_such_module"])
     assert process.stdout is not None
-    with process.stdout:
-        assert b"No module named no_such_module" in process.stdout.read()
+    assert b"No module named no_such_module" in process.stdout.read()
     assert process.wait(timeout=5) == 1
+    end(process)
 
 
-def test_what_a_dead_server_forked_ends_and_another_server_forks_again(server: ForkServer, fork: Fork) -> None:
-    process = fork("wait")
+def test_what_a_dead_server_forked_ends_and_another_server_forks_again(start: Start) -> None:
+    server = start()
+    process = server.fork([*COMMAND, "wait"])
     said(process)
     dead = psutil.Process(process.pid).parent()
     assert dead is not None
     dead.kill()
     assert process.wait(timeout=5) == -signal.SIGTERM
+    end(process)
     with pytest.raises(CannotLaunch):
-        fork()
+        server.fork(COMMAND)
     again = server.spawn()
     eventually(server.is_ready, within_s=30, what="another fork server")
-    assert said(fork())["leads"]
-    again.send_signal(signal.SIGKILL)
-    again.wait(timeout=5)
-    assert again.stdout is not None
-    again.stdout.close()
+    forked = server.fork(COMMAND)
+    assert said(forked)["leads"]
+    end(forked)
+    end(again)
+
+
+def test_what_ends_under_a_stopped_server_is_seen_and_nothing_waits_for_it(start: Start) -> None:
+    server = start()
+    process = server.fork([*COMMAND, "wait"])
+    said(process)
+    stopped = psutil.Process(process.pid).parent()
+    assert stopped is not None
+    stopped.suspend()
+    psutil.Process(process.pid).kill()
+    assert process.wait(timeout=5) == -signal.SIGTERM
+    end(process)
+    with pytest.raises(CannotLaunch, match="did not answer"):
+        server.fork([*COMMAND, "wait"])
+    stopped.resume()
+    eventually(lambda: not server.is_ready() or _children(stopped) == [], what="the end of what was born too late")
+    assert server.is_ready()
+
+
+def _children(server: psutil.Process) -> list[psutil.Process]:
+    return [one for one in server.children() if one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_server_that_may_open_no_more_files_says_so_and_goes_on(start: Start) -> None:
+    server = start()
+    forked = server.fork([*COMMAND, "wait"])
+    said(forked)
+    parent = psutil.Process(forked.pid).parent()
+    assert parent is not None
+    used = {int(name) for name in os.listdir(f"/proc/{parent.pid}/fd")}
+    usual = parent.rlimit(psutil.RLIMIT_NOFILE)
+    parent.rlimit(psutil.RLIMIT_NOFILE, (min(set(range(len(used) + 1)) - used), usual[1]))
+    with pytest.raises(CannotLaunch):
+        server.fork(COMMAND)
+    parent.rlimit(psutil.RLIMIT_NOFILE, usual)
+    again = server.fork(COMMAND)
+    assert said(again)["leads"]
+    assert forked.poll() is None
+    for process in (again, forked):
+        end(process)
+
+
+def test_a_server_that_cannot_start_says_why(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(program))
+    (program / "uvicorn.py").write_text("raise ImportError('uvicorn is broken')")
+    try:
+        server = ForkServer()
+        process = server.spawn()
+        assert process.stdout is not None
+        assert b"uvicorn is broken" in process.stdout.read()
+        assert process.wait(timeout=10) == 1
+        assert not server.is_ready()
+        end(process)
+    finally:
+        (program / "uvicorn.py").unlink()
+
+
+def test_a_process_that_is_started_for_itself_stands_back_as_well() -> None:
+    process = spawn([sys.executable, "-c", "import os; print(os.nice(0))"], nice=3)
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) - os.nice(0) == 3
+    assert process.wait(timeout=5) == 0
+    end(process)

@@ -56,7 +56,7 @@ MECHANISMS = (
         "kill -9 of each process",
         "what the fork server forked ends with it",
         "config/forkserver.py",
-        "    end_with_parent()\n    if os.getppid()",
+        "    end_with_parent(signal.SIGTERM)\n    if os.getppid()",
         "    if os.getppid()",
         "tests/integration/test_forkserver.py::test_what_a_dead_server_forked_ends_and_another_server_forks_again",
     ),
