@@ -1,8 +1,9 @@
 """The process that has imported what all of ours need and forks them: they start at once and share its memory.
 
-``aiops up`` starts it as ``python -m config.forkserver FD``. FD is one end of a socket pair of whole messages. A request is
-JSON (``id``, ``command``, ``nice``) with the file that gets the output; out go ``{"ready": true}``, ``{"born": pid, "id": id}``,
-``{"failed": reason, "id": id}`` and ``{"ended": pid, "code": exit code, or the negative number of a signal}``.
+``aiops up`` starts it as ``python -m config.forkserver FD``. FD is one end of a socket pair of whole messages. A
+request is JSON (``id``, ``command``, ``nice``) with the file that gets the output. Out go ``{"ready": true}``, then for
+each request ``{"id": …, "born": pid}`` or ``{"id": …, "failed": reason}``, and at a process's end
+``{"ended": pid, "code": …}``: its exit code, or the negative number of the signal that ended it.
 It has one thread, imports and forks, and nothing else: what a forked process must not inherit is not made here.
 """
 

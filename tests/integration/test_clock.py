@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +27,7 @@ Ask = Callable[..., Run]
 pytestmark = pytest.mark.django_db
 SETTINGS = django_settings.SETTINGS
 HOUR_S = 3_600.0
+ROOT = Path(__file__).parents[2]
 
 
 class Clocks:
@@ -116,3 +120,34 @@ def test_beat_goes_on_when_the_clock_was_set_back() -> None:
     entry.last_run_at = datetime.now(entry.last_run_at.tzinfo) + timedelta(hours=1)
     _, wait_s = entry.is_due()
     assert wait_s <= 3
+
+
+INTERRUPTED = """
+import os, signal, sys
+import django
+django.setup()
+from celery.beat import Service
+from config.beat import Entry, Scheduler
+
+def interrupted(cls, *args, **kwargs):
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("nothing interrupted it", flush=True)
+
+def in_use(self):
+    Service.sync = lambda self: print("saved", flush=True)
+    raise RuntimeError("the database is in use")
+
+Entry.from_entry, Service.sync = classmethod(interrupted), in_use
+Scheduler.schedule, Scheduler.tick = {}, lambda self: 0.05
+Scheduler.setup_schedule = lambda self: self.update_from_dict({"every 3 s": {}})
+sys.argv = ["celery", "-A", "config", "beat", "--pidfile="]
+from celery.__main__ import main
+main()
+"""
+
+
+def test_beat_ends_when_it_is_told_to_in_the_middle_of_a_statement() -> None:
+    beat = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=8)
+    assert beat.returncode == 0
+    assert "Starting" in beat.stderr
+    assert "nothing interrupted it" not in beat.stdout

@@ -36,7 +36,12 @@ sys.exit(3)
 COMMAND = [sys.executable, "-m", "forked_program"]
 MODELS = {
     "offline": {},
-    "openai": {"LLM_TYPE": "openai", "LLM_MODEL": "m", "OPENAI_API_KEY": "k", "CELERY_BROKER_URL": "amqp://127.0.0.1:1//"},
+    "openai": {
+        "LLM_TYPE": "openai",
+        "LLM_MODEL": "m",
+        "OPENAI_API_KEY": "k",
+        "CELERY_BROKER_URL": "amqp://127.0.0.1:1//",
+    },
     "ollama": {"LLM_TYPE": "ollama", "LLM_MODEL": "m"},
 }
 Start = Callable[..., ForkServer]
