@@ -59,7 +59,8 @@ class Supervisor:
         child.restart_at = None
         try:
             child.process = child.launch()
-        except CannotLaunch:
+        except CannotLaunch as error:
+            child.words.append(str(error))
             child.restart_at = child.started_at + FIRST_BACKOFF_S
             return
         assert child.process.stdout is not None
@@ -71,7 +72,9 @@ class Supervisor:
         until = time.monotonic() + timeout_s
         while not ready():
             for child in self.children:
-                if child.process is not None and child.process.poll() is not None:
+                if child.process is None:
+                    raise CannotStart(f"{child.name} could not be started: {child.words[-1]}")
+                if child.process.poll() is not None:
                     raise CannotStart(
                         f"{child.name} {_how(child.process.returncode)}. Its last words:\n{self._last(child)}"
                     )

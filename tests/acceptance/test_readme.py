@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from config import env
@@ -66,7 +67,10 @@ def test_every_setting_that_is_shown_is_one(block: str) -> None:
 
 
 def test_the_first_answer_is_about_this_machine(plain: System) -> None:
+    before = {str(process.pid) for process in psutil.process_iter()}
     run = plain.ended(plain.ask("what uses the most memory?")["run"]["id"])
     assert [(s["server"], s["tool"], s["status"]) for s in run["steps"]] == [("host", "top_processes", "ok")]
-    assert "python" in run["answer"]
+    shown = re.findall(r"^\| (\d+) \|", run["answer"], re.MULTILINE)
+    assert len(shown) == 10
+    assert len(before.intersection(shown)) >= 5, "they are no processes of this machine"
     assert "No language model is configured" in run["answer"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config.launching import spawn
+from config.launching import CannotLaunch, Process, spawn
 from config.logfile import LogFile
 from config.supervisor import CannotStart, Child, Supervisor
 
@@ -62,6 +62,26 @@ def test_a_process_that_cannot_start_is_told_with_its_last_words(supervisor: Sup
     supervisor.start(Child("web", partial(spawn, [sys.executable, "-c", "raise SystemExit('no such thing')"])))
     with pytest.raises(CannotStart, match=r"web ended with exit code 1(.|\n)*no such thing"):
         supervisor.wait_until(lambda: False, timeout_s=5, what="it")
+
+
+def test_what_cannot_be_launched_yet_is_told_at_the_start_and_tried_again_later(supervisor: Supervisor) -> None:
+    refusals = ["too many processes", "too many processes"]
+
+    def launch() -> Process:
+        if refusals:
+            raise CannotLaunch(refusals.pop())
+        return spawn(SLEEPER)
+
+    child = Child("web", launch)
+    supervisor.start(child)
+    with pytest.raises(CannotStart, match="web could not be started: too many processes"):
+        supervisor.wait_until(lambda: False, timeout_s=5, what="it")
+
+    def runs() -> bool:
+        supervisor.look()
+        return "up" in child.words
+
+    wait_for(runs)
 
 
 def test_a_process_that_ignores_the_end_is_killed(supervisor: Supervisor, said: list[str]) -> None:
