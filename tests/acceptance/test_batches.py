@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import random
-import signal
 import uuid
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,44 +13,17 @@ import httpx
 import httpx_sse
 import pytest
 
+from tests.acceptance.batching import ended, lines, results, send
 from tests.acceptance.browser import CHROMIUM, DRIVER, PASSWORD, Page
-from tests.acceptance.matrix.scale import FULL
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import System, eventually
 from tests.conftest import missing
-
-ITEMS = 5_000 if FULL else 300
-ENDED = ("completed", "failed", "expired", "cancelled")
 
 
 @pytest.fixture
 def client(system: System) -> Iterator[httpx.Client]:
     with system.client() as made:
         yield made
-
-
-def lines(count: int, **do: Any) -> str:
-    mark = uuid.uuid4().hex[:8]
-    prompts = [f"{mark} item {n} DO {json.dumps({'words': 3, **do})}" for n in range(count)]
-    return "".join(json.dumps({"custom_id": f"c{n}", "prompt": p}) + "\n" for n, p in enumerate(prompts))
-
-
-def send(client: httpx.Client, text: str, name: str = "items.jsonl", **options: Any) -> dict[str, Any]:
-    answer = client.post("/api/batches/", files={"file": (name, text)}, data={"options": json.dumps(options)})
-    assert answer.status_code == 202, answer.text
-    return answer.json()
-
-
-def ended(client: httpx.Client, batch: dict[str, Any], *, within_s: float = 30) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
-        seen = client.get(batch["links"]["self"]).json()
-        return seen if seen["state"] in ENDED else None
-
-    return eventually(look, within_s=within_s, what="the batch's end")
-
-
-def results(client: httpx.Client, batch: dict[str, Any], kind: str = "results") -> list[dict[str, Any]]:
-    return [json.loads(line) for line in client.get(batch["links"][kind]).text.splitlines()]
 
 
 def test_a_batch_is_answered_watched_and_fetched_in_order(client: httpx.Client) -> None:
@@ -172,38 +142,6 @@ def test_cancel_keeps_what_is_done_and_resume_finishes(client: httpx.Client) -> 
     assert ended(client, batch)["counts"]["succeeded"] == 60
     assert client.delete(batch["links"]["self"]).status_code == 204
     assert client.get(batch["links"]["self"]).status_code == 404
-
-
-@pytest.mark.timeout(900)
-def test_workers_killed_at_random_cost_no_item_and_repeat_no_answer(
-    client: httpx.Client, system: System, model: ModelServer
-) -> None:
-    text = lines(ITEMS, words=4, pause=0.05)
-    batch = send(client, text)
-    for _ in range(ITEMS // 100):
-        before = client.get(batch["links"]["self"]).json()["counts"]["succeeded"]
-
-        def moved(before: int = before) -> bool:
-            seen = client.get(batch["links"]["self"]).json()
-            return seen["state"] in ENDED or seen["counts"]["succeeded"] > before
-
-        eventually(moved, within_s=60, what="progress")
-        for worker in system.processes("-Q batch"):
-            if random.random() < 0.7:
-                worker.send_signal(signal.SIGKILL)
-    whole = ended(client, batch, within_s=600)
-    assert (whole["state"], whole["counts"]["succeeded"]) == ("completed", ITEMS), whole
-    answers = results(client, batch)
-    assert [one["custom_id"] for one in answers] == [f"c{n}" for n in range(ITEMS)]
-    assert {one["answer"] for one in answers} == {"w0 w1 w2 w3"}
-    said = system.rows(
-        "SELECT conversation_id, count(*) FROM conversations_message WHERE role = 'assistant' AND conversation_id IN "
-        "(SELECT r.conversation_id FROM batches_item i JOIN conversations_run r ON r.id = i.run_id "
-        "WHERE i.batch_id = ?) "
-        "GROUP BY conversation_id",
-        uuid.UUID(batch["id"]).hex,
-    )
-    assert Counter(count for _, count in said) == {1: ITEMS}
 
 
 def test_people_who_chat_do_not_wait_behind_a_batch(client: httpx.Client, system: System) -> None:
