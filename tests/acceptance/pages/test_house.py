@@ -74,8 +74,12 @@ def test_everything_can_be_done_from_the_keyboard(browse: Open) -> None:
     page.until(lambda: focused() == "message", "the message box, ready to be written in")
     page.driver.execute_script("document.querySelector('.skip').focus()")
     page.until(lambda: focused() == "To the message box", "the link past the list")
+    page.driver.execute_script("window.stays = true")
     press(Keys.ENTER)
     page.until(lambda: focused() == "message", "the message box, by the link past the list")
+    press("written at once")
+    assert page.driver.execute_script("return window.stays"), "the page was loaded anew"
+    assert page.one("#message").get_attribute("value") == "written at once"
 
 
 def test_the_api_page_needs_no_internet(browse: Open) -> None:

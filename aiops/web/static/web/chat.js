@@ -90,6 +90,7 @@ function shown(accepted, body) {
   if (!main.dataset.conversation) {
     main.dataset.conversation = accepted.conversation;
     history.pushState(null, "", `/c/${accepted.conversation}/`);
+    address = location.pathname;
     entitle(body.message.slice(0, 80));
     document.querySelector("details.more").hidden = false;
     document.body.dispatchEvent(new Event("conversations-changed"));
@@ -146,6 +147,7 @@ function ask(text, { value, verb = "OK", danger = false } = {}) {
   });
 }
 
+let address = location.pathname;
 const here = () => `/api/conversations/${main.dataset.conversation}/`;
 const ACTIONS = {
   sidebar: () => document.body.classList.toggle("with-sidebar"),
@@ -200,7 +202,7 @@ document.body.addEventListener("htmx:afterSwap", () => {
   localTimes();
   document.querySelector(`#conversations a[data-conversation="${main.dataset.conversation}"]`)?.setAttribute("aria-current", "page");
 });
-window.addEventListener("popstate", () => location.reload());
+window.addEventListener("popstate", () => { if (location.pathname !== address) location.reload(); }); // not for #message
 window.addEventListener("offline", () => banner("You are offline. Answers go on without you."));
 window.addEventListener("online", () => banner(""));
 
