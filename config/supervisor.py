@@ -60,6 +60,8 @@ class Supervisor:
         try:
             child.process = child.launch()
         except CannotLaunch as error:
+            if child.process is not None and str(error) not in child.words:
+                self._say(f"{child.name} cannot be started again yet: {error}")
             child.words.append(str(error))
             child.restart_at = child.started_at + FIRST_BACKOFF_S
             return

@@ -84,6 +84,31 @@ def test_what_cannot_be_launched_yet_is_told_at_the_start_and_tried_again_later(
     wait_for(runs)
 
 
+def test_why_something_cannot_come_back_is_said_once(supervisor: Supervisor, said: list[str]) -> None:
+    refusals = ["no", "too many processes", "too many processes"]
+
+    def launch() -> Process:
+        if 0 < len(refusals) < 3:
+            raise CannotLaunch(refusals.pop())
+        if refusals:
+            refusals.remove("no")
+        return spawn(SLEEPER)
+
+    child = Child("web", launch)
+    supervisor.start(child)
+    first = child.process
+    assert first is not None
+    first.send_signal(signal.SIGKILL)
+    first.wait(timeout=5)
+
+    def again() -> bool:
+        supervisor.look()
+        return child.process is not first
+
+    wait_for(again)
+    assert said[1:] == ["web cannot be started again yet: too many processes"]
+
+
 def test_a_process_that_ignores_the_end_is_killed(supervisor: Supervisor, said: list[str]) -> None:
     child = Child("stubborn", partial(spawn, STUBBORN))
     supervisor.start(child)
