@@ -3,34 +3,52 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-BESIDE := tests/acceptance/abuse tests/acceptance/pages
+PAGES := tests/acceptance/pages tests/acceptance/abuse
+PAIRS ?= 5
 
-.PHONY: run test doors parts faults pytest lint bench lock clean matrix mutants
+.PHONY: run test doors pages unit parts faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
 
-# Two at a time, for what drives whole systems mostly waits; what runs beside the doors is shown when it has ended.
-# Faults come last and alone: a machine that is busy with other things looks to them like one more.
+# Three at a time on two cores, for what drives whole systems mostly waits; each shows its output when it has ended.
+# Faults come last: a machine that is busy with other things looks to them like one more.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory --jobs 2 doors parts
-	@$(MAKE) --no-print-directory faults
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 doors pages parts
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 2 faults
 
 doors: $(VENV)/.test
-	@$(BIN)/pytest tests/acceptance $(addprefix --ignore=,$(BESIDE) tests/acceptance/matrix) $(ARGS)
+	@$(BIN)/pytest tests/acceptance $(addprefix --ignore=,$(PAGES) tests/acceptance/matrix) $(ARGS)
+
+pages: $(VENV)/.test
+	@$(BIN)/pytest $(PAGES) $(ARGS)
+
+unit: $(VENV)/.test
+	@$(BIN)/pytest tests/unit $(ARGS)
 
 parts: lint
-	@nice -n 10 $(BIN)/pytest tests/unit tests/contract tests/integration $(BESIDE) $(ARGS) >$(VENV)/parts.log 2>&1; \
-		ended=$$?; cat $(VENV)/parts.log; exit $$ended
+	@ended=0; \
+		nice -n 5 $(BIN)/pytest tests/unit $(ARGS) || ended=$$?; \
+		nice -n 5 $(BIN)/pytest tests/contract tests/integration $(ARGS) || ended=$$?; \
+		exit $$ended
 
-faults: $(VENV)/.test
-	@$(BIN)/pytest tests/acceptance/matrix $(ARGS)
+faults: faults-one-machine faults-servers
+
+faults-one-machine: $(VENV)/.test
+	@$(BIN)/pytest tests/acceptance/matrix -k "not postgresql" $(ARGS)
+
+faults-servers: $(VENV)/.test
+	@$(BIN)/pytest tests/acceptance/matrix -k postgresql $(ARGS)
 
 pytest: $(VENV)/.test
 	@$(BIN)/pytest $(ARGS)
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-against: $(VENV)/.test
+	@test -n "$(REF)" || { echo 'Name a commit: make bench-against REF=<commit> ARGS="a b d f j"'; exit 2; }
+	@exec $(BIN)/python -m tests.benchmarks.against $(REF) --pairs $(PAIRS) $(ARGS)
 
 matrix: $(VENV)/.test
 	@MATRIX=full $(BIN)/pytest tests/acceptance/matrix $(ARGS)
@@ -51,15 +69,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) >/dev/null || { rm -rf $(VENV); echo "Python cannot make a virtual environment: install python3-venv."; exit 1; }
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
-	@echo "Installing (about a minute the first time)…"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Installing into $(VENV): a minute or more the first time."
+	@$(BIN)/python scripts/install.py requirements.lock
 	@touch $@
 
 $(VENV)/.test: requirements-test.lock pyproject.toml | $(VENV)/bin/python
-	@echo "Installing what tests need…"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Installing into $(VENV), with what tests need: a minute or more the first time."
+	@$(BIN)/python scripts/install.py requirements-test.lock
 	@touch $@ $(VENV)/.run
 
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

@@ -1,3 +1,3 @@
-"""An operations assistant: questions are rows, answers are made by workers and shown live."""
+"""An operations assistant: users ask questions, workers answer them with language models and tools."""
 
 __version__ = "0.1.0"

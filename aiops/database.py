@@ -1,28 +1,43 @@
-"""The database's clock, by which leases and slots are told, and this process's connections to it."""
+"""The database's clock, which all leases and schedules use, and figures of this process's connection pool."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import close_old_connections, connection
+from django.db.models import DateTimeField, ExpressionWrapper, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+
+T = TypeVar("T")
+
+
+def with_connection(function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Call a function in a thread that handles no request, and close the connection that it used."""
+    close_old_connections()
+    try:
+        return function(*args, **options)
+    finally:
+        connection.close()
 
 
 def pool_figures() -> dict[str, float]:
-    """Return how many connections this process's pool holds and how many requests wait for one; {} without a pool."""
+    """Return the pool's gauges: its connections, and requests that wait for one; {} without a pool."""
     pool: Any = getattr(connection, "pool", None) if connection.vendor == "postgresql" else None
     if pool is None:
         return {}
-    seen = pool.get_stats()
+    stats = pool.get_stats()
     return {
-        "database_pool_size": seen.get("pool_size", 0),
-        "database_pool_waiting": seen.get("requests_waiting", 0),
+        "database_pool_size": stats.get("pool_size", 0),
+        "database_pool_waiting": stats.get("requests_waiting", 0),
     }
 
 
 def now_s() -> float:
-    """Return the database's time, Unix seconds (SQLite before 3.42 has no sub-second unixepoch)."""
-    sql = {
+    """Return the database's time as Unix seconds."""
+    sql = {  # SQLite before 3.42 has no unixepoch with fractions
         "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
         "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
     }
@@ -35,3 +50,8 @@ def now_s() -> float:
 def now() -> datetime:
     """Return the database's time."""
     return datetime.fromtimestamp(now_s(), UTC)
+
+
+def in_seconds(seconds: float) -> Combinable:
+    """Return an expression for the database's time ``seconds`` from now (negative: ago)."""
+    return ExpressionWrapper(Now() + Value(timedelta(seconds=seconds)), output_field=DateTimeField())

@@ -1,4 +1,4 @@
-"""The only door to the queue: task and queue names, and one function for each thing that can be asked of a worker."""
+"""The queue: task and queue names, and one function per kind of message; nothing else publishes to the broker."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ RUNS_QUEUE = "runs"
 BATCH_QUEUE = "batch"
 UPKEEP_QUEUE = "upkeep"
 RUN_QUEUES = (RUNS_QUEUE, BATCH_QUEUE)
-"""Queues of runs: of people who wait, and of batches, so that nobody waits behind fifty thousand prompts."""
+"""Queues of runs: interactive ones, and batch items, which must not delay them."""
 QUEUES = (*RUN_QUEUES, UPKEEP_QUEUE)
 DEAD_QUEUE = "dead"
-"""What no worker could read, on RabbitMQ; Redis keeps no dead letters."""
+"""Dead letters: messages that no worker could read (RabbitMQ only)."""
 
 VERSION = 1
-"""Version of what is put on the runs queue; a worker leaves what is newer to a newer worker."""
+"""Version of the messages on the runs queue; a worker leaves newer ones to newer workers."""
 RUN_TASK = "aiops.run"
 VALIDATE_TASK = "aiops.batch.validate"
 UPKEEP_TASK = "aiops.upkeep"
@@ -30,38 +30,27 @@ logger = log.get(__name__)
 
 
 def run(run_id: str, *, queue: str = RUNS_QUEUE, version: int = VERSION) -> bool:
-    """Put a run's id on its queue; False, logged, when the broker did not take it (the reaper sends it later)."""
-    try:
-        _send(RUN_TASK, [run_id], kwargs={"version": version}, queue=queue)
-    except (OperationalError, OSError) as error:
-        logger.warning("dispatch.failed", run=run_id, error=str(error))
-        return False
-    return True
+    """Put a run's id on its queue; False, logged, if the broker did not accept it (the reaper sends it again)."""
+    return _try_to_send(RUN_TASK, [run_id], queue=queue, kwargs={"version": version}, context={"run": run_id})
 
 
 def validate(batch_id: str) -> bool:
-    """Ask for the validation of a batch; False, logged, when the broker did not take it (upkeep asks again)."""
-    try:
-        _send(VALIDATE_TASK, [batch_id], queue=BATCH_QUEUE)
-    except (OperationalError, OSError) as error:
-        logger.warning("dispatch.failed", batch=batch_id, error=str(error))
-        return False
-    return True
+    """Request the validation of a batch; False, logged, if the broker did not accept it (a job requests it again)."""
+    return _try_to_send(VALIDATE_TASK, [batch_id], queue=BATCH_QUEUE, context={"batch": batch_id})
 
 
 def upkeep(job: str, *, request_id: str, in_s: int = 0) -> None:
-    """Ask for one upkeep job, now or in some seconds; raises Unavailable when the broker does not take it."""
-    kwargs = {"request_id": request_id}
-    _send_or_refuse(UPKEEP_TASK, [job], kwargs=kwargs, queue=UPKEEP_QUEUE, countdown=in_s or None)
+    """Request one maintenance job, now or in ``in_s`` seconds; raises Unavailable if the broker does not accept it."""
+    _send(UPKEEP_TASK, [job], queue=UPKEEP_QUEUE, kwargs={"request_id": request_id}, countdown=in_s or None)
 
 
 def canary(queue: str, nonce: str) -> None:
-    """Ask a worker of ``queue`` to show that it lives; raises Unavailable when the broker does not take it."""
-    _send_or_refuse(CANARY_TASK, [nonce], queue=queue)
+    """Ask a worker of ``queue`` for a sign of life; raises Unavailable if the broker does not accept the message."""
+    _send(CANARY_TASK, [nonce], queue=queue)
 
 
 def depth(queue: str) -> int:
-    """Return how many messages wait on ``queue``; raises Unavailable when the broker is down."""
+    """Return how many messages wait on ``queue``; raises Unavailable if the broker is down."""
     try:
         with current_app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
@@ -75,12 +64,17 @@ def depth(queue: str) -> int:
 
 
 def _send(name: str, args: list[Any], *, queue: str, **options: Any) -> None:
-    """Publish by name; none of a task's own options apply, so the queue is said here."""
-    current_app.send_task(name, args=args, queue=queue, ignore_result=True, retry=True, **options)
-
-
-def _send_or_refuse(name: str, args: list[Any], *, queue: str, **options: Any) -> None:
+    """Publish by task name, so that the web process need not import the tasks; the task's own options do not apply."""
     try:
-        _send(name, args, queue=queue, **options)
+        current_app.send_task(name, args=args, queue=queue, ignore_result=True, retry=True, **options)
     except (OperationalError, OSError) as error:
-        raise Unavailable(f"The queue does not take messages: {error}", code="queue_unavailable") from error
+        raise Unavailable(f"The queue does not accept messages: {error}", code="queue_unavailable") from error
+
+
+def _try_to_send(name: str, args: list[Any], *, context: dict[str, str], **options: Any) -> bool:
+    try:
+        _send(name, args, **options)
+    except Unavailable as error:
+        logger.warning("dispatch.failed", **context, error=str(error))
+        return False
+    return True

@@ -1,16 +1,16 @@
-"""The error tree; each error knows its stable code, its HTTP status and whether trying again can help.
+"""The error tree; each error has a stable code, an HTTP status, and says whether a retry can help.
 
 AiopsError
 ├── Refused              the request cannot be served as it stands
-│   ├── Invalid          400, with a reason for each field
+│   ├── Invalid          400, with reasons per field
 │   ├── Unauthenticated  401
 │   ├── Forbidden        403
-│   ├── NotFound         404, also for what is somebody else's
+│   ├── NotFound         404, also for objects of other users
 │   ├── Conflict         409
 │   ├── TooLarge         413
 │   ├── IdempotencyMismatch  422
-│   └── TooMany          429, says when to come back
-├── Unavailable          503, a part we need is down
+│   └── TooMany          429, with Retry-After
+├── Unavailable          503, a server that is needed is down
 └── RunFailed            the run ends as failed with this code
 """
 
@@ -20,7 +20,7 @@ from typing import ClassVar
 
 
 class AiopsError(Exception):
-    """Something went wrong that a person must be told about."""
+    """An error with a text for people; the base of all others."""
 
     code: str = "internal_error"
     status: ClassVar[int] = 500
@@ -39,7 +39,7 @@ class Refused(AiopsError):
 
 
 class Invalid(Refused):
-    """The request has fields we cannot take."""
+    """Fields of the request are missing or wrong."""
 
     code = "invalid"
     status = 400
@@ -51,7 +51,7 @@ class Invalid(Refused):
 
 
 class Unauthenticated(Refused):
-    """Sign in, or send a valid token."""
+    """The caller is not signed in and sent no valid token."""
 
     code = "not_authenticated"
     status = 401
@@ -59,7 +59,7 @@ class Unauthenticated(Refused):
 
 
 class Forbidden(Refused):
-    """Your rights do not cover this."""
+    """The caller has no permission for this."""
 
     code = "forbidden"
     status = 403
@@ -67,7 +67,7 @@ class Forbidden(Refused):
 
 
 class NotFound(Refused):
-    """There is nothing here for you."""
+    """The object does not exist, or belongs to another user."""
 
     code = "not_found"
     status = 404
@@ -75,7 +75,7 @@ class NotFound(Refused):
 
 
 class TooLarge(Refused):
-    """The body is larger than this call takes."""
+    """The body is larger than this endpoint accepts."""
 
     code = "body_too_large"
     status = 413
@@ -83,7 +83,7 @@ class TooLarge(Refused):
 
 
 class Conflict(Refused):
-    """The state of things does not allow this now."""
+    """The object's state does not allow this."""
 
     code = "conflict"
     status = 409
@@ -91,7 +91,7 @@ class Conflict(Refused):
 
 
 class IdempotencyMismatch(Refused):
-    """This Idempotency-Key was used with another body."""
+    """The Idempotency-Key was used before with another body."""
 
     code = "idempotency_mismatch"
     status = 422
@@ -99,7 +99,7 @@ class IdempotencyMismatch(Refused):
 
 
 class TooMany(Refused):
-    """Too many requests; come back later."""
+    """The caller sent too many requests."""
 
     code = "too_many"
     status = 429
@@ -112,7 +112,7 @@ class TooMany(Refused):
 
 
 class Unavailable(AiopsError):
-    """A part we need is down; try again."""
+    """A server that is needed is down; a retry can help."""
 
     code = "unavailable"
     status = 503
@@ -121,9 +121,31 @@ class Unavailable(AiopsError):
     retry_after_s = 5
 
 
-def tells_of_full_disk(error: Exception) -> bool:
-    """Return whether a database's error says that its disk is full (SQLite and PostgreSQL each in their words)."""
-    return any(words in str(error) for words in ("is full", "No space left"))
+DATABASE_PROBLEMS = {
+    "disk I/O error": "The disk of the database fails: see the system's log.",
+    "unable to open database file": (
+        "The database file cannot be opened: put it back where it was, or correct its rights."
+    ),
+    "database is locked": "The database is busy with other writes: try again in a moment.",
+}
+"""Text in a database error → its cause and cure."""
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Return whether a database error reports a full disk, in SQLite's words or PostgreSQL's.
+
+    SQLite that cannot create its -shm file on a full tmpfs reports an I/O error; only its error name tells the cause.
+    """
+    name = getattr(error.__cause__ or error, "sqlite_errorname", "")
+    return name == "SQLITE_IOERR_SHMSIZE" or any(words in str(error) for words in ("is full", "No space left"))
+
+
+def database_problem(error: Exception) -> str:
+    """Return the cause of a database error, if known, and its cure, in one sentence."""
+    if is_disk_full(error):
+        return "The disk of the database is full: make room."
+    known = (problem for words, problem in DATABASE_PROBLEMS.items() if words in str(error))
+    return next(known, "The database does not answer: try again.")
 
 
 class RunFailed(AiopsError):

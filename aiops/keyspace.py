@@ -1,4 +1,4 @@
-"""Redis: the clients, the name of every key, and how long each lives. No other file spells a key."""
+"""Redis: the clients, the names of all keys and channels, and how long keys live. No other file spells a key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from redis.retry import Retry
 from aiops import settings
 
 CONTROL = "aiops:control"
-"""Channel on which workers are asked to stop a run: the payload is the run's id."""
+"""Channel that every worker process subscribes to; a message is ``name:payload`` (see ``control``)."""
+STOP, SLOW_DOWN, TOOLS = "stop", "slow_down", "tools"
+"""Messages: stop this run; this model's provider answers 429; reload the tool servers and their tools."""
+
+
+def control(name: str, payload: str = "") -> str:
+    """Return a message for the control channel."""
+    return f"{name}:{payload}"
 
 
 def events(run_id: str) -> str:
@@ -30,28 +37,28 @@ def live(run_id: str) -> str:
 
 
 def memory(conversation_id: str) -> str:
-    """Hash with all checkpoints of one conversation; lives ``memory_ttl_s`` + ``memory_grace_s`` after use."""
+    """Hash with all checkpoints of one conversation; lives ``memory_ttl_s`` + ``memory_grace_s`` after its last use."""
     return f"aiops:memory:{conversation_id}"
 
 
 def workers(queue: str) -> str:
-    """Sorted set of a queue's worker processes by the time (Unix seconds) of their last heartbeat."""
+    """Sorted set of a queue's worker processes, by the time of their last heartbeat (Unix seconds)."""
     return f"aiops:workers:{queue}"
 
 
 def held(queue: str) -> str:
-    """Hash: how many messages each worker process had taken from the queue, and not claimed, at its last heartbeat."""
+    """Hash: unclaimed messages that each worker process had taken from the queue at its last heartbeat."""
     return f"aiops:held:{queue}"
 
 
 SILENT_S = 15.0
-"""A worker without a heartbeat for this long is gone."""
+"""A worker without a heartbeat for this long counts as gone."""
 FORGOTTEN_S = 60.0
-"""What is known of a worker is removed when it has been silent for this long."""
+"""A worker's entries are removed when its last heartbeat is this old."""
 
 
 def show_worker(worker: str, *, queue: str, in_hand: int) -> None:
-    """Let others see that a worker process lives and how many messages it holds unclaimed; raises RedisError."""
+    """Record a worker's heartbeat and how many unclaimed messages it holds; raises RedisError."""
     now = time.time()
     gone = sync().zrangebyscore(workers(queue), 0, now - FORGOTTEN_S)
     pipe = sync().pipeline(transaction=False)
@@ -64,57 +71,49 @@ def show_worker(worker: str, *, queue: str, in_hand: int) -> None:
 
 
 def hide_worker(worker: str, *, queue: str) -> None:
-    """Forget a worker process that ends; raises RedisError."""
+    """Remove a worker process that ends; raises RedisError."""
     sync().zrem(workers(queue), worker)
     sync().hdel(held(queue), worker)
 
 
 def live_workers(queue: str) -> int:
-    """Return how many worker processes of a queue have shown themselves lately; raises RedisError."""
+    """Return how many worker processes of a queue have a recent heartbeat; raises RedisError."""
     return int(sync().zcount(workers(queue), time.time() - SILENT_S, "+inf"))
 
 
 def held_unclaimed(queue: str, *, seen_within_s: float) -> int:
-    """Return how many messages are in the hands of workers that showed themselves so lately; raises RedisError."""
+    """Return how many unclaimed messages workers hold that sent a heartbeat in this time; raises RedisError."""
     seen: Any = sync().zrangebyscore(workers(queue), time.time() - seen_within_s, "+inf")
     counts: list[Any] = sync().hmget(held(queue), seen) if seen else []
     return sum(int(count or 0) for count in counts)
 
 
-SLOW_DOWN = "slow-down:"
-"""How a message on CONTROL begins that names a model whose provider refuses calls."""
-TOOLS = "tools"
-"""The message on CONTROL after which workers read the tool servers anew, and their lists of tools."""
-
-
 def pace(model: str) -> str:
-    """Hash of a model's pace: until when nobody asks, how many may at once, when the next request is due."""
+    """Hash of a model's pacing: paused until, maximum concurrent calls, when the next call is due."""
     return f"aiops:pace:{model}"
 
 
 def in_flight(model: str) -> str:
-    """Sorted set of a model's calls under way, by the time (Unix seconds) when they are given up."""
+    """Sorted set of a model's calls in flight, by the time (Unix seconds) after which they no longer count."""
     return f"aiops:in-flight:{model}"
 
 
 METRICS = "aiops:metrics"
-"""Hash of what all processes have counted, by metric, labels and part."""
+"""Hash of the sums of all processes, by metric, labels and part."""
 GAUGES = "aiops:gauges"
-"""Hash of what each process last told of its present state."""
+"""Hash of the last reported gauges of each process."""
 
 
 def canary(nonce: str) -> str:
-    """Key that a worker sets to answer a doctor's question; lives a minute."""
+    """Key that a worker sets to answer a canary of `aiops doctor`; lives one minute."""
     return f"aiops:canary:{nonce}"
 
 
-ONE_SERVER = (
-    "Give the address of the primary itself, or of a proxy that follows it: neither Cluster nor Sentinel serves."
-)
+ONE_SERVER = "Cluster and Sentinel are not supported: give the address of the primary, or of a proxy that follows it."
 
 
 def refuse_clusters(*urls: str) -> None:
-    """Raise RuntimeError when an address leads to a Redis Cluster or a Sentinel; one that is down is not asked."""
+    """Raise RuntimeError if a URL leads to a Redis Cluster or a Sentinel; servers that are down are skipped."""
     for url in {u for u in urls if u.startswith("redis")}:
         with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
             if (kind := mode(sync(url).info("server"))) != "standalone":
@@ -122,41 +121,47 @@ def refuse_clusters(*urls: str) -> None:
 
 
 def mode(info: dict[str, Any]) -> str:
-    """Return standalone, cluster or sentinel, as a server's INFO says in Redis's word or Valkey's."""
+    """Return standalone, cluster or sentinel from the INFO of Redis or Valkey."""
     return str(info.get("redis_mode") or info.get("server_mode"))
 
 
 EVENTS_PATTERN = events("*")
 MEMORY_PATTERN = memory("*")
+SCAN_STEP = 500
+
+
+def set_missing_expiries(client: redis.Redis, pattern: str, *, ttl_s: int) -> tuple[int, int]:
+    """Set the expiry of keys that lack one; return (keys that match, expiries set). Raises RedisError.
+
+    A key lacks one when its client died between two commands, or someone ran PERSIST.
+    """
+    seen = changed = 0
+    for key in client.scan_iter(match=pattern, count=SCAN_STEP):
+        seen += 1
+        if client.ttl(key) == -1:
+            client.expire(key, ttl_s)
+            changed += 1
+    return seen, changed
 
 
 def _options(url: str) -> dict[str, Any]:
     if not url:
         raise RuntimeError("REDIS_URL is not set: start with `aiops up`, or set it to a Redis or Valkey server")
+    # The kernel drops unacknowledged writes in time: they must not arrive after the lease has ended.
+    unacknowledged_ms = int(settings.current().lease_s / 2 * 1_000)
     return {
         "socket_timeout": 5,
         "socket_connect_timeout": 5,
         "health_check_interval": 10,
         "socket_keepalive": True,
-        "socket_keepalive_options": _within(settings.current().lease_s / 2),
+        "socket_keepalive_options": (
+            {socket.TCP_USER_TIMEOUT: unacknowledged_ms} if hasattr(socket, "TCP_USER_TIMEOUT") else {}
+        ),
     }
 
 
-def _within(seconds: float) -> dict[int, int]:
-    """Let the kernel drop what a server has not acknowledged in time: it must not arrive when the lease has ended."""
-    return {socket.TCP_USER_TIMEOUT: int(seconds * 1_000)} if hasattr(socket, "TCP_USER_TIMEOUT") else {}
-
-
-def client(url: str) -> redis.Redis:
-    """Return a blocking client: a broken connection is opened once more, a silent server is given up after 2 s."""
-    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 1, supported_errors=(redis.ConnectionError,))
-    options = {**_options(url), "socket_timeout": 2, "socket_connect_timeout": 1}
-    made: redis.Redis = redis.Redis.from_url(url, retry=retry, **options)
-    return made
-
-
 def async_client(url: str, *, retries: int = 2, timeout_s: float = 5, max_connections: int = 64) -> redis.asyncio.Redis:
-    """Return an asyncio client bound to the loop it is first used on; memory asks for more ``retries``."""
+    """Return an asyncio client, bound to the loop that first uses it."""
     retry = AsyncRetry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries)
     options = {**_options(url), "socket_timeout": timeout_s}
     pool = redis.asyncio.BlockingConnectionPool.from_url(
@@ -166,10 +171,15 @@ def async_client(url: str, *, retries: int = 2, timeout_s: float = 5, max_connec
 
 
 def sync(url: str = "") -> redis.Redis:
-    """Return this process's blocking client: of ``url``, otherwise for events and control."""
+    """Return this process's blocking client of ``url`` (default: the Redis of events).
+
+    It retries a broken connection once, and drops a server that is silent for 2 s.
+    """
     url = url or settings.current().redis_url.get_secret_value()
     if url not in _clients:
-        _clients[url] = client(url)
+        retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 1, supported_errors=(redis.ConnectionError,))
+        options = {**_options(url), "socket_timeout": 2, "socket_connect_timeout": 1}
+        _clients[url] = redis.Redis.from_url(url, retry=retry, **options)
     return _clients[url]
 
 

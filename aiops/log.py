@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with the ids of the run at hand and without any secret."""
+"""Structured logging: one JSON object per line, with the ids of the current run and without secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 bind = structlog.contextvars.bound_contextvars
-"""Context manager that adds ids (run, conversation, task) to every line logged inside it."""
+"""Context manager that adds ids (run, conversation, task) to each line logged inside it."""
 
 NOISY = (
     "httpx",
@@ -32,7 +32,7 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def configure(level: str, *, redact: Callable[[str], str]) -> None:
-    """Send every log line of this process to standard error as JSON, passed through ``redact``."""
+    """Write this process's log lines to standard error as JSON, passed through ``redact``."""
 
     def hide_secrets(_logger: Any, _method: str, line: Any) -> str:
         return redact(str(line))

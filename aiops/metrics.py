@@ -1,8 +1,8 @@
-"""What is counted and measured: added up in each process, summed in Redis, so right however many processes there are.
+"""Counters, histograms and gauges: each process adds up its own and sends the sums to Redis, which holds the totals.
 
-Labels are few and bounded: queues, states, error codes, models and tool servers, never users, runs or what people
-wrote. Redis that loses them begins at zero again, as Prometheus expects of a counter. ``GAUGES`` tell the present
-moment of one process; its share is forgotten when it falls silent.
+Labels are few and bounded: queues, states, error codes, models and tool servers, never users, runs or message text.
+Counters restart at zero if Redis loses them, as Prometheus expects. ``GAUGES`` are the present values of each process;
+those of a silent process are removed.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import redis
 from aiops import keyspace, log
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-"""Upper bounds of the buckets of what takes time, seconds."""
+"""Upper bounds of the histogram buckets, seconds."""
 MAX_LABEL = 100
 MAX_SERIES = 2_000
-"""So many fields are kept at most; names of models and tool servers come from operators, so few are expected."""
+"""Maximum number of fields in Redis; labels come from operators (models, tool servers), so few are expected."""
 SILENT_S = 15.0
-"""What a process told that fell silent this long ago is no more the present."""
+"""Gauges of a process that has not reported for this long are ignored."""
 
 logger = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One name that may be counted (``total``) or measured (``seconds``), with the labels it has."""
+    """A counter, or a histogram of seconds (``measured``), with the names of its labels."""
 
     name: str
     help: str
@@ -39,24 +39,26 @@ class Metric:
     measured: bool = False
 
 
-RUNS_ACCEPTED = Metric("aiops_runs_accepted", "Questions that were accepted from people.")
+RUNS_ACCEPTED = Metric("aiops_runs_accepted", "Runs that users started.")
 RUNS_ENDED = Metric("aiops_runs_ended", "Runs that ended, by state and error code.", ("queue", "state", "code"))
-RUN_SECONDS = Metric("aiops_run_seconds", "From a run's claim to its end.", ("queue",), measured=True)
+RUN_SECONDS = Metric("aiops_run_seconds", "Time from a run's claim to its end.", ("queue",), measured=True)
 FIRST_DELTA_SECONDS = Metric(
-    "aiops_first_delta_seconds", "From a run's claim to the first words of its answer.", ("queue",), measured=True
+    "aiops_first_delta_seconds", "Time from a run's claim to the first words of its answer.", ("queue",), measured=True
 )
-WAITED_SECONDS = Metric("aiops_queue_wait_seconds", "From a run's acceptance to its claim.", ("queue",), measured=True)
-ATTEMPTS = Metric("aiops_run_attempts", "Claims of runs: first ones, and those after a crash or a drain.", ("queue",))
-TAKEN_BACK = Metric("aiops_runs_taken_back", "Runs whose worker fell silent, by the state they got.", ("state",))
-SENT_AGAIN = Metric("aiops_messages_sent_again", "Messages that the queue had lost.")
-NOT_CLAIMED = Metric("aiops_duplicates_avoided", "Deliveries of runs that somebody else had, or that had ended.")
-TOKENS = Metric("aiops_tokens", "Tokens that models read (input) and wrote (output).", ("model", "direction"))
+WAITED_SECONDS = Metric(
+    "aiops_queue_wait_seconds", "Time from acceptance to claim of a run.", ("queue",), measured=True
+)
+ATTEMPTS = Metric("aiops_run_attempts", "Claims of runs: the first, and those after a crash or a drain.", ("queue",))
+TAKEN_BACK = Metric("aiops_runs_taken_back", "Runs whose lease expired, by their new state.", ("state",))
+SENT_AGAIN = Metric("aiops_messages_sent_again", "Messages sent again because the queue had lost them.")
+NOT_CLAIMED = Metric("aiops_duplicates_avoided", "Messages for runs that another worker had claimed or that had ended.")
+TOKENS = Metric("aiops_tokens", "Tokens read (input) and written (output) by models.", ("model", "direction"))
 MODEL_REFUSALS = Metric("aiops_model_refusals", "Calls that a provider refused with 429.", ("model",))
-TOOL_CALLS = Metric("aiops_tool_calls", "Calls of tools, by how they went.", ("server", "status"))
-ITEMS_SETTLED = Metric("aiops_batch_items_settled", "Items of batches that need nothing more, by state.", ("state",))
-WEBHOOKS = Metric("aiops_webhooks", "Tries of webhooks: delivered, tried again later, failed.", ("outcome",))
-JOBS = Metric("aiops_jobs", "Runs of upkeep jobs.", ("job", "outcome"))
-JOB_SECONDS = Metric("aiops_job_seconds", "How long upkeep jobs take.", ("job",), measured=True)
+TOOL_CALLS = Metric("aiops_tool_calls", "Tool calls, by outcome.", ("server", "status"))
+ITEMS_SETTLED = Metric("aiops_batch_items_settled", "Batch items that ended, by state.", ("state",))
+WEBHOOKS = Metric("aiops_webhooks", "Webhook attempts: delivered, to be retried, failed.", ("outcome",))
+JOBS = Metric("aiops_jobs", "Runs of maintenance jobs.", ("job", "outcome"))
+JOB_SECONDS = Metric("aiops_job_seconds", "Duration of maintenance jobs.", ("job",), measured=True)
 ALL = (
     RUNS_ACCEPTED,
     RUNS_ENDED,
@@ -77,11 +79,11 @@ ALL = (
 )
 SUMMED = {
     "viewers": "Open streams and long polls.",
-    "runs_held": "Runs that worker processes hold a lease of.",
-    "database_pool_size": "Connections that the processes' pools hold (PostgreSQL).",
-    "database_pool_waiting": "Requests that wait for one of them.",
+    "runs_held": "Runs that worker processes hold a lease on.",
+    "database_pool_size": "Database connections in the processes' pools (PostgreSQL).",
+    "database_pool_waiting": "Requests that wait for a pooled database connection.",
 }
-LARGEST = {"loop_lag_seconds": "How late the slowest process's event loop was at its last look."}
+LARGEST = {"loop_lag_seconds": "Largest recent delay of an event loop, over all processes."}
 GAUGES = {**SUMMED, **LARGEST}
 
 _unsent: defaultdict[str, float] = defaultdict(float)
@@ -89,14 +91,14 @@ _lock = threading.Lock()
 
 
 def count(metric: Metric, *labels: str, by: float = 1) -> None:
-    """Add to a counter; ``labels`` are the values of its labels, in their order."""
+    """Add to a counter; ``labels`` are the label values, in the metric's order."""
     if by:
         with _lock:
             _unsent[_field(metric, labels, "total")] += by
 
 
 def measure(metric: Metric, *labels: str, seconds: float) -> None:
-    """Add one measurement."""
+    """Add one measurement to a histogram."""
     bound = next((str(b) for b in SECONDS if seconds <= b), "+Inf")
     with _lock:
         _unsent[_field(metric, labels, bound)] += 1
@@ -104,15 +106,16 @@ def measure(metric: Metric, *labels: str, seconds: float) -> None:
 
 
 def flush() -> None:
-    """Send what was added since the last time; while Redis is away it is kept."""
+    """Send the sums since the last flush; if Redis is down they are kept for the next one."""
     with _lock:
         sent = dict(_unsent)
         _unsent.clear()
     if not sent:
         return
     try:
+        # Only near the limit is each field checked, which costs a call per field.
         room = MAX_SERIES - int(keyspace.sync().hlen(keyspace.METRICS))
-        sent = dict(_known_or_new(sent, room)) if room < len(sent) else sent
+        sent = dict(_within_room(sent, room)) if room < len(sent) else sent
         pipe = keyspace.sync().pipeline(transaction=True)
         for field, amount in sent.items():
             pipe.hincrbyfloat(keyspace.METRICS, field, amount)
@@ -125,13 +128,12 @@ def flush() -> None:
 
 
 def show(process: str, values: dict[str, float]) -> None:
-    """Tell the present values of this process's ``GAUGES``, and send what was counted."""
+    """Report this process's ``GAUGES``, and flush its counters."""
     flush()
     now = time.time()
-    told = json.dumps({"at": now, **values})
     try:
-        keyspace.sync().hset(keyspace.GAUGES, process, told)
-        silent = [name for name, (at, _) in _told().items() if now - at > 4 * SILENT_S]
+        keyspace.sync().hset(keyspace.GAUGES, process, json.dumps({"at": now, **values}))
+        silent = [name for name, reported in _read_gauges().items() if now - reported["at"] > 4 * SILENT_S]
         if silent:
             keyspace.sync().hdel(keyspace.GAUGES, *silent)
     except redis.RedisError as error:
@@ -139,21 +141,20 @@ def show(process: str, values: dict[str, float]) -> None:
 
 
 def gauges() -> dict[str, float]:
-    """Return the present value of each gauge over all processes; raises RedisError."""
+    """Return each gauge over all processes: summed, or the largest; raises RedisError."""
     now = time.time()
-    present = [values for at, values in _told().values() if now - at <= SILENT_S]
+    present = [reported for reported in _read_gauges().values() if now - reported["at"] <= SILENT_S]
     summed = {name: sum(values.get(name, 0) for values in present) for name in SUMMED}
     return {**summed, **{name: max((values.get(name, 0) for values in present), default=0) for name in LARGEST}}
 
 
-def _told() -> dict[bytes, tuple[float, dict[str, float]]]:
+def _read_gauges() -> dict[bytes, dict[str, float]]:
     rows: dict[bytes, bytes] = keyspace.sync().hgetall(keyspace.GAUGES)  # type: ignore[assignment]
-    told = {name: json.loads(row) for name, row in rows.items()}
-    return {name: (values.pop("at"), values) for name, values in told.items()}
+    return {process: json.loads(row) for process, row in rows.items()}
 
 
 def read() -> dict[tuple[str, tuple[str, ...]], dict[str, float]]:
-    """Return what all processes have sent: by name and labels, the sum of each part; raises RedisError."""
+    """Return the totals of all processes: (name, labels) → sum of each part; raises RedisError."""
     found: dict[tuple[str, tuple[str, ...]], dict[str, float]] = {}
     rows: dict[bytes, bytes] = keyspace.sync().hgetall(keyspace.METRICS)  # type: ignore[assignment]
     for field, amount in rows.items():
@@ -162,8 +163,8 @@ def read() -> dict[tuple[str, tuple[str, ...]], dict[str, float]]:
     return found
 
 
-def _known_or_new(sent: dict[str, float], room: int) -> Iterable[tuple[str, float]]:
-    """Yield what is known already, and what is new as long as there is room."""
+def _within_room(sent: dict[str, float], room: int) -> Iterable[tuple[str, float]]:
+    """Yield fields that exist already, and new ones while there is room."""
     for field, amount in sent.items():
         known = keyspace.sync().hexists(keyspace.METRICS, field)
         room -= not known

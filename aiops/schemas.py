@@ -1,4 +1,4 @@
-"""JSON Schemas that others wrote: compiled without the network, and with patterns that match in linear time."""
+"""JSON Schemas from users: compiled without network access, with patterns that match in linear time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from typing import Any
 
 import jsonschema_rs
 
+from aiops import untrusted
+
+MAX_DEPTH = 100
 MAX_PROBLEMS = 5
 MAX_PROBLEM_CHARACTERS = 300
 FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*", re.DOTALL)
 
 
 class BadSchema(ValueError):
-    """This is no JSON Schema that answers could be held against; the message says why."""
+    """The schema cannot be used to validate answers; the message says why."""
 
 
 class Schema:
-    """One compiled schema; look-around and back-references are refused in patterns, and so are ``$ref`` elsewhere."""
+    """A compiled schema; look-around and back-references in patterns and ``$ref`` to other documents are refused."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         try:
@@ -30,7 +33,7 @@ class Schema:
             raise BadSchema(str(error).partition("\n")[0][:MAX_PROBLEM_CHARACTERS]) from error
 
     def problems(self, text: str) -> list[str]:
-        """Return what is wrong with an answer, at most five things; nothing when it is JSON that fits."""
+        """Return at most five reasons why an answer is not JSON that fits the schema."""
         try:
             value = read(text)
         except ValueError as error:
@@ -46,14 +49,20 @@ class Schema:
 
 @functools.lru_cache(maxsize=64)
 def compiled(written: str) -> Schema:
-    """Return the schema that a JSON text holds; raises BadSchema."""
+    """Compile a schema given as JSON; raises BadSchema."""
     return Schema(json.loads(written))
 
 
 def read(text: str) -> Any:
-    """Return the JSON value of an answer, also when it stands in a fence of Markdown; raises ValueError."""
+    """Return the JSON value of an answer, with or without a Markdown fence around it; raises ValueError.
+
+    Values that cannot be stored (NaN, infinity, half surrogate pairs) are refused, too.
+    """
     fenced = FENCED.fullmatch(text)
     try:
-        return json.loads(fenced[1] if fenced else text)
+        value = json.loads(fenced[1] if fenced else text)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise untrusted.TooDeep("it is nested too deep") from None
+    for place, reason in untrusted.faults(value, max_depth=MAX_DEPTH).items():
+        raise ValueError(f"{place or 'the whole'}: {reason}")
+    return value

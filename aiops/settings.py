@@ -10,14 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, Json, SecretStr
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
-Kept = Annotated[
-    str,
-    Field(
-        pattern=r"^(runs(\.(succeeded|failed|cancelled|expired))?|conversations"
-        r"|batches(\.(completed|failed|expired|cancelled))?|firings|deliveries)$"
-    ),
-]
-"""A kind of object, or a kind in one state."""
+Retained = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,39}(\.[a-z][a-z_]{0,39})?$")]
+"""A kind of object, or a kind in one state; the installed features declare them."""
 
 
 def _env(name: str, default: Any, description: str, **extra: Any) -> Any:
@@ -29,125 +23,164 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, validate_default=True)
 
-    home: Path = _env("AIOPS_HOME", Path(".aiops"), "folder for everything that is written: data, logs, secrets")
+    home: Path = _env("AIOPS_HOME", Path(".aiops"), "directory for everything aiops writes: database, logs, secrets")
     environment: Literal["LAB", "NONPROD", "PROD"] = _env(
-        "AIOPS_ENVIRONMENT", "LAB", "LAB takes models from the environment; NONPROD and PROD from tables alone"
+        "AIOPS_ENVIRONMENT",
+        "LAB",
+        "LAB configures models by environment variables; NONPROD and PROD only by database tables",
     )
     secret_key: SecretStr = _env(
-        "AIOPS_SECRET_KEY", "", "signs sessions, 50 characters or more; `aiops up` makes one in the home"
+        "AIOPS_SECRET_KEY",
+        "",
+        "key that signs sessions, at least 50 characters; `aiops up` generates one in `AIOPS_HOME`",
     )
-    public_url: str = _env("AIOPS_PUBLIC_URL", "", "address people use, such as https://aiops.example.org")
+    public_url: str = _env("AIOPS_PUBLIC_URL", "", "URL that users open, such as https://aiops.example.org")
     allowed_hosts: str = _env(
-        "AIOPS_ALLOWED_HOSTS", "", "more names and addresses people reach the pages by, comma separated"
+        "AIOPS_ALLOWED_HOSTS", "", "additional host names and addresses that the server answers to, comma-separated"
     )
-    url: str = _env("AIOPS_URL", "", "server that client commands talk to; otherwise the home's")
-    token: SecretStr = _env("AIOPS_TOKEN", "", "API token of client commands; otherwise the home's")
+    url: str = _env("AIOPS_URL", "", "server used by client commands; default: the one recorded in `AIOPS_HOME`")
+    token: SecretStr = _env(
+        "AIOPS_TOKEN", "", "API token used by client commands; default: the one stored in `AIOPS_HOME`"
+    )
     checkpointer: Literal["redis", "postgres", "memory"] = _env(
         "AIOPS_CHECKPOINTER",
         "redis",
-        "where memory lives: redis, postgres (DATABASE_URL's server), or memory (lost with the process; tests)",
+        "where agent memory is stored: redis, postgres (the server of DATABASE_URL), or memory (in the "
+        "process; for tests)",
     )
     tool_servers: Json[dict[str, dict[str, Any]]] = _env(
         "AIOPS_TOOL_SERVERS",
         "{}",
-        'LAB: MCP servers that have no row, as JSON: {"name": {"url": …, "headers": …} or {"command": …, "args": […], '
-        '"env": …}}',
+        'LAB only: MCP servers without a database row, as JSON: {"name": {"url": …, "headers": …} or '
+        '{"command": …, "args": […], "env": …}}',
     )
     host_logs: str = _env(
         "AIOPS_HOST_LOGS",
         "/var/log/syslog,/var/log/messages,/var/log/kern.log",
-        "log files, comma separated, that the host tools may read",
+        "log files that the host tools may read, comma-separated",
     )
     redact_patterns: Json[list[str]] = _env(
-        "AIOPS_REDACT_PATTERNS", "[]", "more secrets to hide in answers, as a JSON list of regular expressions"
+        "AIOPS_REDACT_PATTERNS",
+        "[]",
+        "additional secrets to redact from answers, as a JSON list of regular expressions",
     )
 
     database_url: SecretStr = _env(
-        "DATABASE_URL", "", "rows: postgres://… or sqlite:///…; otherwise SQLite in the home"
+        "DATABASE_URL", "", "database: postgres://… or sqlite:///…; default: SQLite in `AIOPS_HOME`"
     )
-    redis_url: SecretStr = _env("REDIS_URL", "", "events and memory: redis:// or rediss://; `aiops up` starts its own")
-    broker_url: SecretStr = _env("CELERY_BROKER_URL", "", "queue: redis://, rediss:// or amqp://; otherwise REDIS_URL")
-    checkpoint_redis_url: SecretStr = _env("CHECKPOINT_REDIS_URL", "", "memory alone; otherwise REDIS_URL")
+    redis_url: SecretStr = _env(
+        "REDIS_URL", "", "Redis for events and memory: redis:// or rediss://; `aiops up` starts its own server"
+    )
+    broker_url: SecretStr = _env(
+        "CELERY_BROKER_URL", "", "message broker: redis://, rediss://, amqp:// or amqps://; default: REDIS_URL"
+    )
+    checkpoint_redis_url: SecretStr = _env("CHECKPOINT_REDIS_URL", "", "separate Redis for memory; default: REDIS_URL")
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _env("LOG_LEVEL", "INFO", "how much the logs say")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _env(
+        "LOG_LEVEL", "INFO", "minimum level of log messages: DEBUG, INFO, WARNING or ERROR"
+    )
 
-    llm_type: str = _env("LLM_TYPE", "", "LAB model's provider: offline, ollama or openai; guessed when not set")
-    llm_model: str = _env("LLM_MODEL", "", "LAB model's name at its provider")
-    llm_temperature: float | None = _env("LLM_TEMPERATURE", None, "LAB model's temperature", ge=0, le=2)
-    llm_max_tokens: int | None = _env("LLM_MAX_TOKENS", None, "longest answer of the LAB model, tokens", gt=0)
-    openai_api_key: SecretStr = _env("OPENAI_API_KEY", "", "key for the openai provider")
-    openai_base_url: str = _env("OPENAI_BASE_URL", "", "any server that speaks OpenAI's chat API")
-    ollama_base_url: str = _env("OLLAMA_BASE_URL", "", "Ollama server, such as http://127.0.0.1:11434")
+    llm_type: str = _env(
+        "LLM_TYPE",
+        "",
+        "provider of the LAB model (offline, ollama, openai, …); default: inferred from the provider's variables",
+    )
+    llm_model: str = _env("LLM_MODEL", "", "name of the LAB model at its provider")
+    llm_temperature: float | None = _env("LLM_TEMPERATURE", None, "temperature of the LAB model", ge=0, le=2)
+    llm_max_tokens: int | None = _env(
+        "LLM_MAX_TOKENS", None, "maximum length of an answer of the LAB model, tokens", gt=0
+    )
+    providers: dict[str, SecretStr] = {}
+    """Values of the variables that ``aiops.llm.providers`` declares, by name of the variable."""
 
     llm_max_concurrency: int = _env(
-        "LLM_MAX_CONCURRENCY", 0, "calls of a model at once, by all processes; 0: any", ge=0
+        "LLM_MAX_CONCURRENCY", 0, "maximum concurrent calls of one model across all processes; 0: unlimited", ge=0
     )
-    llm_requests_per_minute: int = _env("LLM_REQUESTS_PER_MINUTE", 0, "calls of a model in a minute; 0: any", ge=0)
-    llm_tokens_per_minute: int = _env("LLM_TOKENS_PER_MINUTE", 0, "tokens of a model in a minute; 0: any", ge=0)
+    llm_requests_per_minute: int = _env(
+        "LLM_REQUESTS_PER_MINUTE", 0, "maximum calls of one model per minute across all processes; 0: unlimited", ge=0
+    )
+    llm_tokens_per_minute: int = _env(
+        "LLM_TOKENS_PER_MINUTE", 0, "maximum tokens of one model per minute across all processes; 0: unlimited", ge=0
+    )
 
     workers: int = _env(
-        "AIOPS_WORKERS", 0, "run worker processes of `aiops up`; 0 means one for each core", ge=0, le=64
+        "AIOPS_WORKERS", 0, "number of run worker processes under `aiops up`; 0: one per core", ge=0, le=64
     )
-    concurrency: Count = _env("AIOPS_CONCURRENCY", 250, "runs at once in one worker process")
-    batch_concurrency: Count = _env("AIOPS_BATCH_CONCURRENCY", 32, "batch items at once in one batch worker process")
-    max_batch_bytes: Count = _env("AIOPS_MAX_BATCH_BYTES", 52_428_800, "largest file of a batch, bytes")
-    max_batch_items: Count = _env("AIOPS_MAX_BATCH_ITEMS", 50_000, "most items of a batch")
-    max_batches: Count = _env("AIOPS_MAX_BATCHES", 20, "unfinished batches of one user")
-    max_schedules: Count = _env("AIOPS_MAX_SCHEDULES", 50, "schedules of one user")
-    max_message_bytes: Count = _env("AIOPS_MAX_MESSAGE_BYTES", 32_768, "longest message, bytes of UTF-8")
-    max_body_bytes: Count = _env("AIOPS_MAX_BODY_BYTES", 65_536, "longest request body, bytes")
-    max_queued_runs: Count = _env("AIOPS_MAX_QUEUED_RUNS", 50, "unfinished runs of one user")
-    requests_per_minute: Count = _env("AIOPS_REQUESTS_PER_MINUTE", 6_000, "API calls of one user")
-    sign_ins_per_minute: Count = _env("AIOPS_SIGN_INS_PER_MINUTE", 20, "failed sign-ins from one address")
-    run_deadline_s: Count = _env("AIOPS_RUN_DEADLINE_S", 120, "longest attempt at an answer, seconds", le=3_600)
-    model_timeout_s: Seconds = _env("AIOPS_MODEL_TIMEOUT_S", 60, "longest model call, seconds")
-    model_retries: int = _env("AIOPS_MODEL_RETRIES", 3, "tries of one model call", ge=1, le=10)
-    tool_timeout_s: Seconds = _env("AIOPS_TOOL_TIMEOUT_S", 30, "longest tool call, seconds")
-    max_model_calls: Count = _env("AIOPS_MAX_MODEL_CALLS", 25, "model calls in one run")
-    max_tool_calls: Count = _env("AIOPS_MAX_TOOL_CALLS", 50, "tool calls in one run")
-    max_tool_result_bytes: Count = _env("AIOPS_MAX_TOOL_RESULT_BYTES", 16_384, "tool result shown to the model, bytes")
-    context_tokens: Count = _env("AIOPS_CONTEXT_TOKENS", 16_000, "tokens of a conversation that the model is shown")
-    lease_s: Seconds = _env("AIOPS_LEASE_S", 10, "a run whose worker is silent this long is taken back, seconds")
-    heartbeat_s: Seconds = _env("AIOPS_HEARTBEAT_S", 3, "between renewals of a lease, seconds")
-    reaper_s: Count = _env("AIOPS_REAPER_S", 3, "between looks of the reaper, whole seconds (beat stores no parts)")
+    concurrency: Count = _env("AIOPS_CONCURRENCY", 250, "concurrent runs per run worker process")
+    batch_concurrency: Count = _env("AIOPS_BATCH_CONCURRENCY", 32, "concurrent batch items per batch worker process")
+    max_batch_bytes: Count = _env("AIOPS_MAX_BATCH_BYTES", 52_428_800, "maximum size of a batch file, bytes")
+    max_batch_items: Count = _env("AIOPS_MAX_BATCH_ITEMS", 50_000, "maximum number of items in a batch")
+    max_batches: Count = _env("AIOPS_MAX_BATCHES", 20, "maximum number of unfinished batches per user")
+    max_schedules: Count = _env("AIOPS_MAX_SCHEDULES", 50, "maximum number of schedules per user")
+    max_message_bytes: Count = _env("AIOPS_MAX_MESSAGE_BYTES", 32_768, "maximum size of a message, bytes of UTF-8")
+    max_body_bytes: Count = _env("AIOPS_MAX_BODY_BYTES", 65_536, "maximum size of a request body, bytes")
+    max_queued_runs: Count = _env("AIOPS_MAX_QUEUED_RUNS", 50, "maximum number of unfinished runs per user")
+    requests_per_minute: Count = _env("AIOPS_REQUESTS_PER_MINUTE", 6_000, "maximum API calls per user per minute")
+    sign_ins_per_minute: Count = _env("AIOPS_SIGN_INS_PER_MINUTE", 20, "maximum failed sign-ins per address per minute")
+    run_deadline_s: Count = _env(
+        "AIOPS_RUN_DEADLINE_S", 120, "maximum duration of one attempt at an answer, seconds", le=3_600
+    )
+    model_timeout_s: Seconds = _env("AIOPS_MODEL_TIMEOUT_S", 60, "timeout of a model call, seconds")
+    model_retries: int = _env(
+        "AIOPS_MODEL_RETRIES", 3, "maximum attempts per model call, including the first", ge=1, le=10
+    )
+    tool_timeout_s: Seconds = _env("AIOPS_TOOL_TIMEOUT_S", 30, "timeout of a tool call, seconds")
+    max_model_calls: Count = _env("AIOPS_MAX_MODEL_CALLS", 25, "maximum model calls per run")
+    max_tool_calls: Count = _env("AIOPS_MAX_TOOL_CALLS", 50, "maximum tool calls per run")
+    max_tool_result_bytes: Count = _env(
+        "AIOPS_MAX_TOOL_RESULT_BYTES", 16_384, "maximum size of a tool result given to the model, bytes"
+    )
+    context_tokens: Count = _env("AIOPS_CONTEXT_TOKENS", 16_000, "maximum tokens of a conversation given to the model")
+    lease_s: Seconds = _env(
+        "AIOPS_LEASE_S",
+        10,
+        "duration of a lease, seconds; a run whose worker does not renew it in this time is taken back",
+    )
+    heartbeat_s: Seconds = _env("AIOPS_HEARTBEAT_S", 3, "interval between lease renewals, seconds")
+    reaper_s: Count = _env(
+        "AIOPS_REAPER_S", 3, "interval between runs of the reaper, whole seconds (beat stores no fractions)"
+    )
     drain_s: Seconds = _env(
-        "AIOPS_DRAIN_S", 20, "time for runs to end when a worker stops, seconds (5 under `aiops up`)"
+        "AIOPS_DRAIN_S", 20, "time that a stopping worker gives its runs to finish, seconds (5 under `aiops up`)"
     )
     worker_memory_mb: int = _env(
         "AIOPS_WORKER_MEMORY_MB",
         1_024,
-        "a run worker that holds more memory drains and starts anew, MB; 0 means never",
+        "memory limit of a run worker, MB; above it the worker drains and restarts; 0: no limit",
         ge=0,
     )
     max_attempts: Count = _env(
-        "AIOPS_MAX_ATTEMPTS", 3, "crashes that a run survives; one more and it fails as poisoned"
+        "AIOPS_MAX_ATTEMPTS", 3, "number of worker crashes that a run survives; one more fails it as `poisoned`"
     )
-    memory_ttl_s: Count = _env("AIOPS_MEMORY_TTL_S", 86_400, "memory of an idle conversation, seconds")
-    memory_grace_s: int = _env("AIOPS_MEMORY_GRACE_S", 30, "after that, until it is removed, seconds", ge=0)
-    stream_ttl_s: Count = _env("AIOPS_STREAM_TTL_S", 3_600, "events stay this long after a run's end, seconds")
+    memory_ttl_s: Count = _env("AIOPS_MEMORY_TTL_S", 86_400, "lifetime of the memory of an idle conversation, seconds")
+    memory_grace_s: int = _env(
+        "AIOPS_MEMORY_GRACE_S", 30, "delay between the expiry of memory and its removal, seconds", ge=0
+    )
+    stream_ttl_s: Count = _env("AIOPS_STREAM_TTL_S", 3_600, "time that events are kept after a run ends, seconds")
 
     metrics_token: SecretStr = _env(
-        "AIOPS_METRICS_TOKEN", "", "lets a monitoring system read /metrics, as a bearer token"
+        "AIOPS_METRICS_TOKEN", "", "bearer token that lets a monitoring system read /metrics"
     )
     metrics_networks: str = _env(
-        "AIOPS_METRICS_NETWORKS", "", "addresses and networks that may read /metrics without it, comma separated"
+        "AIOPS_METRICS_NETWORKS", "", "addresses and networks that may read /metrics without a token, comma-separated"
     )
     webhook_networks: str = _env(
         "AIOPS_WEBHOOK_NETWORKS",
         "",
-        "private addresses and networks that webhooks may go to, also by http, comma separated; otherwise none",
+        "private addresses and networks that webhooks may reach, also by http, comma-separated; default: none",
     )
-    retention: Json[dict[Kept, Annotated[int, Field(ge=1, le=36_500)]]] = _env(
+    retention: Json[dict[Retained, Annotated[int, Field(ge=1, le=36_500)]]] = _env(
         "AIOPS_RETENTION",
         '{"firings": 90, "deliveries": 30}',
-        'days that things are kept, as JSON; what is not named is kept for ever: {"runs": 365, "runs.failed": 30, '
-        '"conversations": 730, "batches": 90, "batches.failed": 14, "firings": 90, "deliveries": 30}',
+        "days to keep each kind of object, as JSON; kinds that are not listed are kept forever; example: "
+        '{"runs": 365, "runs.failed": 30, "conversations": 730, "batches": 90, "batches.failed": 14, '
+        '"firings": 90, "deliveries": 30}',
     )
-    flower_url: str = _env("AIOPS_FLOWER_URL", "", "address of Flower, shown to staff; set by `aiops up --flower`")
+    flower_url: str = _env("AIOPS_FLOWER_URL", "", "URL of Flower, shown to staff; set by `aiops up --flower`")
 
     @property
     def broker(self) -> str:
-        """The queue's URL."""
+        """The broker's URL."""
         return self.broker_url.get_secret_value() or self.redis_url.get_secret_value()
 
     @property
@@ -156,15 +189,19 @@ class Settings(BaseModel):
         return self.checkpoint_redis_url.get_secret_value() or self.redis_url.get_secret_value()
 
     def networks_of_metrics(self) -> list[IPv4Network | IPv6Network]:
-        """Return whose requests for /metrics need no token; raises ValueError."""
+        """Return the networks that may read /metrics without a token; raises ValueError."""
         return [ip_network(one.strip(), strict=False) for one in self.metrics_networks.split(",") if one.strip()]
 
     def networks_of_webhooks(self) -> list[IPv4Network | IPv6Network]:
-        """Return the private networks that webhooks may go to; raises ValueError."""
+        """Return the private networks that webhooks may reach; raises ValueError."""
         return [ip_network(one.strip(), strict=False) for one in self.webhook_networks.split(",") if one.strip()]
 
+    def of_provider(self, variable: str) -> str:
+        """Return the value of a provider's variable; empty if it is not set."""
+        return self.providers.get(variable, SecretStr("")).get_secret_value()
+
     def secrets(self) -> list[str]:
-        """Return the plain values of every secret setting that is set."""
+        """Return the plain values of all secret settings that are set."""
         values = (getattr(self, name) for name in type(self).model_fields)
         return [v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value()]
 

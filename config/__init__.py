@@ -1,1 +1,1 @@
-"""How the parts are put together: environment, Django, Celery, ASGI, the command line and the supervisor."""
+"""The wiring: environment, Django, Celery, ASGI, command line and supervisor."""

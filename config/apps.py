@@ -1,4 +1,4 @@
-"""Makes the Celery app exist wherever Django is set up, so that nothing publishes to Celery's default broker."""
+"""Django's side of the wiring: the Celery app, checks and migrations around ``migrate``, and the administration."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.db import connections
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 from aiops.settings import current
+from config import upgrade
 
 
 class Config(AppConfig):
-    """Ties Django and Celery together."""
-
     name = "config"
 
     def ready(self) -> None:
-        """Import the Celery app (it becomes the default of every thread)."""
+        # The app becomes the default of every thread: without it, Celery would publish to its default broker.
         from config import celery  # noqa: F401
 
+        pre_migrate.connect(upgrade.refuse_unknown, sender=apps.get_app_config("people"))
         post_migrate.connect(_migrate_memory, sender=apps.get_app_config("conversations"))
 
 
 class Unfold(AppConfig):
-    """Unfold's templates and files; its own configuration would load the whole administration in every process."""
+    """Unfold's templates and files; its own AppConfig would load the whole administration in every process."""
 
     name = "unfold"
 
 
 class Administration(SimpleAdminConfig):
-    """Django's administration as Unfold shows it; ``config.urls`` looks for what is in it."""
+    """Django's administration with Unfold's site; ``config.urls`` discovers its pages, in the web process only."""
 
     default_site = "unfold.sites.UnfoldAdminSite"
 
 
 def _migrate_memory(using: str, **_: Any) -> None:
-    """Bring the tables of memory up to date with every ``migrate``, where it lives in PostgreSQL."""
+    """Migrate the tables of memory, if PostgreSQL stores it."""
     settings = current()
     if settings.checkpointer != "postgres" or connections[using].vendor != "postgresql":
         return

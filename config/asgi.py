@@ -1,4 +1,4 @@
-"""What uvicorn serves: Starlette outermost, Django inside."""
+"""The ASGI application that uvicorn serves: Starlette outermost, Django inside."""
 
 import os
 from typing import cast

@@ -1,22 +1,53 @@
-"""Beat's scheduler: django-celery-beat's, which outlives a clock that is set back, and ends when it is told to."""
+"""Beat: its schedule of maintenance jobs, and django-celery-beat's scheduler, fixed for clock changes and signals."""
 
 from __future__ import annotations
 
 import signal
 import time
+from datetime import timedelta
+from itertools import groupby
 from types import FrameType
 from typing import Any
 
+from celery import Celery
+from django.conf import settings as django_settings
+from django.db import connections
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from aiops import dispatch
+from aiops.apps import Job
+from aiops.maintenance.catalogue import catalogue
+from aiops.settings import Settings
+
+SETTINGS = django_settings.SETTINGS
+
+
+def entries(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return beat's entries: one per interval, since each costs a row, a message and a wake-up at every tick.
+
+    Jobs that wait for other systems have entries, and so tasks, of their own.
+    """
+    jobs = sorted(catalogue(settings), key=_interval)  # stable: the reaper stays first of its interval
+    return {
+        f"every {every_s:g} s" + (", outbound" if outbound else ""): {
+            "task": dispatch.UPKEEP_TASK,
+            "schedule": timedelta(seconds=every_s),
+            "args": [job.name for job in group],
+            "kwargs": {"every_s": every_s},
+            "options": {"queue": dispatch.UPKEEP_QUEUE, "expires": max(every_s, 10)},
+        }
+        for (every_s, outbound), group in groupby(jobs, key=_interval)
+    }
+
+
+def _interval(job: Job) -> tuple[float, bool]:
+    return job.every_s or 0, job.outbound
 
 
 class Entry(ModelEntry):  # type: ignore[misc]
-    """An entry that was last due in the future is due again after its interval, not when that time has passed."""
+    """After the clock was set back, an entry is due after its interval, although its last run lies in the future."""
 
     def is_due(self) -> Any:
-        """Return Celery's (is due, seconds until the next look)."""
         now = self._default_now()
         if self.last_run_at > now:  # type: ignore[has-type]
             self.last_run_at = now
@@ -24,36 +55,38 @@ class Entry(ModelEntry):  # type: ignore[misc]
 
 
 class Scheduler(DatabaseScheduler):  # type: ignore[misc]
-    """The scheduler that ``config.celery`` names."""
-
     Entry = Entry
     _ticked_at = 0.0
-    """Time of day of the last tick, Unix seconds."""
+    """Wall-clock time of the last tick, Unix seconds."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, app: Celery, **options: Any) -> None:
+        app.conf.beat_schedule = entries(SETTINGS)  # not earlier: it needs Django's apps
         if not options.get("lazy"):
-            _end_when_told()
-        super().__init__(*args, **options)
+            _end_on_signals()
+        super().__init__(app, **options)
 
     def enabled_models(self) -> list[Any]:
-        """Return our own entries alone: whoever can write the table must not be able to have any task run."""
+        """Return our own entries only: write access to the table must not allow running any task."""
         ours = set(self.app.conf.beat_schedule)
         return [row for row in super().enabled_models() if row.name in ours and row.task == dispatch.UPKEEP_TASK]
 
     def tick(self, *args: Any, **kwargs: Any) -> Any:
-        """Send what is due; after the clock was set back, plan everything anew."""
+        """Send due entries; after the clock was set back, rebuild the heap."""
         now = time.time()
         if now < self._ticked_at:
             self._heap = None
         self._ticked_at = now
-        return super().tick(*args, **kwargs)
+        try:
+            return super().tick(*args, **kwargs)
+        finally:
+            connections.close_all()  # an open SQLite connection would continue with a file that was moved away
 
 
-def _end_when_told() -> None:
-    """Let SIGTERM and SIGINT end beat, which then saves what it knows.
+def _end_on_signals() -> None:
+    """Let SIGTERM and SIGINT end beat, which then saves its state.
 
-    Celery's own handler (5.7) saves first, in the middle of whatever statement is under way; when that fails, the
-    scheduler takes it for the failure of an entry, logs it and goes on for ever.
+    Celery's own handler (5.7) saves inside the signal handler, in the middle of any statement; if that fails, the
+    scheduler logs it as the failure of an entry and runs on.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         if getattr(signal.getsignal(number), "__module__", "") == "celery.apps.beat":

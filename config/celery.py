@@ -1,4 +1,4 @@
-"""The Celery app: early acknowledgement, nothing reserved ahead, JSON ids only, and the queue of every task."""
+"""The Celery app: early acknowledgement, few reserved messages, JSON, and the queues."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from django.conf import settings as django_settings
 from kombu import Exchange, Queue
 
 from aiops import dispatch
-from config import schedule
 
 SETTINGS = django_settings.SETTINGS
 REDIS = SETTINGS.broker.startswith("redis")
@@ -24,11 +23,11 @@ TLS: dict[str, dict[str, Any]] = {
     "rediss": {"ssl_cert_reqs": ssl.CERT_REQUIRED},
     "amqps": {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": urlsplit(SETTINGS.broker).hostname},
 }
-"""Kombu 5.7 by itself verifies no certificate of Redis and no name of RabbitMQ; ``ssl_…`` in the URL comes first."""
+"""Kombu 5.7 alone verifies neither Redis's certificate nor RabbitMQ's host name; ``ssl_…`` in the URL wins."""
 RETRY: dict[str, Any] = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 
 QUORUM = {"x-queue-type": "quorum", "x-dead-letter-exchange": dispatch.DEAD_QUEUE}
-"""RabbitMQ: replicated where there are several nodes; what no worker can read goes to the dead letters."""
+"""RabbitMQ: replicated if there are several nodes; messages that no worker can read become dead letters."""
 DEAD = Queue(
     dispatch.DEAD_QUEUE,
     Exchange(dispatch.DEAD_QUEUE, type="fanout"),
@@ -37,36 +36,34 @@ DEAD = Queue(
 
 app = Celery("aiops", set_as_current=True)
 
+PREFETCH = 8
+"""Unacknowledged messages that a worker takes from RabbitMQ: few, because a frozen worker holds them back."""
 
-HELD_AHEAD = 8
-"""Messages that a worker takes from RabbitMQ and has not acknowledged: few, since a worker that freezes keeps them."""
 
-
-class FewAhead(bootsteps.StartStopStep):
-    """Bounds what a worker reserves; Celery itself would reserve as many messages as the worker has threads."""
+class LimitPrefetch(bootsteps.StartStopStep):
+    """Limits reserved messages; by default, Celery reserves as many as the worker has threads."""
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
-        parent.initial_prefetch_count = HELD_AHEAD
+        parent.initial_prefetch_count = PREFETCH
 
 
 class DeadLetters(bootsteps.StartStopStep):
-    """Declares the queue of dead letters whenever a worker connects; nobody consumes it, doctor counts it."""
+    """Declares the dead-letter queue when a worker connects; nothing consumes it, doctor counts it."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, parent: Any) -> None:
-        """Declare it."""
         if not REDIS:
             DEAD.bind(parent.connection.default_channel).declare()
 
 
-app.steps["consumer"].update({FewAhead, DeadLetters})
+app.steps["consumer"].update({LimitPrefetch, DeadLetters})
 
 
 @setup_logging.connect(weak=False)
 def keep_our_logging(**_: Any) -> None:
-    """Listen to the signal, which tells Celery to leave logging as ``aiops.log`` has set it."""
+    """Do nothing: a receiver of this signal keeps Celery from changing the logging set by ``aiops.log``."""
 
 
 app.conf.update(
@@ -74,7 +71,7 @@ app.conf.update(
     broker_use_ssl=TLS.get(urlsplit(SETTINGS.broker).scheme),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    broker_channel_error_retry=True,  # a queue that RabbitMQ has not recovered yet would end the worker
+    broker_channel_error_retry=True,  # otherwise a queue that RabbitMQ is still recovering ends the worker
     broker_connection_timeout=2,
     broker_transport_options=(
         {
@@ -82,13 +79,10 @@ app.conf.update(
             "socket_connect_timeout": 2,
             "health_check_interval": 10,
             "retry_on_timeout": False,
-            "max_retries": 2,
-            "interval_start": 0,
-            "interval_step": 0.2,
-            "interval_max": 0.5,
+            **RETRY,
         }
         if REDIS
-        else {"confirm_publish": True, "max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+        else {"confirm_publish": True, **RETRY}
     ),
     task_publish_retry_policy=RETRY,
     task_queues=[
@@ -104,12 +98,11 @@ app.conf.update(
     task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=REDIS,
-    worker_send_task_events=False,  # half of a worker's own cost; Flower turns them on while it runs
+    worker_send_task_events=False,  # they double a worker's own cost; Flower enables them while it runs
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     beat_scheduler="config.beat:Scheduler",
-    beat_schedule=schedule.entries(SETTINGS),
     beat_max_loop_interval=5,
     timezone="UTC",
     enable_utc=True,

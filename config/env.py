@@ -1,4 +1,4 @@
-"""Reads the environment once, strictly, and installs it as ``aiops.settings``; every problem is named with its cure."""
+"""Reads the environment once, strictly, into ``aiops.settings``; all problems are reported together, with cures."""
 
 from __future__ import annotations
 
@@ -11,78 +11,79 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
 from aiops import settings
-from aiops.registry import environment
-from aiops.registry.environment import BadToolServer
+from aiops.llm import providers
+from aiops.llm.providers import PROVIDERS
 from aiops.settings import Settings
+from aiops.tool_servers import environment
+from aiops.tool_servers.environment import BadToolServer
 
 CLIENT_PREFIX = "AIOPS_SECRET_"
-"""Variables under this prefix hold values that headers of tool servers refer to as ``env:NAME``."""
+"""Prefix of variables with values for headers of tool servers, which refer to them as ``env:NAME``."""
 SCHEMES = {
     "DATABASE_URL": ("sqlite://", "postgres://", "postgresql://"),
     "REDIS_URL": ("redis://", "rediss://"),
     "CHECKPOINT_REDIS_URL": ("redis://", "rediss://"),
     "CELERY_BROKER_URL": ("redis://", "rediss://", "amqp://", "amqps://"),
-    "OPENAI_BASE_URL": ("http://", "https://"),
-    "OLLAMA_BASE_URL": ("http://", "https://"),
     "AIOPS_PUBLIC_URL": ("http://", "https://"),
     "AIOPS_URL": ("http://", "https://"),
+    **{one.url.name: ("http://", "https://") for one in PROVIDERS.values() if one.url},
 }
-
-
 NOT_ONE_SERVER = ("sentinel://", "redis+sentinel://", "rediss+sentinel://", "rediscluster://", "redis+cluster://")
 REDIS_URLS = ("REDIS_URL", "CHECKPOINT_REDIS_URL", "CELERY_BROKER_URL")
 
 
 class BadEnvironment(Exception):
-    """The environment has values we cannot start with; ``problems`` holds one sentence each."""
+    """The environment is not usable; ``problems`` holds one sentence each."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
+        super().__init__("aiops cannot start:\n" + "\n".join(f"  - {problem}" for problem in problems))
         self.problems = problems
 
 
 def variables() -> dict[str, str]:
-    """Return the name of every variable with the name of its field."""
-    return {str(field.validation_alias): name for name, field in Settings.model_fields.items()}
+    """Return variable → field of ``Settings``."""
+    fields = Settings.model_fields.items()
+    return {str(field.validation_alias): name for name, field in fields if field.validation_alias}
 
 
 def read(environ: dict[str, str] | None = None) -> Settings:
-    """Return settings from the environment and ``.env`` (the environment wins); raises BadEnvironment."""
-    values = {**_dotenv(), **os.environ} if environ is None else dict(environ)
+    """Return the settings of the environment and ``.env`` (the environment wins); raises BadEnvironment."""
+    values = {**_dotenv(), **os.environ} if environ is None else dict(environ)  # a copy: files replace values in it
     known = variables()
     problems: list[str] = []
     _read_files(values, known, problems)
-    taken: dict[str, Any] = {name: values[name] for name in known if values.get(name, "") != ""}
+    given: dict[str, Any] = {name: value for name in known if (value := _strip(name, values.get(name, "")))}
+    of_providers = {name: value for name in providers.variables() if (value := values.get(name, "").strip())}
     for name in sorted(values):
         if name.startswith("AIOPS_") and not name.startswith(CLIENT_PREFIX) and name not in known:
-            problems.append(f"{name} is not a variable of this program: remove it, or see the table in the README.")
+            problems.append(f"{name} is not a variable of aiops: remove it, or see docs/settings.md.")
     for name, schemes in SCHEMES.items():
-        if name in REDIS_URLS and taken.get(name, "").startswith(NOT_ONE_SERVER):
+        if name in REDIS_URLS and given.get(name, "").startswith(NOT_ONE_SERVER):
             problems.append(
                 f"{name}: Sentinel and Cluster are not supported: give the address of the primary itself, "
                 "or of a proxy that follows it (redis:// or rediss://)."
             )
-        elif name in taken and not taken[name].startswith(schemes):
+        elif not {**given, **of_providers}.get(name, schemes[0]).startswith(schemes):
             problems.append(f"{name} must begin with {' or '.join(schemes)}: set it to such an address or remove it.")
     try:
-        made = Settings.model_validate(taken)
+        parsed = Settings.model_validate({**given, "providers": of_providers})
     except ValidationError as failure:
         raise BadEnvironment(problems + [_sentence(error) for error in failure.errors()]) from None
-    problems += _contradictions(made, values)
+    problems += _contradictions(parsed, values)
     if problems:
         raise BadEnvironment(problems)
-    return made
+    return parsed
 
 
 def load() -> Settings:
-    """Install the settings of this process; ends it with a list of sentences when they are unusable."""
+    """Install the settings of this process; exits with a list of problems if they are not usable."""
     for name, value in _dotenv().items():
         if name.startswith(CLIENT_PREFIX):
-            os.environ.setdefault(name, value)  # where references are resolved
+            os.environ.setdefault(name, value)  # references are resolved from there
     try:
         return settings.install(read())
     except BadEnvironment as bad:
-        raise SystemExit("aiops cannot start:\n" + "\n".join(f"  - {problem}" for problem in bad.problems)) from None
+        raise SystemExit(str(bad)) from None
 
 
 def _dotenv() -> dict[str, str]:
@@ -91,20 +92,27 @@ def _dotenv() -> dict[str, str]:
 
 
 def _read_files(values: dict[str, str], known: dict[str, str], problems: list[str]) -> None:
-    """Replace ``X_FILE`` by ``X`` with the file's content, for every secret X."""
-    for name, field in known.items():
+    """Replace ``X_FILE`` by ``X`` with the file's content, for each secret X."""
+    is_secret = {name: Settings.model_fields[field].annotation is SecretStr for name, field in known.items()}
+    is_secret |= {name: one.secret for name, one in providers.variables().items()}
+    for name, secret in is_secret.items():
         path = values.pop(f"{name}_FILE", "")
         if not path:
             continue
-        if not isinstance(Settings.model_fields[field].annotation, type) or (
-            Settings.model_fields[field].annotation is not SecretStr
-        ):
-            problems.append(f"{name}_FILE is not a variable of this program: set {name} itself.")
+        if not secret:
+            problems.append(f"{name}_FILE is not a variable of aiops: set {name} itself.")
             continue
         try:
-            values[name] = Path(path).read_text().strip()
+            values[name] = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             problems.append(f"{name}_FILE={path} cannot be read ({error.strerror}): correct the path or its rights.")
+        except UnicodeDecodeError:
+            problems.append(f"{name}_FILE={path} cannot be read (it is not UTF-8): correct the path.")
+
+
+def _strip(name: str, value: str) -> str:
+    """Strip space, which files and shells add; but a path may contain it."""
+    return value if name == "AIOPS_HOME" else value.strip()
 
 
 def _sentence(error: Any) -> str:
@@ -113,7 +121,7 @@ def _sentence(error: Any) -> str:
     secret = field is not None and field.annotation is SecretStr
     shown = "(hidden)" if secret else repr(error["input"])[:80]
     meaning = field.description if field else ""
-    return f"{name}={shown}: {error['msg']}. It is: {meaning}."
+    return f"{name}={shown}: {error['msg']}. It sets: {meaning}."
 
 
 def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
@@ -124,7 +132,7 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
         problems.append(str(bad))
     if made.checkpointer == "postgres" and not made.database_url.get_secret_value().startswith("postgres"):
         problems.append(
-            "AIOPS_CHECKPOINTER=postgres keeps memory in DATABASE_URL's server, which is not PostgreSQL: "
+            "AIOPS_CHECKPOINTER=postgres stores memory in DATABASE_URL's server, which is not PostgreSQL: "
             "set DATABASE_URL to postgres://…, or choose redis."
         )
     if made.heartbeat_s * 2 > made.lease_s:
@@ -143,16 +151,15 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
     key = made.secret_key.get_secret_value()
     if key and len(key) < 50:
         problems.append("AIOPS_SECRET_KEY=(hidden): too short; use 50 random characters or more, or remove it.")
-    for name, secret in (
-        ("OPENAI_API_KEY", made.openai_api_key),
-        ("AIOPS_TOKEN", made.token),
-        ("AIOPS_METRICS_TOKEN", made.metrics_token),
-    ):
-        if not secret.get_secret_value().isascii():
+    keys = {one.name: made.of_provider(one.name) for one in providers.variables().values() if one.secret}
+    for name, token in (("AIOPS_TOKEN", made.token), ("AIOPS_METRICS_TOKEN", made.metrics_token)):
+        keys[name] = token.get_secret_value()
+    for name, secret in keys.items():
+        if not (secret.isascii() and secret.isprintable()):
             problems.append(f"{name}=(hidden) has characters that no header can carry: copy it again.")
     for pattern in made.redact_patterns:
         try:
             regex.compile(pattern)
         except regex.error as error:
-            problems.append(f"AIOPS_REDACT_PATTERNS: {pattern!r} is no regular expression ({error}): correct it.")
+            problems.append(f"AIOPS_REDACT_PATTERNS: {pattern!r} is not a regular expression ({error}): correct it.")
     return problems

@@ -1,4 +1,4 @@
-"""Django's commands and doctor on the data of a home, with or without ``aiops up`` running."""
+"""Django's commands and ``aiops doctor`` on a home's data, with or without ``aiops up`` running."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from config import env
+from aiops.settings import current
+from config import env, sqlite
 from config.env import BadEnvironment
-from config.home import Home
+from config.local.home import Home, Unusable
 
 
 def use_home() -> Home:
-    """Point the environment at the home's secrets and servers where it does not name others; ends when unusable."""
+    """Add the home's secrets and servers to the environment, unless it names others; exits if that is impossible."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         settings = env.read()
     except BadEnvironment as bad:
-        sys.exit("aiops cannot start:\n" + "\n".join(f"  - {problem}" for problem in bad.problems))
+        sys.exit(str(bad))
     home = Home(settings.home)
     try:
         for name, value, path in (
@@ -30,20 +31,34 @@ def use_home() -> Home:
     except OSError as error:
         sys.exit(f"aiops: {error.filename} cannot be read ({error.strerror}): run this as the home's owner.")
     if not settings.secret_key.get_secret_value() and not home.secret_key.exists():
-        sys.exit(f"aiops: there is no home at {home.path}: start `aiops up` there, or set AIOPS_HOME to the right one.")
+        sys.exit(f"aiops: there is no home at {home.path}: start `aiops up` there, or set AIOPS_HOME to another one.")
     return home
 
 
 def without_pool() -> None:
-    """Connect to the database directly: a process of one thread needs no pool, and is then told why it is refused."""
+    """Connect to the database directly: one thread needs no pool, and the pool would hide why a connection fails."""
     from django.db import connection
 
     connection.settings_dict["OPTIONS"].pop("pool", None)
 
 
+def make_database() -> None:
+    """Create the file of a new SQLite database; raises Unusable if the home's database has vanished."""
+    settings = current()
+    if (file := sqlite.file_of(settings.database_url.get_secret_value(), settings.home)) is not None:
+        sqlite.make_first(file, Home(settings.home))
+
+
 def execute(arguments: Sequence[str]) -> None:
     """Run one of Django's commands."""
     use_home()
+    import django
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(list(arguments))
+    try:
+        if "migrate" in arguments[1:2]:
+            django.setup()
+            make_database()
+        execute_from_command_line(list(arguments))
+    except Unusable as problem:
+        sys.exit(f"aiops: {problem}")

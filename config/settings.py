@@ -11,7 +11,7 @@ import django_stubs_ext
 
 from aiops import log
 from aiops.events.redaction import Redactor
-from config import env
+from config import env, plugins, sqlite
 
 django_stubs_ext.monkeypatch()
 SETTINGS = env.load()
@@ -23,8 +23,7 @@ if not SECRET_KEY:
         "aiops cannot start:\n  - AIOPS_SECRET_KEY is not set: start with `aiops up`, or set 50 random characters."
     )
 DEBUG = False
-ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS += [host.strip() for host in SETTINGS.allowed_hosts.split(",") if host.strip()]
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *filter(None, map(str.strip, SETTINGS.allowed_hosts.split(",")))]
 CSRF_TRUSTED_ORIGINS: list[str] = []
 SECURE = False
 if SETTINGS.public_url:
@@ -47,17 +46,11 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "aiops.people",
-    "aiops.conversations",
-    "aiops.batches",
-    "aiops.schedules",
-    "aiops.webhooks",
-    "aiops.registry",
-    "aiops.jobs",
-    "aiops.upkeep",
-    "aiops.web",
+    *plugins.built_in(),
+    *plugins.installed(),
 ]
 MIDDLEWARE = [
+    "aiops.web.readable.middleware",
     "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -76,6 +69,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "aiops.web.navigation.items",
             ]
         },
     }
@@ -106,10 +100,12 @@ CSRF_FAILURE_VIEW = "aiops.web.pages.failures.csrf"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = SETTINGS.max_body_bytes
+FILE_UPLOAD_MAX_MEMORY_SIZE = SETTINGS.max_body_bytes  # larger bodies are files, on disk
 
+SQLITE = "django.db.backends.sqlite3"
 SQLITE_OPTIONS: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
-    "timeout": 10,
+    "timeout": 30,  # who waits for the one writer asks again by chance: of 40 large batches at once, 10 s refused one
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
 }
 POSTGRESQL_OPTIONS: dict[str, Any] = {
@@ -121,23 +117,26 @@ POSTGRESQL_OPTIONS: dict[str, Any] = {
     "keepalives_count": 3,
     "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
 }
-"""At most ten connections of a process, however many runs wait; nobody waits for ever for one, or for a lock."""
+"""At most ten connections per process, however many runs wait; waits for connections and locks are bounded."""
 
 
 def environment_shown(request: object) -> list[str]:
-    """Return what the administration shows of where one is: the environment and its colour."""
+    """Return the label of the environment and its colour, for the administration."""
     return [SETTINGS.environment, {"PROD": "danger", "NONPROD": "warning"}.get(SETTINGS.environment, "info")]
 
 
 def database() -> dict[str, Any]:
     """Return Django's entry for the database: SQLite with WAL and immediate transactions, or PostgreSQL."""
-    url = SETTINGS.database_url.get_secret_value() or f"sqlite:///{(SETTINGS.home / 'db.sqlite3').absolute()}"
-    made: dict[str, Any] = dict(dj_database_url.parse(url))
-    ours = SQLITE_OPTIONS if made["ENGINE"] == "django.db.backends.sqlite3" else POSTGRESQL_OPTIONS
-    made["OPTIONS"] = {**ours, **made.get("OPTIONS", {})}
-    made["CONN_MAX_AGE"] = 0
-    made["CONN_HEALTH_CHECKS"] = True  # the pool hands out no connection that a restart of its server has cut
-    return made
+    url = SETTINGS.database_url.get_secret_value()
+    file = sqlite.file_of(url, SETTINGS.home)
+    parsed: Any = dj_database_url.parse(url) if file is None else {"ENGINE": SQLITE, "NAME": sqlite.name_of(file)}
+    options = SQLITE_OPTIONS if parsed["ENGINE"] == SQLITE else POSTGRESQL_OPTIONS
+    return {
+        **parsed,
+        "OPTIONS": {**options, **parsed.get("OPTIONS", {})},
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,  # otherwise the pool returns connections that a server restart has cut
+    }
 
 
 DATABASES = {"default": database()}
@@ -167,7 +166,7 @@ TEAL = {
     "900": "#134e4a",
     "950": "#042f2e",
 }
-"""The colour of our pages, for the administration."""
+"""The accent colour of our pages, for the administration."""
 UNFOLD = {
     "SITE_TITLE": "aiops",
     "SITE_HEADER": "aiops",

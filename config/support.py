@@ -1,4 +1,4 @@
-"""One archive for whoever helps: versions, settings without secrets, doctor's findings, recent logs; all redacted."""
+"""The support bundle: an archive of versions, settings without secrets, doctor's findings and logs, all redacted."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from pydantic import SecretStr
 
 from aiops.events.redaction import Redactor
 from aiops.settings import Settings
-from config.home import Home
+from config.local.home import Home
 
 LOG_BYTES = 1_000_000
-"""The end of each log."""
+"""Maximum size of each log: its end."""
 DOCTOR_S = 60
 
 
 def bundle(settings: Settings, home: Home, to: Path) -> list[str]:
-    """Write the archive, readable by its owner alone; return the names of what is in it. Raises OSError."""
+    """Write the archive, readable by its owner only; return the names of its members. Raises OSError."""
     redactor, names = Redactor.from_settings(settings), []
     with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
         with tarfile.open(fileobj=opened, mode="w:gz") as archive:
             for name, text in _parts(settings, home):
-                data = "\n".join(map(redactor.redact, text.split("\n"))).encode()  # it has so much time for each
+                # Line by line: the redactor has a time limit per call.
+                data = "\n".join(map(redactor.redact, text.split("\n"))).encode()
                 member = tarfile.TarInfo(f"aiops-support/{name}")
                 member.size, member.mode = len(data), 0o600
                 archive.addfile(member, io.BytesIO(data))
@@ -55,8 +56,9 @@ def _versions() -> str:
 
 def _settings(settings: Settings) -> str:
     shown = {}
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
+    values = {name: getattr(settings, name) for name in type(settings).model_fields if name != "providers"}
+    values |= {name.lower(): value for name, value in settings.providers.items()}
+    for name, value in values.items():
         if isinstance(value, SecretStr):
             value = "(set)" if value.get_secret_value() else ""
         shown[name] = value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)

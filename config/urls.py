@@ -1,68 +1,51 @@
-"""Where everything in Django is."""
+"""Django's URLs: those that the installed features declare, and the administration."""
+
+from __future__ import annotations
 
 from django.apps import apps
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.routers import SimpleRouter
+from rest_framework.viewsets import ViewSetMixin
 
-from aiops.web.api.batches import Batches
-from aiops.web.api.chat import Chat
-from aiops.web.api.conversations import Conversations
-from aiops.web.api.runs import Runs
-from aiops.web.api.schedules import Schedules
-from aiops.web.api.tokens import Tokens
-from aiops.web.api.tool_servers import Providers, ToolServers
-from aiops.web.api.upkeep import JobRuns, Jobs, Retention, RunJob
-from aiops.web.api.webhooks import WebhookKey, Webhooks
-from aiops.web.pages import batches, chat, docs, failures, schedules, sign_in, tool_servers, upkeep, webhooks
+from aiops.apps import features, load
+from aiops.people.pages import AdminSignIn
+from aiops.web.pages import failures
 
-admin.autodiscover()  # here, for only the web process has the administration
+admin.autodiscover()  # here, because only the web process needs the administration
 for model in apps.get_app_config("django_celery_beat").get_models():
     if admin.site.is_registered(model):
-        admin.site.unregister(model)  # whoever edits these could have any task run
+        admin.site.unregister(model)  # editing these would allow running any task
 
-router = SimpleRouter(use_regex_path=False)
-router.register("conversations", Conversations)
-router.register("runs", Runs)
-router.register("batches", Batches)
-router.register("schedules", Schedules)
-router.register("mcp-servers", ToolServers)
-router.register("tokens", Tokens)
-router.register("webhooks", Webhooks)
 
-urlpatterns = [
-    path("api/chat/", Chat.as_view(), name="chat"),
-    path("api/providers/health/", Providers.as_view(), name="providers-health"),
-    path("api/upkeep/", Jobs.as_view(), name="upkeep-jobs"),
-    path("api/upkeep/retention/preview/", Retention.as_view(), name="retention-preview"),
-    path("api/upkeep/<str:name>/runs/", JobRuns.as_view(), name="upkeep-runs"),
-    path("api/upkeep/<str:name>/run/", RunJob.as_view(), name="upkeep-run"),
-    path("api/webhooks/key/", WebhookKey.as_view(), name="webhook-key"),
+def _api() -> list[URLPattern | URLResolver]:
+    """Return all features' resources; views first, because a viewset's path may match theirs."""
+    router = SimpleRouter(use_regex_path=False)
+    views: list[URLPattern | URLResolver] = []
+    for feature in features():
+        for prefix, dotted in feature.api.items():
+            view = load(dotted)
+            if issubclass(view, ViewSetMixin):
+                router.register(prefix, view)
+            else:
+                views.append(path(f"api/{prefix}/", view.as_view(), name="api-" + prefix.replace(":", "-")))
+    return [*views, path("api/", include(router.urls))]
+
+
+def _streams() -> list[URLPattern]:
+    """Return the paths of streams; Starlette serves GET, Django refuses the other methods."""
+    declared = [one for feature in features() for one in feature.streams]
+    return [path(one.lstrip("/").replace("{id}", "<uuid:pk>"), failures.only_get) for one in declared]
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("api/docs/", docs.Docs.as_view(), name="docs"),
-    path("api/runs/<uuid:pk>/events", failures.only_get),
-    path("api/batches/<uuid:pk>/events/", failures.only_get),
-    path("api/batches/<uuid:pk>/results/", failures.only_get),
-    path("api/batches/<uuid:pk>/errors/", failures.only_get),
-    path("api/", include(router.urls)),
-    path("admin/login/", sign_in.SignIn.as_view()),
+    *_streams(),
+    *_api(),
+    path("admin/login/", AdminSignIn.as_view()),
     path("admin/", admin.site.urls),
-    path("sign-in/", sign_in.SignIn.as_view(), name="sign-in"),
-    path("sign-out/", sign_in.SignOut.as_view(), name="sign-out"),
-    path("", chat.page, name="home"),
-    path("c/<uuid:conversation_id>/", chat.page, name="conversation"),
-    path("batches/", batches.list_, name="batches"),
-    path("batches/<uuid:batch_id>/", batches.page, name="batch"),
-    path("batches/<uuid:batch_id>/items/", batches.items, name="batch-items"),
-    path("schedules/", schedules.list_, name="schedules"),
-    path("schedules/<uuid:schedule_id>/", schedules.page, name="schedule"),
-    path("webhooks/", webhooks.list_, name="webhooks"),
-    path("tool-servers/", tool_servers.list_, name="tool-servers"),
-    path("tool-servers/<uuid:server_id>/", tool_servers.page, name="tool-server"),
-    path("upkeep/", upkeep.list_, name="upkeep"),
-    path("upkeep/<str:name>/", upkeep.page, name="upkeep-job"),
-    path("sidebar/", chat.sidebar, name="sidebar"),
+    *(path("", include(feature.pages)) for feature in features() if feature.pages),
 ]
 
 handler400 = failures.bad_request

@@ -1,79 +1,29 @@
-"""What all tests share: an environment of their own, and a private Valkey."""
+"""What tests share: the database's name, servers that are started on demand, and programs a machine may lack."""
 
 from __future__ import annotations
 
 import os
-import secrets
-import subprocess
-import tempfile
-import time
+import shutil
+import uuid
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import django
 import pytest
+from hypothesis import settings
 
-OTHER_DATABASE = os.environ.get("AIOPS_TEST_DATABASE_URL", "")
-"""Where the integration tests run instead of SQLite, such as postgres://postgres@127.0.0.1/postgres."""
-HOME = Path(tempfile.mkdtemp(prefix="aiops-tests-"))
-FROM_OUTSIDE = (
-    "AIOPS_",
-    "LLM_",
-    "OPENAI_",
-    "OLLAMA_",
-    "DATABASE_URL",
-    "REDIS_URL",
-    "CELERY_",
-    "CHECKPOINT_",
-    "LOG_LEVEL",
-)
-for name in [n for n in os.environ if n.startswith(FROM_OUTSIDE)]:
-    del os.environ[name]
-os.environ["AIOPS_HOME"] = str(HOME)
-os.environ["AIOPS_SECRET_KEY"] = secrets.token_urlsafe(48)
-os.environ["DATABASE_URL"] = OTHER_DATABASE or f"sqlite:///{HOME / 'unit.sqlite3'}"
-os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
-os.environ["no_proxy"] = "*"
-os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+from tests.started import HOME, OTHER_DATABASE
 
-
-def _start_valkey() -> subprocess.Popen[bytes]:
-    from config import valkey
-    from config.home import Home
-
-    home = Home(HOME / "valkey-of-tests")
-    home.valkey.mkdir(parents=True)
-    command, url = valkey.configure(home)
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    until = time.monotonic() + 10
-    while not valkey.is_ready(url):
-        assert time.monotonic() < until, "the private Valkey did not start"
-        time.sleep(0.02)
-    os.environ["REDIS_URL"] = url
-    return server
-
-
-_server: list[subprocess.Popen[bytes]] = []
-
-
-_server.append(_start_valkey())
-django.setup()
-
-
-def pytest_unconfigure() -> None:
-    for server in _server:
-        server.terminate()
-        server.wait(timeout=10)
+settings.register_profile("aiops", deadline=None)  # how long an example takes says more about the machine than about us
+settings.load_profile("aiops")
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
-    """Use a file, not memory: tests run several threads over it."""
-    from django.conf import settings
+    """Use a file, not memory: tests run several threads over it. On a server use a name that no other suite has."""
+    from django.conf import settings as django_settings
 
-    if not OTHER_DATABASE:
-        settings.DATABASES["default"]["TEST"]["NAME"] = str(HOME / "test.sqlite3")
+    own = f"test_aiops_{uuid.uuid4().hex[:12]}" if OTHER_DATABASE else str(HOME / "test.sqlite3")
+    django_settings.DATABASES["default"]["TEST"]["NAME"] = own
 
 
 @pytest.fixture(scope="session")
@@ -98,8 +48,13 @@ def _running(server: Any) -> Iterator[Any]:
         server.end()
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skip a test that needs something this machine lacks; in CI that is an error."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI must have {what}")
     pytest.skip(f"this machine has no {what}")
+
+
+def program(name: str, *, package: str) -> str:
+    """Return the path of a program; skip the test when this machine lacks it, which in CI is an error."""
+    return shutil.which(name) or missing(f"{name} (Debian: {package})")

@@ -1,1 +1,1 @@
-"""Celery's side: thin tasks, a file per queue, the process's one asyncio loop, its heartbeat and its signals."""
+"""The Celery side: thin tasks (a file per queue), the process's asyncio loop, its leases and its signals."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from celery import shared_task
@@ -9,23 +10,25 @@ from celery.signals import task_postrun
 from django.conf import settings as django_settings
 
 from aiops import dispatch, log
-from aiops.batches import lifecycle as batches
+from aiops.batches import validation
+from aiops.llm import choice
 from workers import feeder
 from workers.runs import answer as answer_run
-from workers.runs import canary, lifecycle
+from workers.runs import canary, ending, lifecycle
 
-__all__ = ["answer_run", "canary", "lifecycle", "validate"]
+__all__ = ["answer_run", "canary", "ending", "lifecycle", "validate"]
 
 
 @task_postrun.connect(sender=answer_run, weak=False)
 def feed(**_: Any) -> None:
-    """Settle the item whose run has ended, and begin the next."""
-    feeder.nudge()
+    """Update the batch whose run has ended, and start its next items."""
+    feeder.wake()
 
 
 @shared_task(name=dispatch.VALIDATE_TASK)
 def validate(batch_id: str) -> None:
-    """Read a batch's file and let it begin; harmless when it is delivered twice."""
+    """Validate a batch's file and start the batch; a second delivery changes nothing."""
     with log.bind(task=dispatch.VALIDATE_TASK, batch=batch_id):
-        batches.validate(batch_id, django_settings.SETTINGS)
-        feeder.nudge()
+        settings = django_settings.SETTINGS
+        validation.validate(batch_id, settings, check_options=partial(choice.problem_with, settings=settings))
+        feeder.wake()

@@ -1,4 +1,4 @@
-"""Shows that a queue has a worker: every worker knows this task."""
+"""A task that every worker knows: it shows that a queue has a worker."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ CANARY_TTL_S = 60
 
 
 @shared_task(name=dispatch.CANARY_TASK)
-def sing(nonce: str) -> None:
-    """Leave a sign that this queue has a worker."""
+def report_alive(nonce: str) -> None:
+    """Set a key that expires, under the nonce of whoever checks the queue."""
     keyspace.sync().set(keyspace.canary(nonce), "1", ex=CANARY_TTL_S)

@@ -1,4 +1,4 @@
-"""What a worker process hears: stop this run, slow this model down, read the tool servers anew."""
+"""Handles messages on the control channel; installed features declare a handler for each."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ import redis.asyncio
 from django.db import DatabaseError, InterfaceError
 
 from aiops import keyspace, log
-from aiops.registry import tool_servers
+from aiops.apps import features
 from aiops.settings import Settings
-from aiops.tools.pool import ToolPool
+from aiops.tool_servers import specs
+from aiops.tool_servers.client.pool import ToolPool
 
-READ_S = 60.0
-"""How old what is known of tool servers may be when nothing was heard."""
-AGAIN_S = 2.0
-"""Before the next try to read the tool servers' rows."""
+REREAD_S = 60.0
+"""Time between two reads of the tool servers' rows without a message: one may have been lost."""
+RETRY_S = 2.0
+"""Pause before the rows are read again after the database failed."""
 
 logger = log.get(__name__)
 
 
 class Control:
-    """Listens on the control channel; while Redis is down the heartbeat brings requests to stop."""
+    """Subscribes to the control channel. While Redis is down, requests to stop arrive with the heartbeat."""
 
     def __init__(
         self,
@@ -39,25 +40,26 @@ class Control:
         self.tools = ToolPool((), timeout_s=settings.tool_timeout_s)
         self._settings = settings
         self._in_thread = in_thread
-        self._stop_run = stop_run
-        self._slow_down = slow_down
+        self.stop_run = stop_run
+        self.slow_down = slow_down
         self._reading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._handlers = {name: act for feature in features() for name, act in feature.control.items()}
 
     async def open(self) -> None:
-        """Connect to the tool servers, and begin to listen."""
+        """Connect to the tool servers and subscribe."""
         await self._read_tool_servers()
-        self._begin(self._listen())
+        self._start(self._listen())
 
     async def close(self) -> None:
-        """End listening, and close the sessions of tool servers."""
+        """Unsubscribe and close the sessions of tool servers."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.tools.stop()
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -66,40 +68,43 @@ class Control:
         async with contextlib.aclosing(client):
             while True:
                 try:
-                    await self._hear_all(client)
+                    await self._receive_all(client)
                 except (redis.RedisError, OSError) as error:
                     logger.warning("control.disconnected", error=str(error))
                     await asyncio.sleep(1)
 
-    async def _hear_all(self, client: redis.asyncio.Redis) -> None:
+    async def _receive_all(self, client: redis.asyncio.Redis) -> None:
         async with client.pubsub() as channel:
             await channel.subscribe(keyspace.CONTROL)
             read_at = float("-inf")
             while True:
-                if time.monotonic() - read_at > READ_S:  # who did not listen may have missed a change
-                    self._begin(self._read_tool_servers(refresh=False))
+                if time.monotonic() - read_at > REREAD_S:  # we may have missed a change
+                    self._start(self._read_tool_servers(refresh=False))
                     read_at = time.monotonic()
                 message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
                 if message is not None:
-                    self._hear(message["data"].decode(errors="replace"))
+                    self._handle(message["data"].decode(errors="replace"))
 
-    def _hear(self, said: str) -> None:
-        if said.startswith(keyspace.SLOW_DOWN):
-            self._slow_down(said.removeprefix(keyspace.SLOW_DOWN))
-        elif said == keyspace.TOOLS:
-            self._begin(self._read_tool_servers())
-        else:
-            self._stop_run(said)
+    def _handle(self, message: str) -> None:
+        name, _, payload = message.partition(":")
+        if handler := self._handlers.get(name):
+            handler(self, payload)
+        else:  # of a feature that this process does not have
+            logger.warning("control.unknown", name=name[:40])
+
+    def refresh_tools(self) -> None:
+        """Reread the tool servers' rows and list their tools again."""
+        self._start(self._read_tool_servers())
 
     async def _read_tool_servers(self, *, refresh: bool = True) -> None:
-        """Use the tool servers that there are now; waits for the database."""
+        """Use the tool servers that are configured now; waits until the database answers."""
         async with self._reading:
             while True:
                 try:
-                    rows = await self._in_thread(tool_servers.configured, self._settings)
+                    rows = await self._in_thread(specs.configured, self._settings)
                     self.tools.update(rows, refresh=refresh)
                 except (DatabaseError, InterfaceError) as error:
                     logger.warning("tools.unread", error=str(error))
-                    await asyncio.sleep(AGAIN_S)
+                    await asyncio.sleep(RETRY_S)
                 else:
                     return

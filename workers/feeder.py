@@ -1,4 +1,4 @@
-"""One thread of a batch worker that moves batches on soon after something happened, however often it is asked."""
+"""A thread of a batch worker that feeds batches soon after something happened, once for many requests."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from aiops import log
 from aiops.batches import feeding
 
 PAUSE_S = 0.1
-"""Between two looks: what ends within this time is settled together."""
+"""Between two passes: items that end within this time are updated together."""
 
 logger = log.get(__name__)
-_asked = threading.Event()
+_requested = threading.Event()
 _thread: list[threading.Thread] = []
 _starting = threading.Lock()
 
 
-def nudge() -> None:
-    """Have batches looked at, soon; upkeep looks too when this fails."""
+def wake() -> None:
+    """Feed batches soon; the maintenance job ``batches`` does it if this fails."""
     with _starting:
         if not _thread:
             _thread.append(threading.Thread(target=_feed, name="feeder", daemon=True))
             _thread[0].start()
-    _asked.set()
+    _requested.set()
 
 
 def _feed() -> None:
     while True:
-        _asked.wait()
-        _asked.clear()
+        _requested.wait()
+        _requested.clear()
         try:
             feeding.tick(django_settings.SETTINGS)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("feeder.failed", error=str(error))
-        except Exception:  # the thread must go on: the next end of a run may be fed again
+        except Exception:  # the thread must survive: the next pass may succeed
             logger.exception("feeder.broke")
         finally:
             connection.close()

@@ -1,7 +1,7 @@
 """The leases of a worker process: a thread renews them all with one UPDATE and collects requests to stop.
 
-A second thread watches the first: a renewal can hang for as long as its database is frozen, and then nothing else would
-notice that the leases have ended.
+A watchdog thread drops runs whose lease has expired: a renewal hangs for as long as the database is frozen. A third
+thread reports that the process is alive: with a busy database too, the worker holds what it took from the queue.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from celery.worker import state
 from django.db import DatabaseError, InterfaceError, connection
 
 from aiops import keyspace, log
-from aiops.conversations import transitions
-from aiops.conversations.transitions import Claim
 from aiops.events import stream
-from aiops.runs.stopping import Stop, Why
+from aiops.runs import transitions
+from aiops.runs.transitions import Claim
+from aiops.runs.work.stopping import Stop, Why
 from aiops.settings import Settings
 from workers.loop import Loop
 
@@ -28,7 +28,7 @@ logger = log.get(__name__)
 
 @dataclass(slots=True)
 class Held:
-    """A run this process works on."""
+    """A run that this process is working on."""
 
     claim: Claim
     stop: Stop
@@ -36,7 +36,7 @@ class Held:
 
 
 class Leases:
-    """What this process holds; a blocked loop loses nothing, because renewal has its own thread."""
+    """The runs that this process holds. Renewal has its own thread, so a blocked loop loses no lease."""
 
     def __init__(self, settings: Settings, loop: Loop, *, worker: str, queue: str) -> None:
         self._settings = settings
@@ -46,40 +46,44 @@ class Leases:
         self._held: dict[Claim, Held] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._presence = threading.Thread(target=self._report_presence, name="presence", daemon=True)
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
             threading.Thread(target=self._watch, name="watchdog", daemon=True),
+            self._presence,
         ]
 
     def start(self) -> None:
-        """Start the heartbeat and its watchdog."""
+        """Start the heartbeat, its watchdog and the presence thread."""
         for thread in self._threads:
             thread.start()
 
     def end(self) -> None:
-        """Stop the heartbeat."""
+        """Stop the threads and remove this worker from the list of live ones."""
         self._ended.set()
+        if self._presence.is_alive():
+            self._presence.join(timeout=2)  # it must not report this worker again after hide_worker
         with contextlib.suppress(redis.RedisError):
             keyspace.hide_worker(self._worker, queue=self._queue)
 
     def take(self, claim: Claim, stop: Stop, *, since: float) -> None:
-        """Begin to renew a claim that was asked for at ``since`` (monotonic seconds): its lease may be that old."""
+        """Start to renew a claim that was requested at ``since`` (monotonic seconds): its lease may be that old."""
         with self._lock:
             self._held[claim] = Held(claim, stop, since)
 
-    def give_up(self, claim: Claim) -> None:
+    def release(self, claim: Claim) -> None:
         """Stop renewing a claim."""
         with self._lock:
             self._held.pop(claim, None)
 
     def stop_run(self, run_id: str) -> None:
-        """Stop a run because its owner asked; nothing happens when it is not ours."""
+        """Stop a run at its owner's request, if this process holds it."""
         for held in self._all():
             if held.claim.run_id == run_id:
                 self._loop.call(held.stop.ask, Why.CANCEL)
 
     def drain(self) -> None:
-        """Stop every run so that another worker can go on with it."""
+        """Stop every run so that another worker can resume it."""
         for held in self._all():
             self._loop.call(held.stop.ask, Why.DRAIN)
 
@@ -93,18 +97,16 @@ class Leases:
             return list(self._held.values())
 
     def _beat(self) -> None:
-        self._show_presence()
         while not self._ended.wait(self._settings.heartbeat_s):
             held = self._all()
             try:
                 if held:
                     self._renew(held)
-                self._show_presence()
-            except Exception:  # a heart that stops would let others take every run of this process
+            except Exception:  # a dead heartbeat would cost this process every lease
                 logger.exception("heartbeat.broke")
 
     def _watch(self) -> None:
-        """Stop runs whose lease has surely ended: somebody else may have them."""
+        """Stop runs whose lease has expired: another worker may have claimed them."""
         while not self._ended.wait(self._settings.heartbeat_s / 2):
             for one in self._all():
                 if time.monotonic() - one.renewed_at > self._settings.lease_s and one.stop.why is not Why.LOST:
@@ -124,17 +126,22 @@ class Leases:
         for one in held:
             if one.claim in kept:
                 one.renewed_at = begun
-            elif one.claim in self._held:  # not one that ended meanwhile
+            elif one.claim in self._held:  # a run that ended meanwhile has lost nothing
                 logger.warning("lease.lost", run=one.claim.run_id)
                 self._loop.call(one.stop.ask, Why.LOST)
             if one.claim in cancelled:
                 self._loop.call(one.stop.ask, Why.CANCEL)
         stream.renew([claim.run_id for claim in kept], ttl_s=self._settings.stream_ttl_s)
 
-    def _show_presence(self) -> None:
-        """Let others see that this worker lives, and what it holds of the queue beside its runs."""
-        try:
-            in_hand = max(len(state.reserved_requests) - self.count, 0)
-            keyspace.show_worker(self._worker, queue=self._queue, in_hand=in_hand)
-        except redis.RedisError as error:
-            logger.warning("heartbeat.unseen", error=str(error))
+    def _report_presence(self) -> None:
+        """Report that this worker is alive and how many messages it holds besides its runs."""
+        while True:
+            try:
+                in_hand = max(len(state.reserved_requests) - self.count, 0)
+                keyspace.show_worker(self._worker, queue=self._queue, in_hand=in_hand)
+            except redis.RedisError as error:
+                logger.warning("heartbeat.unseen", error=str(error))
+            except Exception:  # the next report may succeed
+                logger.exception("presence.broke")
+            if self._ended.wait(self._settings.heartbeat_s):
+                return

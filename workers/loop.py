@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from django.db import close_old_connections, connection
+from aiops import database, lookups
 
 DATABASE_THREADS = 4
 
@@ -21,12 +21,12 @@ class Loop:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
-        self._looked: tuple[float, float | None] = (0.0, 0.0)
+        self._probe: tuple[float, float | None] = (0.0, 0.0)
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="rows")
 
     def start(self) -> None:
         """Start the thread."""
-        self._loop = asyncio.new_event_loop()
+        self._loop = lookups.Loop()
         self._thread.start()
 
     def submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
@@ -39,22 +39,24 @@ class Loop:
 
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run database work off the loop; its connection is closed afterwards, so waiting runs hold none."""
-        return await asyncio.get_running_loop().run_in_executor(self._database, _with_connection, function, args)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._database, database.with_connection, function, *args
+        )
 
     def lag_s(self) -> float:
-        """Return how long the last look waited for the loop, or has waited so far, and look again."""
-        asked, seen = self._looked
-        if seen is None:
-            return time.monotonic() - asked
-        self._looked = (time.monotonic(), None)
-        self.call(self._see)
-        return seen - asked
+        """Return how long the last probe waited for the loop, or has waited so far; then start another probe."""
+        sent_at, answered_at = self._probe
+        if answered_at is None:
+            return time.monotonic() - sent_at
+        self._probe = (time.monotonic(), None)
+        self.call(self._record_lag)
+        return answered_at - sent_at
 
-    def _see(self) -> None:
-        self._looked = (self._looked[0], time.monotonic())
+    def _record_lag(self) -> None:
+        self._probe = (self._probe[0], time.monotonic())
 
     def stop(self) -> None:
-        """End the loop; what still runs on it is dropped."""
+        """End the loop; what is still running on it is abandoned."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=2)
         if not self._thread.is_alive():
@@ -64,11 +66,3 @@ class Loop:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
-
-
-def _with_connection(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    close_old_connections()
-    try:
-        return function(*args)
-    finally:
-        connection.close()

@@ -12,24 +12,23 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings as django_settings
-from django.db import connection
+import redis.asyncio
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from aiops import dispatch, keyspace, log, metrics
-from aiops.agent.llm import handlers
-from aiops.agent.llm.pacing import Pacer
+from aiops import database, dispatch, keyspace, log, metrics
 from aiops.agent.memory import redis as redis_memory
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.values import Limits
-from aiops.conversations import transitions
-from aiops.conversations.transitions import Claim
+from aiops.batches import lifecycle as batches
 from aiops.errors import Refused, RunFailed
 from aiops.events.redaction import Redactor
-from aiops.registry import language_models
-from aiops.runs import rows, story
-from aiops.runs.ports import Assignment, Bench
-from aiops.runs.stopping import Stop
+from aiops.llm import choice, clients
+from aiops.llm.pacing import Pacer
+from aiops.runs import transitions
+from aiops.runs.transitions import Claim, Claimed
+from aiops.runs.work import rows, story
+from aiops.runs.work.context import Assignment, RunContext
+from aiops.runs.work.stopping import Stop
 from aiops.settings import Settings
 from workers import size
 from workers.control import Control
@@ -38,17 +37,17 @@ from workers.leases import Leases
 from workers.loop import Loop
 
 CLAIMS_AT_ONCE = 2
-"""Hundreds of task threads wait here rather than for the database, where they would time out or starve each other."""
-LEAVE_S = 1.0
-"""How long a message of a newer version is held before it goes back: a pause, so that it does not spin."""
+"""Hundreds of task threads wait here: at the database they would time out or starve each other."""
+PUT_BACK_S = 1.0
+"""How long a message of a newer version is held before it is put back, so that it does not spin."""
 BATCH_PATIENCE_S = 3_600.0
-"""Nobody waits for a batch's answer but its deadline."""
+"""Items of a batch wait for a model's rate limit up to their deadline."""
 EVENTS_TIMEOUT_S = 1.5
-"""A run does not wait longer for its watchers."""
+"""Longest wait for Redis to take an event: a run must not wait for its viewers."""
 POSTGRES_MEMORY_CONNECTIONS = 4
 """What Django's pool leaves of a process's ten connections when memory lives in PostgreSQL."""
 MEMORY_RETRIES = 8
-"""Memory outlasts a restart of its server, about five seconds."""
+"""Covers a restart of the memory server, about five seconds."""
 
 logger = log.get(__name__)
 
@@ -66,8 +65,9 @@ class Process:
         self._draining = threading.Event()
         self._claiming = threading.BoundedSemaphore(CLAIMS_AT_ONCE)
         self._postgres: Any = None
+        self._memory_redis: redis.asyncio.Redis | None = None
         self._memory_away: tuple[type[Exception], ...] = redis_memory.AWAY
-        self.bench: Bench | None = None
+        self.context: RunContext | None = None
 
     def start(self) -> None:
         """Start the threads, connect to tool servers, and listen for requests to stop runs."""
@@ -81,50 +81,47 @@ class Process:
         self.loop.submit(self._open()).result(timeout=30)
 
     def answer(self, run_id: str, *, version: int) -> None:
-        """Claim a run and wait, in this thread, until it is answered; returns at once when it is not to be had."""
+        """Claim a run and block this thread until it has ended; returns at once when it cannot be claimed."""
         if self._draining.is_set():
             transitions.mark_sent(run_id, sent=False)
             return
         if version > dispatch.VERSION:
-            self._leave(run_id, version=version)
+            self._put_back(run_id, version=version)
             return
         with self._claiming:
-            held = self._claim(run_id)
+            held = database.with_connection(self._claim, run_id)  # a run that waits for its model must hold none
         if held is None:
             logger.info("run.not_claimed", run=run_id)
             metrics.count(metrics.NOT_CLAIMED)
             return
         claim, assignment, stop = held
         try:
-            assert self.bench is not None
-            self.loop.submit(story.answer(assignment, self.bench, stop)).result()
+            assert self.context is not None
+            self.loop.submit(story.answer(assignment, self.context, stop)).result()
         finally:
-            self.leases.give_up(claim)
+            self.leases.release(claim)
 
     def _claim(self, run_id: str) -> tuple[Claim, Assignment, Stop] | None:
-        """Claim and read a run; a waiting run holds no connection, so it is closed."""
         begun, stop = time.monotonic(), Stop()
+        claimed = transitions.claim(run_id, worker=self.name, lease_s=self.settings.lease_s)
+        if claimed is None:
+            return None
+        self.leases.take(claimed.claim, stop, since=begun)
         try:
-            claim = transitions.claim(run_id, worker=self.name, lease_s=self.settings.lease_s)
-            if claim is None:
-                return None
-            self.leases.take(claim, stop, since=begun)
-            try:
-                return claim, rows.assignment(claim), stop
-            except BaseException:
-                self.leases.give_up(claim)
-                raise
-        finally:
-            connection.close()
+            _count(claimed)
+            return claimed.claim, rows.assignment(claimed, batches.schema_of), stop
+        except BaseException:
+            self.leases.release(claimed.claim)
+            raise
 
-    def _leave(self, run_id: str, *, version: int) -> None:
-        """Put a message of a newer version back as it is, for a newer worker."""
+    def _put_back(self, run_id: str, *, version: int) -> None:
+        """Put a message of a newer version back unchanged, for a newer worker."""
         logger.warning("run.newer", run=run_id, version=version, ours=dispatch.VERSION)
-        self._draining.wait(LEAVE_S)
+        self._draining.wait(PUT_BACK_S)
         dispatch.run(run_id, queue=self.queue, version=version)
 
     def drain(self) -> None:
-        """Take nothing new; give runs ``drain_s`` to end, then hand them back to the queue."""
+        """Take no new runs; give the present ones ``drain_s`` to end, then put them back on the queue."""
         self._draining.set()
         threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
@@ -145,9 +142,9 @@ class Process:
             self.leases.drain()
 
     def _warm(self) -> None:
-        """Import the default model's package now: on the loop, at the first question, it would hold up every run."""
+        """Import the default model's package now: at the first run it would block the loop, and so every run."""
         try:
-            handlers.make(language_models.choose(self.settings, {}), timeout_s=self.settings.model_timeout_s)
+            clients.make(choice.choose(self.settings, {}), timeout_s=self.settings.model_timeout_s)
         except (Refused, RunFailed) as error:
             logger.warning("model.not_ready", reason=error.detail)
 
@@ -155,11 +152,11 @@ class Process:
         s = self.settings
         events = keyspace.async_client(s.redis_url.get_secret_value(), retries=1, timeout_s=EVENTS_TIMEOUT_S)
         background = self.queue == dispatch.BATCH_QUEUE
-        pacer = Pacer(events, language_models.pace(s), background=background, hold_s=s.model_timeout_s + 5)
+        pacer = Pacer(events, choice.pace(s), background=background, hold_s=s.model_timeout_s + 5)
         self._control = Control(
             s, in_thread=self.loop.in_thread, stop_run=self.leases.stop_run, slow_down=pacer.slow_down
         )
-        self.bench = Bench(
+        self.context = RunContext(
             settings=s,
             limits=Limits(
                 model_calls=s.max_model_calls,
@@ -182,46 +179,35 @@ class Process:
         await self._control.open()
 
     async def _memory(self) -> Callable[[], BaseCheckpointSaver[Any]]:
-        """Return what gives each run its saver."""
+        """Return a function that gives each run its saver."""
         if self.settings.checkpointer == "memory":
             one = ProcessSaver()
             return lambda: one
         if self.settings.checkpointer == "postgres":
-            postgres = importlib.import_module("aiops.agent.memory.postgres")  # 9 MB that others need not hold
+            postgres = importlib.import_module("aiops.agent.memory.postgres")  # 9 MB that other processes save
             url = self.settings.database_url.get_secret_value()
             self._postgres = postgres.PostgresMemory(url, max_connections=POSTGRES_MEMORY_CONNECTIONS)
             self._memory_away = postgres.AWAY
             await self._postgres.open()
             saver: Callable[[], BaseCheckpointSaver[Any]] = self._postgres.saver
             return saver
-        client = keyspace.async_client(self.settings.memory_redis, retries=MEMORY_RETRIES)
+        client = self._memory_redis = keyspace.async_client(self.settings.memory_redis, retries=MEMORY_RETRIES)
         ttl_s = self.settings.memory_ttl_s + self.settings.memory_grace_s
         shared = redis_memory.RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=ttl_s)
         return lambda: shared
 
     async def _close(self) -> None:
-        assert self.bench is not None
+        assert self.context is not None
         await self._control.close()
-        await self.bench.redis.aclose()
+        await self.context.redis.aclose()
+        if self._memory_redis is not None:
+            await self._memory_redis.aclose()
         if self._postgres is not None:
             await self._postgres.close()
 
 
-_present: list[Process] = []
-
-
-def start(queue: str) -> None:
-    """Make this process's ``Process``, which answers the runs of one queue, when it does not exist yet."""
-    if not _present:
-        _present.append(Process(django_settings.SETTINGS, queue=queue))
-        _present[0].start()
-
-
-def present() -> Process:
-    """Return this process's ``Process``."""
-    return _present[0]
-
-
-def exists() -> bool:
-    """Whether this process answers runs."""
-    return bool(_present)
+def _count(claimed: Claimed) -> None:
+    run = claimed.run
+    metrics.count(metrics.ATTEMPTS, run.queue)
+    if claimed.claim.fence == 1 and run.started_at is not None:
+        metrics.measure(metrics.WAITED_SECONDS, run.queue, seconds=(run.started_at - run.queued_at).total_seconds())

@@ -1,4 +1,4 @@
-"""The memory of a worker process: past its limit it drains and ends, and its supervisor starts another."""
+"""Limits the memory of a worker process: above it, the process drains and ends, and its supervisor starts another."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ logger = log.get(__name__)
 
 
 def watch(settings: Settings, draining: threading.Event) -> None:
-    """Begin to look at this process's resident memory, every heartbeat until it drains; a limit of 0 is none."""
+    """Check this process's resident memory at every heartbeat until it drains; 0 means no limit."""
     if settings.worker_memory_mb:
-        threading.Thread(target=_look, args=(settings, draining), name="size", daemon=True).start()
+        threading.Thread(target=_check, args=(settings, draining), name="size", daemon=True).start()
 
 
-def _look(settings: Settings, draining: threading.Event) -> None:
+def _check(settings: Settings, draining: threading.Event) -> None:
     ours = psutil.Process()
     while not draining.wait(settings.heartbeat_s):
         held_mb = ours.memory_info().rss / MB

@@ -1,21 +1,42 @@
-"""The upkeep queue: one task for all jobs."""
+"""The upkeep queue: one task runs all maintenance jobs."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from celery import shared_task
 from django.conf import settings as django_settings
 
-from aiops import dispatch, log, metrics
-from aiops.upkeep import ledger
-from workers import canary
+from aiops import database, dispatch, log, metrics
+from aiops.maintenance import catalogue, ledger
+from workers import canary, ending, outbound
 
-__all__ = ["canary", "keep_up"]
+__all__ = ["canary", "ending", "run_jobs"]
+
+logger = log.get(__name__)
 
 
 @shared_task(name=dispatch.UPKEEP_TASK)
-def keep_up(*jobs: str, every_s: float | None = None, request_id: str | None = None) -> None:
-    """Do these jobs, each once for each slot of the clock or each request."""
+def run_jobs(*jobs: str, every_s: float | None = None, request_id: str | None = None) -> None:
+    """Run these jobs, each once per time slot or request; outbound ones continue in threads after this returns."""
     for job in jobs:
-        with log.bind(task=dispatch.UPKEEP_TASK, job=job):
-            ledger.work(job, settings=django_settings.SETTINGS, every_s=every_s, request_id=request_id)
+        known = catalogue.find(job, django_settings.SETTINGS)
+        run_job = partial(_run_job, job, every_s=every_s, request_id=request_id)
+        if known is None or not known.outbound:
+            run_job()
+        elif not outbound.start(job, partial(_run_and_flush, run_job), requested=request_id is not None):
+            logger.info("job.running", job=job, request=request_id)
     metrics.flush()
+
+
+def _run_job(job: str, *, every_s: float | None, request_id: str | None) -> None:
+    with log.bind(task=dispatch.UPKEEP_TASK, job=job):
+        ledger.run_job(job, settings=django_settings.SETTINGS, every_s=every_s, request_id=request_id)
+
+
+def _run_and_flush(run_job: partial[None]) -> None:
+    """Run a job outside Celery's threads, whose connections Celery closes."""
+    try:
+        database.with_connection(run_job)
+    finally:
+        metrics.flush()

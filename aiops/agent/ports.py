@@ -1,15 +1,15 @@
-"""What the agent needs from the run it works for; ``runs`` gives it, tests give a recording one."""
+"""Interfaces that the agent needs from its run: ``runs`` and ``tool_servers`` implement them, tests record."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiops.tools.values import RemoteTool, ToolResult
+from aiops.tool_servers.client.values import RemoteTool, ToolResult
 
 UNKNOWN = (
-    "The worker died during this call, so whether it took effect is not known. It was not made again: "
-    "look at the present state first."
+    "The worker died during this call, so whether it took effect is not known. It was not repeated: "
+    "check the current state first."
 )
 
 
@@ -22,31 +22,32 @@ class Earlier:
 
 
 class Watcher(Protocol):
-    """Sees every step of one run and makes it visible and durable."""
+    """Records every step of one run and shows it to readers."""
 
     async def notice(self, code: str, text: str) -> None:
-        """Tell the reader something about this answer."""
+        """Show the reader a notice about this answer."""
 
     async def model_call_failed(self, reason: str) -> None:
-        """A model call is tried again: what it had streamed is to be discarded."""
+        """Discard the partial answer: the model call is retried."""
 
     async def tool_started(
         self, call_id: str, *, tool: RemoteTool | None, name: str, arguments: dict[str, Any]
     ) -> Earlier | None:
-        """Note a call before it is made, durably when it can change something.
+        """Record a call before it is made, durably when it can change something.
 
-        What an earlier attempt's very call came to when it can change something: it must not be made again.
+        Returns the outcome of the same call in an earlier attempt, if that may have changed something: such a call
+        must not be repeated.
         """
 
     async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:
-        """Note a call's end; status is ok, error or unknown."""
+        """Record the end of a call; status is ok, error or unknown."""
 
 
 class Tools(Protocol):
-    """Calls tools; implemented by ``tools.pool.ToolPool``."""
+    """Calls tools; implemented by ``tool_servers.client.pool.ToolPool``."""
 
     async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
         """Call one tool; raises ServerDown or ToolTimeout."""
 
     def __hash__(self) -> int:
-        """Tell pools apart: agents are kept by the pool that they call."""
+        """Part of the cache key of compiled agents."""

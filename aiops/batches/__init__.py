@@ -1,1 +1,1 @@
-"""Many prompts as one object: read, validated, answered a few at a time, and collected."""
+"""Batches: many prompts as one object, validated first and then answered a few at a time."""

@@ -1,4 +1,4 @@
-"""Tables of batches: Batch, Upload, Item. States change in ``lifecycle`` and ``feeding`` alone."""
+"""Tables of batches: Batch, Upload, Item. Only ``lifecycle``, ``validation`` and ``feeding`` change states."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from aiops.conversations.models import Run
 from aiops.people.models import new_id
+from aiops.runs.models import Run
 
 
 class Batch(models.Model):
-    """Many prompts of one user; each item becomes a run when its turn comes."""
+    """Many prompts of one user; each item becomes a run when capacity is free."""
 
     class State(models.TextChoices):
-        """validating → in_progress → finalizing → completed | failed | expired; cancelling → cancelled."""
+        """validating → in_progress → completed | expired; validating → failed; cancelling → cancelled."""
 
         VALIDATING = "validating"
         IN_PROGRESS = "in_progress"
-        FINALIZING = "finalizing"
         COMPLETED = "completed"
         FAILED = "failed"
         EXPIRED = "expired"
@@ -27,20 +26,18 @@ class Batch(models.Model):
         CANCELLED = "cancelled"
 
     class Policy(models.TextChoices):
-        """What an invalid line means: nothing is run, or it alone is left out."""
+        """Whether an invalid line stops the whole batch or is skipped."""
 
         ALL_OR_NOTHING = "all_or_nothing"
         SKIP_INVALID = "skip_invalid"
 
     class Format(models.TextChoices):
-        """How the file is written."""
-
         JSONL = "jsonl"
         JSON = "json"
         CSV = "csv"
 
     ENDED = (State.COMPLETED, State.FAILED, State.EXPIRED, State.CANCELLED)
-    UNFINISHED = (State.VALIDATING, State.IN_PROGRESS, State.FINALIZING, State.CANCELLING)
+    UNFINISHED = (State.VALIDATING, State.IN_PROGRESS, State.CANCELLING)
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
@@ -49,15 +46,15 @@ class Batch(models.Model):
     format = models.CharField(max_length=8, choices=Format.choices)
     policy = models.CharField(max_length=16, choices=Policy.choices, default=Policy.ALL_OR_NOTHING)
     template = models.TextField(blank=True)
-    """Prompt over the columns of each line, such as ``Summarise {{log}}``; empty when lines have prompts."""
+    """Builds each prompt from a line's columns, such as ``Summarise {{log}}``; empty when lines have prompts."""
     response_schema = models.JSONField(null=True)
-    """JSON Schema that every answer must fit."""
+    """JSON Schema that every answer must match."""
     webhook = models.CharField(max_length=2_000, blank=True, default="", db_default="")
-    """Where its end is told."""
+    """The address that its end is posted to."""
     webhook_due = models.BooleanField(default=False, db_default=False)
-    """Whether its end is still to be told."""
+    """Whether its end is still to be written to the outbox."""
     defaults = models.JSONField(default=dict)
-    """model, provider, temperature, deadline_s of items that name none of their own."""
+    """model, provider, temperature and deadline_s of items that do not set their own."""
     max_concurrency = models.PositiveIntegerField()
     completion_window_s = models.PositiveIntegerField()
 
@@ -73,25 +70,24 @@ class Batch(models.Model):
     """Why the whole batch failed: code and detail."""
 
     lease_until = models.DateTimeField(null=True)
-    """Until when a worker validates it; taken back after that."""
+    """When the lease of the validating worker ends; another worker may then validate."""
     created_at = models.DateTimeField(db_default=Now())
     in_progress_at = models.DateTimeField(null=True)
     finalizing_at = models.DateTimeField(null=True)
+    """When its last item was settled."""
     cancelling_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
-    """Deleted by its owner and hidden; upkeep removes the rows in small steps."""
+    """When its owner deleted it; the maintenance job removes the rows in small steps."""
 
     class Meta:
-        """Listed by owner, newest first; what is unfinished or deleted is found without a look at the rest."""
-
         indexes = [
             models.Index(fields=["user", "-id"], name="batches_of_user", condition=Q(deleted_at__isnull=True)),
             models.Index(
                 fields=["state"],
                 name="unfinished_batches",
-                condition=Q(state__in=["validating", "in_progress", "finalizing", "cancelling"]),
+                condition=Q(state__in=["validating", "in_progress", "cancelling"]),
             ),
             models.Index(fields=["id"], name="batches_to_tell", condition=Q(webhook_due=True)),
             models.Index(fields=["deleted_at"], name="deleted_batches", condition=Q(deleted_at__isnull=False)),
@@ -99,20 +95,18 @@ class Batch(models.Model):
 
     @property
     def settled(self) -> int:
-        """How many items need nothing more."""
+        """The number of items in a final state."""
         return self.invalid + self.succeeded + self.failed + self.cancelled + self.expired
 
 
 class Upload(models.Model):
-    """A piece of a batch's file, kept until it has been read."""
+    """A piece of a batch's file, stored until the batch is validated."""
 
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="uploads")
     number = models.PositiveIntegerField()
     data = models.BinaryField()
 
     class Meta:
-        """In order."""
-
         constraints = [models.UniqueConstraint(fields=["batch", "number"], name="one_piece_per_number")]
 
 
@@ -120,7 +114,7 @@ class Item(models.Model):
     """One line of a batch."""
 
     class State(models.TextChoices):
-        """pending → running → succeeded | failed | cancelled | expired; running → pending to try again; invalid."""
+        """pending → running → succeeded | failed | cancelled | expired; running → pending for a retry; invalid."""
 
         PENDING = "pending"
         RUNNING = "running"
@@ -132,22 +126,20 @@ class Item(models.Model):
 
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="items")
     number = models.PositiveIntegerField()
-    """Its line in the file, from 1 (a CSV's header is not counted)."""
+    """Its line in the file, from 1 (the header of a CSV file is not counted)."""
     custom_id = models.CharField(max_length=128)
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     messages = models.JSONField(default=list)
-    """What is said: role and text of each, the last one the user's."""
+    """role and text of each message; the last one is the user's."""
     options = models.JSONField(default=dict)
     tries = models.PositiveIntegerField(default=0)
     not_before = models.DateTimeField(null=True)
-    """When a failed item may be tried again."""
+    """When a failed item may be retried."""
     run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="+")
-    """The latest try."""
+    """The latest attempt."""
     error = models.JSONField(null=True)
 
     class Meta:
-        """Each line once, each custom_id once; what is due is found by batch, and what runs is few."""
-
         constraints = [
             models.UniqueConstraint(fields=["batch", "number"], name="one_item_per_line"),
             models.UniqueConstraint(
@@ -158,4 +150,10 @@ class Item(models.Model):
             models.Index(fields=["batch", "number"], name="items_to_run", condition=Q(state="pending")),
             models.Index(fields=["batch"], name="items_running", condition=Q(state="running")),
             models.Index(fields=["batch", "state", "number"], name="items_by_state"),
+            models.Index(fields=["not_before"], name="items_pausing", condition=Q(not_before__isnull=False)),
         ]
+
+    @property
+    def prompt(self) -> str:
+        """The text of its last message; empty for an invalid line."""
+        return self.messages[-1]["text"] if self.messages else ""

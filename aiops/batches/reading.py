@@ -1,36 +1,35 @@
-"""Reads a batch's file line by line: JSONL, a JSON list or CSV into items, or the reason why a line is none."""
+"""Reads a batch's file line by line: JSONL, a JSON list or CSV becomes items, or reasons why lines are invalid."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import ijson
+
+from aiops import untrusted
+from aiops.batches import template
+from aiops.batches.template import BadLine
 
 MAX_CUSTOM_ID = 128
 MAX_MESSAGES = 100
 MAX_DEPTH = 50
 ROLES = ("user", "assistant")
-COLUMN = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 KNOWN = {"custom_id", "prompt", "messages", "model"}
 
 
-class BadLine(Exception):
-    """The line is no item; the message says why."""
-
-
 class BadFile(Exception):
-    """The file cannot be read as what it says it is; the message says why."""
+    """The file is not in the format that its name says; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: an item, or with ``problem`` the reason why not."""
+    """One line: an item, or the ``problem`` that makes it invalid."""
 
     number: int
     custom_id: str
@@ -41,11 +40,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What lines must keep to; ``template`` is empty when they have prompts of their own."""
+    """Limits of lines, and the ``template`` of their prompts; empty when they have prompts of their own."""
 
     template: str
     max_message_bytes: int
     max_line_bytes: int
+
+
+def as_jsonl(items: Iterable[dict[str, Any]]) -> bytes:
+    """Return items as the JSONL file that ``read`` takes."""
+    return "\n".join(json.dumps(item, ensure_ascii=False) for item in items).encode()
 
 
 def read(pieces: Iterable[bytes], file_format: str, rules: Rules) -> Iterator[Line]:
@@ -57,18 +61,11 @@ def read(pieces: Iterable[bytes], file_format: str, rules: Rules) -> Iterator[Li
         try:
             if problem:
                 raise BadLine(problem)
+            _check_storable(row)
             custom_id = _custom_id(row, number)
             yield _item(number, custom_id, row, rules)
         except BadLine as bad:
             yield Line(number, custom_id[:MAX_CUSTOM_ID], problem=str(bad))
-
-
-def preview(text: str, row: dict[str, Any]) -> str:
-    """Return a template with a row's columns in it; raises BadLine for a column that the row lacks."""
-    missing = sorted({name for name in COLUMN.findall(text) if name not in row})
-    if missing:
-        raise BadLine(f"The template wants the column {', '.join(missing)}, which this line lacks.")
-    return COLUMN.sub(lambda found: _text(row[found[1]]), text)
 
 
 def _item(number: int, custom_id: str, row: dict[str, Any], rules: Rules) -> Line:
@@ -76,7 +73,7 @@ def _item(number: int, custom_id: str, row: dict[str, Any], rules: Rules) -> Lin
     if row.get("model") not in (None, ""):
         options["model"] = _string(row["model"], "model", most=200)
     if rules.template:
-        messages = [{"role": "user", "text": preview(rules.template, row)}]
+        messages = [{"role": "user", "text": template.fill(rules.template, row)}]
     else:
         unknown = sorted(str(name) for name in set(row) - KNOWN)
         if unknown:
@@ -85,6 +82,16 @@ def _item(number: int, custom_id: str, row: dict[str, Any], rules: Rules) -> Lin
     for message in messages:
         _check_text(message["text"], rules)
     return Line(number, custom_id, messages, options)
+
+
+def _check_storable(row: dict[str, Any]) -> None:
+    """Raise BadLine for names and values that the database cannot store, and for nesting that breaks Python."""
+    try:
+        found = untrusted.faults(row, max_depth=MAX_DEPTH)
+    except untrusted.TooDeep:
+        raise BadLine(f"The line is nested deeper than {MAX_DEPTH}.") from None
+    for place, reason in found.items():
+        raise BadLine(f"{place}: {reason}")
 
 
 def _custom_id(row: dict[str, Any], number: int) -> str:
@@ -97,16 +104,16 @@ def _messages(row: dict[str, Any]) -> list[dict[str, str]]:
         raise BadLine("Give either prompt or messages.")
     if "prompt" in row:
         return [{"role": "user", "text": row["prompt"]}]
-    said = row["messages"]
-    if not isinstance(said, list) or not 0 < len(said) <= MAX_MESSAGES:
+    messages = row["messages"]
+    if not isinstance(messages, list) or not 0 < len(messages) <= MAX_MESSAGES:
         raise BadLine(f"messages must be a list of 1 to {MAX_MESSAGES}.")
-    if not all(isinstance(one, dict) and set(one) == {"role", "content"} for one in said):
+    if not all(isinstance(one, dict) and set(one) == {"role", "content"} for one in messages):
         raise BadLine("Each message needs role and content, and nothing else.")
-    if not all(one["role"] in ROLES for one in said):
+    if not all(one["role"] in ROLES for one in messages):
         raise BadLine(f"A role is one of {', '.join(ROLES)}.")
-    if said[-1]["role"] != "user":
+    if messages[-1]["role"] != "user":
         raise BadLine("The last message must be the user's.")
-    return [{"role": one["role"], "text": one["content"]} for one in said]
+    return [{"role": one["role"], "text": one["content"]} for one in messages]
 
 
 def _check_text(text: Any, rules: Rules) -> None:
@@ -114,12 +121,7 @@ def _check_text(text: Any, rules: Rules) -> None:
         raise BadLine("A prompt must be a text.")
     if not text.strip():
         raise BadLine("The prompt is blank.")
-    if "\0" in text:
-        raise BadLine("The prompt has a NUL character.")
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise BadLine("The prompt has half a surrogate pair, which is no character.") from None
+    size = len(text.encode())
     if size > rules.max_message_bytes:
         raise BadLine(f"The prompt has {size} bytes; the most is {rules.max_message_bytes}.")
 
@@ -130,12 +132,8 @@ def _string(value: Any, name: str, *, most: int) -> str:
     return value
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def _lines(pieces: Iterable[bytes], *, max_bytes: int) -> Iterator[tuple[str, str]]:
-    """Yield (line, problem) with the line's end; raises nothing: what is no text is a problem."""
+    """Yield (line with its end, problem); a line that is too long or not UTF-8 is a problem, not an error."""
     rest, long = b"", False
     for piece in pieces:
         *whole, rest = (rest + piece).split(b"\n")
@@ -143,7 +141,7 @@ def _lines(pieces: Iterable[bytes], *, max_bytes: int) -> Iterator[tuple[str, st
             yield _decoded(raw + b"\n", long=long or len(raw) > max_bytes)
             long = False
         if len(rest) > max_bytes:
-            rest, long = b"", True
+            rest, long = b"", True  # drop the content: an endless line must not fill the memory
     if rest or long:
         yield _decoded(rest, long=long)
 
@@ -172,38 +170,33 @@ def _jsonl(pieces: Iterable[bytes], rules: Rules) -> Iterator[tuple[dict[str, An
         yield row, problem
 
 
-class _Reader:
-    """A file of pieces, as ijson reads one."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self._first = True
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next piece, empty at the end; its size is what it is."""
-        if size == 0:
-            return b""
-        piece = next(self._pieces, b"")
-        if self._first:
-            self._first = False
-            piece = piece.removeprefix(codecs.BOM_UTF8) or next(self._pieces, b"")
-        return piece
-
-
 def _json(pieces: Iterable[bytes], rules: Rules) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield the objects of one JSON list, one at a time: the file is never held whole."""
-    events = _not_too_deep(ijson.parse(_Reader(pieces), use_float=True))
+    """Yield the objects of one JSON list one at a time, without ever holding the whole file."""
+    rest = iter(pieces)
+    first = next(rest, b"").removeprefix(codecs.BOM_UTF8)
+    source = ijson.from_iter(filter(None, chain([first], rest)))  # an empty piece would look like the end
+    events = _limit_depth(ijson.parse(source, use_float=True))
     try:
         if next(events, ("", "", None))[1] != "start_array":
             raise BadFile("The file is not a JSON list.")
         for row in ijson.items(events, "item"):
             yield (row, "") if isinstance(row, dict) else ({}, "The line is not a JSON object.")
     except (ijson.JSONError, UnicodeDecodeError) as error:
-        raise BadFile(f"The file is not JSON: {str(error).splitlines()[0][:100]}") from error
+        raise BadFile(_json_problem(error)) from error
 
 
-def _not_too_deep(events: Iterable[Any]) -> Iterator[Any]:
-    """Pass events on; raises BadFile before anything is built that is nested so deep that Python's own code breaks."""
+def _json_problem(error: Exception) -> str:
+    """Return what is wrong with a file; ijson's errors may be bytes, with the position in the lines after the first."""
+    detail = error.args[0] if error.args else ""
+    text = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(error)
+    first = text.partition("\n")[0].strip()[:100]
+    if isinstance(error, UnicodeDecodeError) or "UTF" in first or untrusted.REPLACEMENT in text:
+        return "The file is not UTF-8: save it as UTF-8."
+    return f"The file is not JSON: {untrusted.clean(first)}"
+
+
+def _limit_depth(events: Iterable[Any]) -> Iterator[Any]:
+    """Pass events on; raises BadFile before an object is built whose nesting would break Python."""
     depth = 0
     for event in events:
         if event[1] in ("start_map", "start_array"):
@@ -222,7 +215,7 @@ def _csv(pieces: Iterable[bytes], rules: Rules) -> Iterator[tuple[dict[str, Any]
                 raise BadFile(problem)
             yield line
 
-    csv.field_size_limit(rules.max_line_bytes)
+    csv.field_size_limit(rules.max_line_bytes)  # csv's own limit is 131,072, whatever the settings allow
     reader = csv.reader(text(), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]

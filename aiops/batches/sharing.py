@@ -1,4 +1,4 @@
-"""Divides room for runs among batches: whoever has least running gets the next, users first, then their batches."""
+"""Divides free capacity fairly: the next run goes to the user with the fewest running, then to that user's batch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """One batch that could run more: how many run now, and how many more it may and wants to."""
+class Demand:
+    """A batch with due items: how many run now, and how many more may start (``room``)."""
 
     batch: UUID
     user: UUID
@@ -18,17 +18,17 @@ class Wish:
     room: int
 
 
-def shares(wishes: Sequence[Wish], *, capacity: int) -> Counter[UUID]:
+def shares(demands: Sequence[Demand], *, capacity: int) -> Counter[UUID]:
     """Return how many more runs each batch gets, at most ``capacity`` together."""
     given: Counter[UUID] = Counter()
     of_user: Counter[UUID] = Counter()
-    for wish in wishes:
-        of_user[wish.user] += wish.running
+    for demand in demands:  # what runs already counts, or a user with many batches would get more
+        of_user[demand.user] += demand.running
     for _ in range(capacity):
-        open_ = [wish for wish in wishes if given[wish.batch] < wish.room]
+        open_ = [demand for demand in demands if given[demand.batch] < demand.room]
         if not open_:
             break
-        next_ = min(open_, key=lambda wish: (of_user[wish.user], wish.running + given[wish.batch]))
+        next_ = min(open_, key=lambda demand: (of_user[demand.user], demand.running + given[demand.batch]))
         given[next_.batch] += 1
         of_user[next_.user] += 1
     return given

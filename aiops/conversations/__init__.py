@@ -1,1 +1,1 @@
-"""Conversations: their messages, the runs that answer them, and the only code that changes a run's state."""
+"""Conversations: their messages, transcript and memory, and the chat page."""

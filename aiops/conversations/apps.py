@@ -1,10 +1,22 @@
-"""Registers the room with Django."""
+"""Declares the feature."""
 
-from django.apps import AppConfig
+from aiops.apps import Feature, Job, RetentionKind
 
 
-class ConversationsConfig(AppConfig):
-    """Conversations, in the tables ``conversations_*``."""
-
+class Conversations(Feature):
     name = "aiops.conversations"
-    label = "conversations"
+
+    api = {"conversations": "aiops.conversations.api:Conversations"}
+    pages = "aiops.conversations.pages"
+    jobs = (
+        Job(
+            "memory_expiry",
+            "Removes the memory of idle conversations.",
+            run="aiops.conversations.jobs:expire_memories",
+            every_s=300,
+            outbound=False,
+        ),
+    )
+    retention = (
+        RetentionKind("conversations", "aiops.conversations.retention:idle", "aiops.conversations.retention:remove"),
+    )

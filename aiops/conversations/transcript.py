@@ -1,4 +1,4 @@
-"""Reads of the transcript: what people see, and what memory is rebuilt from."""
+"""Reads of the transcript: messages to show, and messages to rebuild memory from."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from aiops.conversations.models import Conversation, Message, Run
+from aiops.conversations.models import Conversation, Message
 
-MOST_REMEMBERED = 200
-"""Messages that memory is rebuilt from; the context window cuts further, by tokens."""
+MAX_REMEMBERED = 200
+"""Most messages that memory is rebuilt from; the window middleware trims further, by tokens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
-    """One visible message as plain values."""
+class PastMessage:
+    """A visible message as plain values."""
 
     id: str
     role: str
@@ -26,13 +26,13 @@ def visible(conversation: Conversation) -> QuerySet[Message]:
     return Message.objects.filter(conversation=conversation, rolled_back=False).order_by("position")
 
 
-def before(run: Run) -> list[Utterance]:
-    """Return what was said before this run's message and may be remembered, oldest first."""
+def before(conversation: Conversation, *, position: int) -> list[PastMessage]:
+    """Return the messages before this position that memory may hold, oldest first."""
     rows = Message.objects.filter(
-        conversation_id=run.conversation_id,
+        conversation=conversation,
         rolled_back=False,
-        position__gt=run.conversation.memory_from,
-        position__lt=run.position,
+        position__gt=conversation.memory_from,
+        position__lt=position,
         role__in=[Message.Role.USER, Message.Role.ASSISTANT],
-    ).order_by("-position")[:MOST_REMEMBERED]
-    return [Utterance(str(m.pk), m.role, m.text) for m in reversed(rows)]
+    ).order_by("-position")[:MAX_REMEMBERED]
+    return [PastMessage(str(m.pk), m.role, m.text) for m in reversed(rows)]

@@ -1,1 +1,1 @@
-"""Events: what a watcher may see of a run, from the worker's writer to the web's hub. Knows no Django."""
+"""Events: what a viewer sees of a run, from the worker's writer to the hub of the web process. Imports no Django."""

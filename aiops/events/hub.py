@@ -1,4 +1,4 @@
-"""One Redis subscriber for a web process, handed out in memory to every viewer, each behind a bounded queue."""
+"""One Redis subscriber per web process; its events are handed to every viewer through a bounded queue."""
 
 from __future__ import annotations
 
@@ -15,33 +15,42 @@ from aiops import keyspace, log
 from aiops.events.types import Event
 
 MOST_WAITING = 2_000
-"""Events that may wait for one viewer; one that falls further behind is closed and comes back by its last id."""
+"""Events that may wait for one viewer; a slower one is closed, and its client reconnects with its last event id."""
 ACK_TIMEOUT_S = 5.0
 
 logger = log.get(__name__)
 
 
 class Signal(Enum):
-    """What a viewer is told besides events."""
+    """What a viewer gets besides events."""
 
     GAP = "events may have been missed: replay"
-    DOWN = "Redis does not answer: look at the row"
-    ENDED = "the row has ended: replay, then believe the row"
-    DISMISSED = "what let the viewer in has ended: close it"
+    DOWN = "Redis does not answer: events may be missing"
+    ENDED = "the row has ended: replay, then use the row"
+    DISMISSED = "the viewer's session or token has ended: close it"
     OVERFLOW = "the viewer reads too slowly: close it"
 
 
 Item = Event | Signal
 
 
-class Viewer:
-    """One watcher of one run, and what let it in (such as a session)."""
+class Kind(Enum):
+    """What a viewer watches."""
 
-    def __init__(self, run_id: str, let_in: Hashable = None) -> None:
-        self.run_id = run_id
-        self.let_in = let_in
+    RUN = "run"
+    BATCH = "batch"
+
+
+class Viewer:
+    """A viewer of one run or batch, with the credential (such as a session) it was admitted by."""
+
+    def __init__(self, watched_id: str, kind: Kind, credential: Hashable = None) -> None:
+        self.watched_id = watched_id
+        self.kind = kind
+        self.credential = credential
         self._items: asyncio.Queue[Item] = asyncio.Queue(MOST_WAITING)
         self._overflown = False
+        self._started = False
 
     def offer(self, item: Item) -> None:
         """Add an item; a full queue marks the viewer as too slow."""
@@ -50,36 +59,43 @@ class Viewer:
         except asyncio.QueueFull:
             self._overflown = True
 
-    def drain(self) -> None:
-        """Drop what waits: for a viewer who looks at a row instead."""
+    def drain(self) -> Signal | None:
+        """Drop what waits, for a viewer that reads the row instead; a dropped DISMISSED is returned."""
+        dismissed = False
         while not self._items.empty():
-            self._items.get_nowait()
+            dismissed |= self._items.get_nowait() is Signal.DISMISSED
         self._overflown = False
+        return Signal.DISMISSED if dismissed else None
 
     async def next(self, timeout_s: float) -> Item | None:
-        """Return the next item, or None after so long."""
+        """Return the next item, or None on timeout; the first is DOWN when Redis does not acknowledge in time."""
         if self._overflown:
             return Signal.OVERFLOW
         try:
-            return await asyncio.wait_for(self._items.get(), timeout_s)
+            async with asyncio.timeout(timeout_s if self._started else ACK_TIMEOUT_S):
+                item: Item | None = await self._items.get()
         except TimeoutError:
-            return None
+            item = None if self._started else Signal.DOWN
+        self._started = True
+        return item
 
 
 class Hub:
-    """Fans live events out; survives Redis going away and tells every viewer to replay when it is back."""
+    """Fans live events out; survives an outage of Redis and signals every viewer to replay afterwards.
+
+    Viewers only register; one task per connection subscribes, so that a viewer that leaves cannot interrupt it.
+    """
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self.client = client
         self._viewers: dict[str, set[Viewer]] = {}
-        self._acks: dict[str, asyncio.Event] = {}
-        self._pubsub: redis.asyncio.client.PubSub | None = None
+        self._acknowledged: set[str] = set()
+        self._needs_changed = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
-        self._subscribing = asyncio.Lock()
 
     def start(self) -> None:
-        """Begin to read; needs a running loop."""
-        self._reader = asyncio.create_task(self._read_for_ever())
+        """Start to read; needs a running loop."""
+        self._reader = asyncio.create_task(self._read_forever())
 
     async def stop(self) -> None:
         """Stop reading and close the connections."""
@@ -91,126 +107,116 @@ class Hub:
 
     @property
     def watched(self) -> list[str]:
-        """Ids of the runs that somebody watches."""
-        return list(self._viewers)
+        """Ids of the runs that have viewers, without batches."""
+        return [one for one, viewers in self._viewers.items() if any(v.kind is Kind.RUN for v in viewers)]
 
     @property
     def viewers(self) -> int:
-        """How many watch something."""
+        """Number of viewers."""
         return sum(map(len, self._viewers.values()))
 
-    def nudge(self, run_ids: Iterable[str], signal: Signal) -> None:
-        """Tell the viewers of these runs something that Redis did not."""
-        for run_id in run_ids:
-            for viewer in self._viewers.get(run_id, ()):
+    def notify(self, ids: Iterable[str], signal: Signal) -> None:
+        """Send a signal to the viewers of these runs or batches."""
+        for watched_id in ids:
+            for viewer in self._viewers.get(watched_id, ()):
                 viewer.offer(signal)
 
     @property
-    def let_in(self) -> set[Any]:
-        """What let the viewers in, without those that came with nothing."""
-        return {v.let_in for viewers in self._viewers.values() for v in viewers} - {None}
+    def credentials(self) -> set[Any]:
+        """Credentials of all viewers."""
+        return {v.credential for viewers in self._viewers.values() for v in viewers} - {None}
 
     def dismiss(self, ended: Container[Hashable]) -> None:
-        """Close the viewers that came with something that has ended."""
+        """Close the viewers whose credential has ended."""
         for viewers in self._viewers.values():
             for viewer in viewers:
-                if viewer.let_in in ended:
+                if viewer.credential in ended:
                     viewer.offer(Signal.DISMISSED)
 
     @contextlib.asynccontextmanager
-    async def watch(self, run_id: str, let_in: Hashable = None) -> AsyncIterator[Viewer]:
-        """Subscribe, wait for Redis's acknowledgement, and yield a viewer that misses nothing from then on.
-
-        Its first item is a signal: GAP (replay what was before) or DOWN.
-        """
-        viewer = Viewer(run_id, let_in)
-        self._viewers.setdefault(run_id, set()).add(viewer)
+    async def watch(
+        self, watched_id: str, credential: Hashable = None, *, kind: Kind = Kind.RUN
+    ) -> AsyncIterator[Viewer]:
+        """Yield a viewer; its first item is a signal, GAP (it misses nothing from then on: replay) or DOWN."""
+        viewer = Viewer(watched_id, kind, credential)
+        self._viewers.setdefault(watched_id, set()).add(viewer)
+        self._needs_changed.set()
+        if watched_id in self._acknowledged:
+            viewer.offer(Signal.GAP)
         try:
-            signal = await self._subscribed(run_id)
-            if signal is not None:
-                viewer.offer(signal)
             yield viewer
         finally:
-            await self._leave(viewer)
+            self._viewers[watched_id].discard(viewer)
+            if not self._viewers[watched_id]:
+                del self._viewers[watched_id]
+                self._needs_changed.set()
 
-    async def _subscribed(self, run_id: str) -> Signal | None:
-        """Return what a new viewer is to be told; nothing when the acknowledgement itself has told all viewers."""
-        ack = self._acks.get(run_id)
-        if ack is not None and ack.is_set():
-            return Signal.GAP
-        if ack is None:
-            ack = self._acks[run_id] = asyncio.Event()
-            await self._command("subscribe", run_id)
-        try:
-            await asyncio.wait_for(ack.wait(), ACK_TIMEOUT_S)
-        except TimeoutError:
-            return Signal.DOWN
-        return None
-
-    async def _leave(self, viewer: Viewer) -> None:
-        left = self._viewers.get(viewer.run_id, set())
-        left.discard(viewer)
-        if not left and viewer.run_id in self._viewers:
-            del self._viewers[viewer.run_id]
-            self._acks.pop(viewer.run_id, None)
-            await self._command("unsubscribe", viewer.run_id)
-
-    async def _command(self, name: str, run_id: str) -> None:
-        """Subscribe or unsubscribe; when the connection is down the reader does it again once it is back."""
-        async with self._subscribing:
-            pubsub = self._pubsub
-            if pubsub is None or (name == "unsubscribe" and run_id in self._viewers):
-                return
-            with contextlib.suppress(redis.RedisError, OSError):
-                await getattr(pubsub, name)(keyspace.live(run_id))
-
-    async def _read_for_ever(self) -> None:
+    async def _read_forever(self) -> None:
         pause_s = 0.1
         while True:
             try:
                 await self._read()
-                pause_s = 0.1
-            except (redis.RedisError, OSError) as error:
-                logger.warning("hub.disconnected", error=str(error))
-            except Exception:  # whatever it is, every viewer of this process depends on this reader
+            except* (redis.RedisError, OSError) as errors:
+                logger.warning("hub.disconnected", error=str(errors.exceptions[0]))
+            except* Exception:  # every viewer of this process depends on this reader
                 logger.exception("hub.broke")
-            finally:
-                self._pubsub = None
-            for ack in self._acks.values():
-                ack.clear()
-            self.nudge(self.watched, Signal.DOWN)
+            pause_s = 0.1 if self._acknowledged else min(pause_s * 2, 2.0)  # reconnect at once after one that worked
+            self._acknowledged.clear()
+            self.notify(list(self._viewers), Signal.DOWN)
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, 2.0)
 
     async def _read(self) -> None:
-        """Read one connection until it breaks."""
-        pubsub = self.client.pubsub()
-        try:
-            await pubsub.subscribe(keyspace.CONTROL)
-            async with self._subscribing:
-                if self._viewers:
-                    await pubsub.subscribe(*(keyspace.live(run_id) for run_id in self._viewers))
-                self._pubsub = pubsub
+        """Use one connection until it fails; raises an ExceptionGroup."""
+        async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+            pubsub = self.client.pubsub()
+            stack.push_async_callback(_close, pubsub)
+            await pubsub.subscribe(keyspace.CONTROL)  # get_message needs a subscription even without viewers
+            tasks.create_task(self._keep_subscribed(pubsub))
             while True:
                 message = await pubsub.get_message(ignore_subscribe_messages=False, timeout=5)
+                _raise_cancellation()
                 if message is not None:
                     self._hand_out(message)
-        finally:
-            with contextlib.suppress(redis.RedisError, OSError):
-                await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def _keep_subscribed(self, pubsub: redis.asyncio.client.PubSub) -> None:
+        """Subscribe to exactly the channels that viewers need, while the connection lasts."""
+        subscribed: set[str] = set()
+        while True:
+            self._needs_changed.clear()
+            needed = set(self._viewers)
+            if new := needed - subscribed:
+                await pubsub.subscribe(*map(keyspace.live, new))
+            if unused := subscribed - needed:
+                await pubsub.unsubscribe(*map(keyspace.live, unused))
+            subscribed = needed
+            _raise_cancellation()
+            await self._needs_changed.wait()
 
     def _hand_out(self, message: dict[str, Any]) -> None:
         channel = str(message["channel"], "ascii") if isinstance(message["channel"], bytes) else str(message["channel"])
-        run_id = channel.rpartition(":")[2]
+        watched_id = channel.rpartition(":")[2]
         if message["type"] == "subscribe":
-            self.nudge([run_id], Signal.GAP)  # what was written until now comes by replay
-            if run_id in self._acks:
-                self._acks[run_id].set()
-        elif message["type"] == "message" and run_id in self._viewers:
+            self._acknowledged.add(watched_id)
+            self.notify([watched_id], Signal.GAP)  # a replay brings what was written before
+        elif message["type"] == "unsubscribe":
+            self._acknowledged.discard(watched_id)
+        elif message["type"] == "message" and watched_id in self._viewers:
             try:
                 event = Event.loads(message["data"])
             except (ValueError, TypeError, KeyError):
-                logger.warning("hub.unreadable", run=run_id)
+                logger.warning("hub.unreadable", id=watched_id)
                 return
-            for viewer in self._viewers[run_id]:
+            for viewer in self._viewers[watched_id]:
                 viewer.offer(event)
+
+
+def _raise_cancellation() -> None:
+    """Raise a cancellation that came while a command was sent: ``wait_for`` in Python 3.11 may swallow it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def _close(pubsub: redis.asyncio.client.PubSub) -> None:
+    with contextlib.suppress(redis.RedisError, OSError):
+        await pubsub.aclose()  # type: ignore[no-untyped-call]

@@ -1,75 +1,77 @@
-"""Hides secrets in text, whole or streamed: known values, well-known shapes, and configured patterns."""
+"""Masks secrets in text, whole or streamed: known values, well-known shapes, and configured patterns."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import regex
 
+from aiops import untrusted
+from aiops.llm import providers
+from aiops.llm.providers import PROVIDERS
 from aiops.settings import Settings
 
 MASK = "[redacted]"
 SHAPES = (
     r"aiops_[A-Za-z0-9_\-]{40,}",
-    r"sk-[A-Za-z0-9_\-]{20,}",
     r"gh[pousr]_[A-Za-z0-9]{36,}",
     r"xox[abpr]-[A-Za-z0-9\-]{20,}",
     r"AKIA[0-9A-Z]{16}",
     r"(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{10,4000}\.eyJ[A-Za-z0-9_\-]{10,4000}\.[A-Za-z0-9_\-]{10,900}",
     r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s\\]{0,8000}-----END [A-Z ]{0,20}PRIVATE KEY-----",
 )
-"""Shapes of tokens whose form their makers document (as of 2026-11); bounded, so that none costs more than its text."""
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""Characters that PostgreSQL or UTF-8 refuse: NUL, and halves of surrogate pairs."""
+"""Token formats that their issuers document (as of 2026-11); bounded, so that matching stays linear. Providers of
+language models add those of their keys."""
+KEY_SHAPES = tuple(shape for provider in PROVIDERS.values() for shape in provider.key_shapes)
 MAX_SECONDS = 2.0
-"""A configured pattern that takes longer hides the whole text."""
+"""The whole text is masked when the patterns take longer than this."""
 SECRET_NAMES = regex.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", regex.IGNORECASE)
 MIN_LENGTH = 8
-"""Shorter values would hide ordinary words."""
+"""Shorter values would mask ordinary words."""
 SCHEMES = ("bearer", "basic", "token")
 """Words before the secret in an Authorization header."""
 MAX_HELD = 9_000
-"""Characters that a stream may hold back; longer than any shape above."""
+"""Characters that a stream may hold back; longer than any match of a shape above."""
 
 
 class Redactor:
     """Replaces secrets by a mask."""
 
     def __init__(self, *, values: Iterable[str] = (), patterns: Iterable[str] = ()) -> None:
-        known = {form for v in values if len(v) >= MIN_LENGTH for form in _forms(v)}
-        longest_first = sorted(known, key=len, reverse=True)
-        self._pattern = regex.compile("|".join([*(regex.escape(v) for v in longest_first), *patterns, *SHAPES]))
+        forms = {form for v in values if len(v) >= MIN_LENGTH for form in _forms(v)}
+        known = [regex.escape(value) for value in sorted(forms, key=len, reverse=True)]  # a prefix must not match first
+        self._pattern = regex.compile("|".join([*known, *patterns, *SHAPES, *KEY_SHAPES]))
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Redactor:
-        """Know the settings' secrets, passwords inside URLs, and the environment's variables that sound secret."""
-        values = {*settings.secrets()}
-        urls = [v for v in settings.secrets() if "://" in v] + [settings.openai_base_url, settings.ollama_base_url]
-        urls += [str(server.get("url") or "") for server in settings.tool_servers.values()]
-        values |= {secret for url in urls for secret in _in_url(url)}
-        values |= {value for name, value in os.environ.items() if SECRET_NAMES.search(name)}
-        values |= {str(v) for server in settings.tool_servers.values() for v in (server.get("headers") or {}).values()}
-        values |= {
-            str(value)
-            for server in settings.tool_servers.values()
-            for name, value in (server.get("env") or {}).items()
-            if SECRET_NAMES.search(name)
+        """Return a redactor of the settings' secrets, passwords in URLs, and variables with secret names."""
+        servers, variables = settings.tool_servers.values(), providers.variables().values()
+        urls = [
+            *(value for value in settings.secrets() if "://" in value),
+            *(settings.of_provider(one.name) for one in variables if not one.secret),
+            *(str(server.get("url") or "") for server in servers),
+        ]
+        environments = [os.environ, *(server.get("env") or {} for server in servers)]
+        values = {
+            *settings.secrets(),
+            *(settings.of_provider(one.name) for one in variables if one.secret),
+            *(secret for url in urls for secret in _in_url(url)),
+            *(str(v) for env in environments for name, v in env.items() if SECRET_NAMES.search(name)),
+            *(str(v) for server in servers for v in (server.get("headers") or {}).values()),
         }
         values |= {secret for value in values for secret in _without_scheme(value)}
         return cls(values=values, patterns=settings.redact_patterns)
 
     def redact(self, text: str) -> str:
-        """Return the text with every secret masked, and without what cannot be stored."""
+        """Return the text with every secret masked and characters that cannot be stored removed."""
         try:
-            masked: str = self._pattern.sub(MASK, UNSTORABLE.sub("\ufffd", text), timeout=MAX_SECONDS)
+            return str(self._pattern.sub(MASK, untrusted.clean(text), timeout=MAX_SECONDS))
         except TimeoutError:
             return MASK
-        return masked
 
     def redact_json(self, value: Any) -> Any:
         """Return a JSON value with every string in it redacted."""
@@ -82,34 +84,38 @@ class Redactor:
         return value
 
     def split(self, text: str) -> tuple[str, str]:
-        """Split streamed text into (what may be shown, redacted; the raw tail that could begin a secret)."""
+        """Split streamed text into (redacted text to show; raw tail that may begin a secret or a surrogate pair)."""
+        half = untrusted.HALF_AT_END.search(text)
+        whole = text[: half.start()] if half else text
         try:
-            return self._split(UNSTORABLE.sub("\ufffd", text))
+            shown, tail = self._split(untrusted.clean(whole))
         except TimeoutError:
-            return MASK, ""
+            shown, tail = MASK, ""
+        return shown, tail + text[len(whole) :]
 
     def _split(self, text: str) -> tuple[str, str]:
         done = 0
         shown: list[str] = []
         for match in self._pattern.finditer(text, timeout=MAX_SECONDS):
+            # A match at the end may grow with the next chunk.
             if match.end() == len(text) and len(text) - match.start() < MAX_HELD:
                 return "".join(shown) + text[done : match.start()], text[match.start() :]
             shown += [text[done : match.start()], MASK]
             done = match.end()
         tail = self._pattern.search(text, pos=done, partial=True, timeout=MAX_SECONDS)
         start = tail.start() if tail is not None else len(text)
-        if len(text) - start >= MAX_HELD:
+        if len(text) - start >= MAX_HELD:  # masked as a whole: a tail that only grows would stop the stream
             return "".join(shown) + text[done:start] + MASK, ""
         return "".join(shown) + text[done:start], text[start:]
 
 
 def _forms(value: str) -> set[str]:
-    """Return the value as it is and as JSON writes it."""
+    """Return the value as it is and as it looks inside JSON."""
     return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
 
 
 def _in_url(url: str) -> list[str]:
-    """Return the password and the values of the query, as written and decoded."""
+    """Return a URL's password and query values, raw and decoded."""
     parts = urlsplit(url)
     written = [pair.partition("=")[2] for pair in parts.query.split("&")]
     return [unquote(parts.password or ""), *written, *(value for _, value in parse_qsl(parts.query))]

@@ -1,8 +1,9 @@
-"""A run's stream in Redis: append, replay, what was said. Entry ids are event ids, so old claims can't append."""
+"""A run's stream in Redis: append, replay, partial answer. Entry ids are event ids, so an old claim cannot append."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import redis
@@ -13,7 +14,7 @@ from aiops.events import types
 from aiops.events.types import Event, EventId
 
 MAX_ENTRIES = 20_000
-"""Longest stream kept; older entries are trimmed and a watcher behind them is told to resync."""
+"""Longest stream kept; older entries are trimmed, and a viewer behind them gets a resync event."""
 OUTDATED = "equal or smaller than the target stream top item"
 
 logger = log.get(__name__)
@@ -28,7 +29,7 @@ def _append(pipe: Any, run_id: str, events: Iterable[Event], *, ttl_s: int) -> N
 
 
 def _check(run_id: str, answers: list[Any]) -> bool:
-    """Return whether all were written; an event of an outdated claim is not an error but a no."""
+    """Return whether all were written: False, not an error, for an event of an outdated claim."""
     fresh = True
     for answer in answers:
         if isinstance(answer, redis.ResponseError) and OUTDATED in str(answer):
@@ -64,21 +65,22 @@ def append_now(events: Mapping[str, Event], *, ttl_s: int) -> bool:
 
 
 async def replay(client: redis.asyncio.Redis, run_id: str, after: EventId) -> tuple[list[Event], bool]:
-    """Return (events after this id, whether some between were lost to trimming or a flush); raises RedisError."""
+    """Return (events after this id, whether some in between were trimmed or flushed); raises RedisError."""
     key = keyspace.events(run_id)
     pipe = client.pipeline(transaction=False)
     pipe.xrange(key, min=f"({after}", max="+")
     pipe.xrange(key, min=str(after), max=str(after))
     pipe.xrange(key, count=1)
     newer, at_cursor, first = await pipe.execute()
+    # The viewer's last event is gone and others are there: trimmed, or flushed and written since.
     gap = after != types.START and not at_cursor and bool(first)
     if gap:
         newer = await client.xrange(key)
     return [Event.loads(fields[b"e"]) for _, fields in newer], gap
 
 
-def said(run_id: str) -> str:
-    """Return the partial answer of a running run, from its events; empty when Redis is down."""
+def partial_answer(run_id: str) -> str:
+    """Return what a running run has answered so far, from its events; empty when Redis is down."""
     try:
         entries: Any = keyspace.sync().xrange(keyspace.events(run_id))
     except redis.RedisError:
@@ -95,44 +97,33 @@ def said(run_id: str) -> str:
     return text
 
 
-def tell_changed(ids: Iterable[str]) -> None:
-    """Let watchers of these batches look at their rows; logged when Redis is down (then they look by themselves)."""
-    try:
-        pipe = keyspace.sync().pipeline(transaction=False)
-        for one in ids:
-            pipe.publish(keyspace.live(one), Event(types.START, types.CHANGED, {}).dumps())
-        pipe.execute()
-    except redis.RedisError as error:
-        logger.warning("changes.untold", error=str(error))
+def publish_changed(ids: Iterable[str]) -> None:
+    """Let viewers of these batches reread the rows; when Redis is down they do so periodically."""
+    changed = Event(types.START, types.CHANGED, {}).dumps()
+    _execute("changes.unsent", lambda pipe: [pipe.publish(keyspace.live(one), changed) for one in ids])
 
 
-def renew(run_ids: list[str], *, ttl_s: int) -> None:
-    """Keep the streams of running runs alive; logged when Redis is down."""
-    try:
-        pipe = keyspace.sync().pipeline(transaction=False)
-        for run_id in run_ids:
-            pipe.expire(keyspace.events(run_id), ttl_s)
-        pipe.execute()
-    except redis.RedisError as error:
-        logger.warning("events.not_renewed", error=str(error))
+def renew(run_ids: Iterable[str], *, ttl_s: int) -> None:
+    """Extend the life of running runs' streams."""
+    _execute("events.not_renewed", lambda pipe: [pipe.expire(keyspace.events(run_id), ttl_s) for run_id in run_ids])
 
 
-def ask_to_stop(run_ids: Iterable[str]) -> None:
-    """Tell workers at once that runs are to stop; when Redis is down they learn it from the heartbeat."""
-    try:
-        pipe = keyspace.sync().pipeline(transaction=False)
-        for run_id in run_ids:
-            pipe.publish(keyspace.CONTROL, run_id)
-        pipe.execute()
-    except redis.RedisError as error:
-        logger.warning("control.lost", error=str(error))
+def request_stop(run_ids: Iterable[str]) -> None:
+    """Ask workers to stop runs at once; when Redis is down they learn it at their next heartbeat."""
+    stop = partial(keyspace.control, keyspace.STOP)
+    _execute("control.lost", lambda pipe: [pipe.publish(keyspace.CONTROL, stop(run_id)) for run_id in run_ids])
 
 
 def forget(run_ids: Iterable[str]) -> None:
-    """Delete the events of runs; logged when Redis is down (they expire by themselves)."""
-    keys = [keyspace.events(run_id) for run_id in run_ids]
+    """Delete the events of runs; when Redis is down they expire."""
+    _execute("events.not_deleted", lambda pipe: [pipe.delete(keyspace.events(run_id)) for run_id in run_ids])
+
+
+def _execute(failure: str, add: Callable[[Any], object]) -> None:
+    """Send the commands that ``add`` puts on a pipeline, in one round trip; log ``failure`` when Redis is down."""
     try:
-        if keys:
-            keyspace.sync().delete(*keys)
+        pipe = keyspace.sync().pipeline(transaction=False)
+        add(pipe)
+        pipe.execute()
     except redis.RedisError as error:
-        logger.warning("events.not_deleted", count=len(keys), error=str(error))
+        logger.warning(failure, error=str(error))

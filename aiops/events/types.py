@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from aiops.runs.states import Place, State
+
 QUEUED = "run.queued"
 STARTED = "run.started"
 DELTA = "message.delta"
@@ -16,28 +18,28 @@ TOOL_STARTED = "tool.started"
 TOOL_FINISHED = "tool.finished"
 REQUEUED = "run.requeued"
 NOTICE = "notice"
-SUCCEEDED = "run.succeeded"
-FAILED = "run.failed"
-CANCELLED = "run.cancelled"
-EXPIRED = "run.expired"
+SUCCEEDED = State.SUCCEEDED.last_event
+FAILED = State.FAILED.last_event
+CANCELLED = State.CANCELLED.last_event
+EXPIRED = State.EXPIRED.last_event
 RESYNC = "resync"
 CHANGED = "changed"
-"""Of a batch, on its live channel alone: look at its row."""
-TERMINAL = frozenset({SUCCEEDED, FAILED, CANCELLED, EXPIRED})
+"""Only on a batch's live channel: reread its row."""
+TERMINAL = frozenset(state.last_event for state in State if state.facts.ended)
 
 MAX_BYTES = 64_000
-"""Largest event on the wire; longer texts are cut into several deltas or shown as a preview."""
+"""Largest event on the wire; a longer text is split into deltas or truncated to a preview."""
 MAX_TEXT_BYTES = 50_000
-"""Longest text inside one event; the whole is in the row."""
-HOUSE = 1 << 40
-"""First sequence number of events that no worker writes; it outranks every event of the same fence."""
+"""Longest text in one event; the row has the whole text."""
+FIRST_SYSTEM_SEQ = 1 << 40
+"""Sequence numbers of system events start here, above every event that the worker of the same fence writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventId:
-    """Place of an event in its run: the claim it was written under, and its number there.
+    """Position of an event in its run: the fencing token of the claim that wrote it, and its number under that claim.
 
-    It is also the Redis stream entry's id, so Redis itself refuses what an outdated claim still tries to write.
+    It is also the id of the Redis stream entry, so Redis itself rejects writes of an outdated claim.
     """
 
     fence: int
@@ -48,7 +50,7 @@ class EventId:
 
     @classmethod
     def parse(cls, text: str) -> EventId:
-        """Read ``fence-seq``; raises ValueError."""
+        """Parse ``fence-seq``; raises ValueError."""
         fence, _, seq = text.partition("-")
         if not (text.isascii() and fence.isdecimal() and seq.isdecimal() and len(text) < 42):
             raise ValueError(f"not an event id: {text[:50]!r}")
@@ -64,7 +66,7 @@ START = EventId(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One numbered thing that happened in a run."""
+    """One numbered step of a run."""
 
     id: EventId
     type: str
@@ -72,7 +74,7 @@ class Event:
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing follows."""
+        """Whether it is the run's last event."""
         return self.type in TERMINAL
 
     def dumps(self) -> str:
@@ -87,24 +89,24 @@ class Event:
 
 
 def make(run_id: str, event_id: EventId, event_type: str, data: dict[str, Any]) -> Event:
-    """Return an event with the fields that all have."""
+    """Return an event with the fields that all events have."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return Event(event_id, event_type, {"run": run_id, "fence": event_id.fence, "seq": event_id.seq, "at": at, **data})
 
 
-def house(run_id: str, fence: int, step: int, event_type: str, **data: Any) -> Event:
-    """Return an event that web or upkeep writes: ``step`` orders those of one fence."""
-    return make(run_id, EventId(fence, HOUSE + step), event_type, data)
+def system_event(run_id: str, fence: int, place: Place, event_type: str, **data: Any) -> Event:
+    """Return an event written by web or maintenance, at its place among the system events of that fence."""
+    return make(run_id, EventId(fence, FIRST_SYSTEM_SEQ + place), event_type, data)
 
 
 def completed(run_id: str, message_id: str, text: str) -> dict[str, Any]:
-    """Return the data of ``message.completed``: the whole text, or its beginning and a link to the rest."""
+    """Return the data of ``message.completed``: the whole text, or a truncated one and a link to the run."""
     if len(text.encode()) <= MAX_TEXT_BYTES:
         return {"message": message_id, "text": text}
-    return {"message": message_id, "text": preview(text, max_bytes=MAX_TEXT_BYTES), "link": f"/api/runs/{run_id}/"}
+    return {"message": message_id, "text": cut(text, max_bytes=MAX_TEXT_BYTES), "link": f"/api/runs/{run_id}/"}
 
 
-def preview(text: str, *, max_bytes: int) -> str:
-    """Return the text, cut to so many bytes of UTF-8 with a mark when it is longer."""
+def cut(text: str, *, max_bytes: int) -> str:
+    """Return the text, truncated to so many bytes of UTF-8 and ending in "…" when it is longer."""
     raw = text.encode()
     return text if len(raw) <= max_bytes else raw[: max_bytes - 3].decode(errors="ignore") + "…"

@@ -1,1 +1,1 @@
-"""People: users, their API tokens, and what they have already asked (idempotency)."""
+"""People: users, their API tokens and idempotency keys, and signing in."""

@@ -1,10 +1,19 @@
-"""Registers the room with Django."""
+"""Declares people."""
 
-from django.apps import AppConfig
+from aiops.apps import Feature, Job
 
 
-class PeopleConfig(AppConfig):
-    """People, in the tables ``people_*``."""
-
+class People(Feature):
     name = "aiops.people"
-    label = "people"
+
+    api = {"tokens": "aiops.people.api:Tokens"}
+    pages = "aiops.people.pages"
+    jobs = (
+        Job(
+            "tokens_and_sessions",
+            "Removes expired tokens, sessions and idempotency keys, and old job history.",
+            run="aiops.people.jobs:remove_expired",
+            every_s=3_600,
+            outbound=False,
+        ),
+    )

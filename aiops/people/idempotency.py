@@ -1,8 +1,9 @@
-"""Idempotency keys: the same request, sent again within a day, gets the answer of the first."""
+"""Idempotency keys: a request that is repeated within a day gets the first response again."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,27 +15,32 @@ from aiops.errors import IdempotencyMismatch, Invalid
 from aiops.people.models import IdempotencyKey, User
 
 LIFETIME = timedelta(hours=24)
+MAX_KEY_CHARACTERS = 200
+KEY_PATTERN = "^[ -~¡-¬®-ÿ]*$"
+"""Printable characters of a header, which HTTP servers decode as Latin-1."""
 Answer = tuple[int, Any]
 """HTTP status and JSON body."""
 
 
 def fingerprint(method: str, path: str, body: bytes) -> str:
-    """Return what makes two requests the same."""
+    """Return a digest that is equal for equal requests."""
     return hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).hexdigest()
 
 
 def answer_once(user: User, *, key: str, fingerprint: str, act: Callable[[], Answer]) -> Answer:
-    """Run ``act`` in one transaction unless this key has an answer already, and return the answer.
+    """Run ``act`` in one transaction unless this key already has a response, and return the response.
 
     The key's row is inserted first: of two simultaneous requests the second waits for the first transaction.
-    Raises IdempotencyMismatch when the key came with another request before. What ``act`` raises rolls all back.
+    Raises IdempotencyMismatch when the key was used with another request. Errors of ``act`` roll everything back.
     """
     if not key:
         with transaction.atomic():
             return act()
-    if len(key) > 200:
-        raise Invalid("Idempotency-Key is longer than 200 characters.", code="invalid_idempotency_key")
+    if len(key) > MAX_KEY_CHARACTERS or not re.fullmatch(KEY_PATTERN, key):
+        errors = {"Idempotency-Key": [f"A printable text of at most {MAX_KEY_CHARACTERS} characters."]}
+        raise Invalid("Correct Idempotency-Key.", errors=errors, code="invalid_idempotency_key")
     with transaction.atomic():
+        # the maintenance job may not have removed the expired key yet
         IdempotencyKey.objects.filter(user=user, key=key, created_at__lt=Now() - LIFETIME).delete()
         row, made = IdempotencyKey.objects.get_or_create(user=user, key=key, defaults={"fingerprint": fingerprint})
         if row.fingerprint != fingerprint:
@@ -44,8 +50,3 @@ def answer_once(user: User, *, key: str, fingerprint: str, act: Callable[[], Ans
         row.status, row.answer = act()
         row.save(update_fields=["status", "answer"])
         return row.status, row.answer
-
-
-def remove_expired() -> int:
-    """Delete keys past their day; return how many."""
-    return IdempotencyKey.objects.filter(created_at__lt=Now() - LIFETIME).delete()[0]

@@ -11,23 +11,21 @@ from django.db.models.functions import Now
 
 
 def new_id() -> uuid.UUID:
-    """Return a UUIDv7: random, and in order of time."""
+    """Return a UUIDv7: random, and ordered by time."""
     made: uuid.UUID = uuid_utils.compat.uuid7()
     return made
 
 
 class User(AbstractUser):
-    """Somebody who signs in; staff may run upkeep and see Flower."""
+    """A person who signs in; staff may run maintenance jobs and see Flower."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
 
 
 class ApiToken(models.Model):
-    """A key to the API; only its SHA-256 is kept, the text is shown once."""
+    """A token for the API; only its SHA-256 is stored, its text is shown once."""
 
     class Scope(models.TextChoices):
-        """What a token may do."""
-
         FULL = "full"
         READ = "read"
 
@@ -45,7 +43,7 @@ class ApiToken(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """One creating request that was answered, so that its repetition gets the same answer."""
+    """The response to one creating request, which a repeated request gets again."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
@@ -55,6 +53,4 @@ class IdempotencyKey(models.Model):
     created_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
-        """A key is unique among one user's."""
-
         constraints = [models.UniqueConstraint(fields=["user", "key"], name="one_answer_per_key")]

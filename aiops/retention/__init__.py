@@ -1,1 +1,1 @@
-"""How long things are kept: rules by kind, state and age, what they would remove, and its removal in small steps."""
+"""Retention: rules by kind, state and age, a preview of their effect, and removal in small steps."""

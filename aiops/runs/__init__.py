@@ -1,1 +1,1 @@
-"""The spine: one run from its claim to its last event."""
+"""Runs: one attempt to answer one message, from its acceptance to its last event."""

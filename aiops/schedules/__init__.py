@@ -1,1 +1,1 @@
-"""Prompts and batches that the clock asks for: when each is due, what it starts, and what came of it."""
+"""Schedules: start prompts and batches at their due times, and follow how each ended."""

@@ -1,10 +1,20 @@
-"""Registers the room with Django."""
+"""Declares schedules."""
 
-from django.apps import AppConfig
+from aiops.apps import Feature, Job, NavigationItem, RetentionKind
 
 
-class SchedulesConfig(AppConfig):
-    """Schedules, in the tables ``schedules_*``."""
-
+class Schedules(Feature):
     name = "aiops.schedules"
-    label = "schedules"
+
+    api = {"schedules": "aiops.schedules.api:Schedules"}
+    pages = "aiops.schedules.pages"
+    navigation = (NavigationItem("Schedules", "schedules", order=20),)
+    jobs = (
+        Job(
+            "schedules",
+            "Starts the prompts and batches of schedules that are due.",
+            run="aiops.schedules.firing:tick",
+            outbound=False,
+        ),
+    )
+    retention = (RetentionKind("firings", "aiops.schedules.retention:ended", "aiops.retention.pruning:remove_rows"),)

@@ -1,202 +1,224 @@
-"""Starts what is due, and takes over what came of it.
+"""Starts the runs and batches of due schedules; ``settling`` follows how they end.
 
-Everything is read from rows and does all that is due, so it may be called at any time, by anybody, twice: a time is
-written in the transaction that starts its run.
+All state is in rows, and a due time is recorded in the transaction that starts its run, so concurrent and repeated
+calls are safe. A schedule that cannot be started does not stop the others.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import time
+from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, transaction
-from django.db.models import Q, QuerySet
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import QuerySet, Window
+from django.db.models.functions import Now, RowNumber
 
 from aiops import database, dispatch, log
 from aiops.batches import lifecycle as batches
 from aiops.batches.lifecycle import Plan
 from aiops.batches.models import Batch
-from aiops.conversations import sending
-from aiops.conversations.acceptance import Question, accept
-from aiops.conversations.models import Conversation, Run
-from aiops.errors import Conflict, TooMany
-from aiops.schedules import lifecycle
+from aiops.batches.reading import as_jsonl
+from aiops.conversations.models import Conversation
+from aiops.errors import AiopsError, Conflict, TooMany
+from aiops.locks import lock
+from aiops.maintenance.models import JobRun
+from aiops.people.models import User
+from aiops.runs import send
+from aiops.runs.accept import NewMessage, accept
+from aiops.runs.options import RunOptions
+from aiops.schedules import lifecycle, settling
 from aiops.schedules.models import Firing, Schedule
+from aiops.schedules.timing import BadTime
 from aiops.settings import Settings
 
 MOST_AT_ONCE = 100
+FOR_S = 20.0
+"""No schedule is started after this long; the next tick continues."""
+INTERVALS = 2.5
+"""Nor after this many intervals of the job, so that of worker-upkeep's four threads one stays free for the reaper."""
 LATE_S = 60.0
-"""A time that passed this long ago was missed: beat or the workers were away."""
+"""A due time is missed when, at any point since, no tick began for this long plus an interval of the job."""
 BUSY = {
     Schedule.Overlap.SKIP: "reject",
     Schedule.Overlap.QUEUE: "enqueue",
     Schedule.Overlap.REPLACE: "interrupt",
 }
-OF_RUN = {
-    Run.State.SUCCEEDED: Firing.Outcome.SUCCEEDED,
-    Run.State.FAILED: Firing.Outcome.FAILED,
-    Run.State.CANCELLED: Firing.Outcome.CANCELLED,
-    Run.State.EXPIRED: Firing.Outcome.FAILED,
-}
-OF_BATCH = {
-    Batch.State.COMPLETED: Firing.Outcome.SUCCEEDED,
-    Batch.State.FAILED: Firing.Outcome.FAILED,
-    Batch.State.EXPIRED: Firing.Outcome.FAILED,
-    Batch.State.CANCELLED: Firing.Outcome.CANCELLED,
-}
+JOB = "schedules"
+"""The maintenance job that calls ``tick``; its rows show when it ran."""
+FIRED, NOT_DUE, POSTPONED, BROKEN = "fired", "not_due", "postponed", "broken"
 
 logger = log.get(__name__)
 
 
 def tick(settings: Settings) -> dict[str, int]:
-    """Do all that is due; return counts."""
-    settled = _settle()
-    now = database.now()
-    due = Schedule.objects.filter(paused_at=None, next_at__lte=now).order_by("next_at")
-    fired = sum(_fire_or_pause(pk, now, settings) for pk in list(due.values_list("pk", flat=True)[:MOST_AT_ONCE]))
-    return {"fired": fired, "settled": settled}
+    """Start everything due, within the time limits; return counts."""
+    until = time.monotonic() + min(FOR_S, INTERVALS * settings.reaper_s)
+    counts = Counter({"fired": 0, "settled": settling.settle(), "broken": 0})
+    postponed: list[Any] = []
+    more = True
+    while more:
+        ids = _due_ids(without=postponed)
+        more = len(ids) == MOST_AT_ONCE
+        for pk in ids:
+            outcome = _fire_or_mark(pk, settings)
+            counts[outcome] += 1
+            if outcome == POSTPONED:  # it stays due, so without this the next query would return it again
+                postponed.append(pk)
+            if time.monotonic() >= until:
+                more = False
+                break
+    return {name: counts[name] for name in ("fired", "settled", "broken")}
 
 
-def _fire_or_pause(schedule_id: Any, now: datetime, settings: Settings) -> int:
-    """Start one schedule; one that cannot even be tried is paused, so that the others go on."""
+def _due_ids(*, without: list[Any]) -> list[Any]:
+    """Return the ids of due schedules: users take turns, and each user's earliest due time comes first."""
+    due = Schedule.objects.filter(paused_at=None, next_at__lte=Now()).exclude(pk__in=without)
+    turn = Window(RowNumber(), partition_by="user_id", order_by="next_at")
+    return list(due.annotate(turn=turn).order_by("turn", "next_at").values_list("pk", flat=True)[:MOST_AT_ONCE])
+
+
+def _fire_or_mark(schedule_id: Any, settings: Settings) -> str:
+    """Start one schedule, or record why it failed; raises only when the database is unreachable."""
     try:
-        return _fire(schedule_id, now, settings)
-    except (DatabaseError, InterfaceError):
-        raise
+        return FIRED if _fire(schedule_id, settings) else NOT_DUE
+    except (OperationalError, InterfaceError) as error:  # such as a deadlock: the next tick retries
+        if not connection.is_usable():
+            raise
+        logger.warning("schedule.postponed", schedule=str(schedule_id), error=str(error))
+        return POSTPONED
+    except DatabaseError as error:
+        logger.exception("schedule.broke", schedule=str(schedule_id))
+        _mark_failed(schedule_id, f"It could not be started ({type(error).__name__}).")
     except Exception as error:
         logger.exception("schedule.broke", schedule=str(schedule_id))
-        why = f"It could not be started ({type(error).__name__}): change it, or make another."
-        lifecycle.pause(Schedule(pk=schedule_id), because=why)
-        return 0
+        cause = str(error) if isinstance(error, AiopsError | BadTime) else f"{type(error).__name__}."
+        because = f"It could not be started: {cause} Change it, or create another."
+        lifecycle.pause(Schedule(pk=schedule_id), because=because)
+    return BROKEN
+
+
+def _mark_failed(schedule_id: Any, reason: str) -> None:
+    """Record that a due time failed, and set the next one; too many failures in a row pause the schedule."""
+    with transaction.atomic():
+        schedule = Schedule.objects.select_for_update(no_key=True).filter(pk=schedule_id).first()
+        if schedule is None or schedule.due_at is None:
+            return
+        Firing.objects.get_or_create(
+            schedule=schedule, due_at=schedule.due_at, defaults={"outcome": Firing.Outcome.FAILED, "reason": reason}
+        )
+        lifecycle.count_failure(schedule, reason)
+        try:
+            lifecycle.aim(schedule, after=max(database.now(), schedule.due_at))
+        except BadTime as bad:
+            schedule.paused_at, schedule.paused_because = database.now(), f"{reason} {bad}"
+        schedule.save()
 
 
 def run_now(schedule: Schedule, settings: Settings) -> Firing:
-    """Start it once, besides its times; raises what refuses it: Conflict, TooMany."""
+    """Start it once, in addition to its times; raises NotFound, Conflict or TooMany."""
     with transaction.atomic():
-        locked = Schedule.objects.select_for_update(no_key=True).select_related("user").get(pk=schedule.pk)
-        now = database.now()
-        firing = Firing(schedule=locked, due_at=now, outcome=Firing.Outcome.STARTED)
+        lock(User.objects.filter(pk=schedule.user_id))  # before the schedule, as ``aiops.locks`` demands
+        locked = lifecycle.lock_row(schedule)
+        firing = Firing(schedule=locked, due_at=database.now(), outcome=Firing.Outcome.STARTED)
         _start(locked, firing, settings)
         locked.save()
         firing.save()
     return firing
 
 
-def _fire(schedule_id: Any, now: datetime, settings: Settings) -> int:
-    """Start one schedule whose time has come; 0 when somebody else has done so."""
+def _fire(schedule_id: Any, settings: Settings) -> bool:
+    """Start one due schedule; False when another process has started it."""
     with transaction.atomic():
+        lock(User.objects.filter(pk__in=Schedule.objects.filter(pk=schedule_id).values("user")))
         rows: QuerySet[Schedule] = Schedule.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
-        schedule = rows.select_related("user").filter(pk=schedule_id, paused_at=None, next_at__lte=now).first()
+        schedule = rows.select_related("user").filter(pk=schedule_id, paused_at=None, next_at__lte=Now()).first()
         if schedule is None or schedule.due_at is None or schedule.next_at is None:
-            return 0
+            return False
+        now = database.now()
         firing = Firing(schedule=schedule, due_at=schedule.due_at, outcome=Firing.Outcome.STARTED)
-        late = now - schedule.next_at > timedelta(seconds=LATE_S)
-        if late and schedule.catch_up == Schedule.CatchUp.SKIP:
-            firing.outcome, firing.reason = Firing.Outcome.MISSED, "Nobody looked at the clock when it was due."
-        else:
-            _try(schedule, firing, settings)
+        fired_already = Firing.objects.filter(schedule=schedule, due_at=schedule.due_at).exists()
+        # it has fired already when the clock was set back over this time and the schedule was changed since
+        if not fired_already:
+            if schedule.catch_up == Schedule.CatchUp.SKIP and _was_missed(schedule.next_at, now, settings):
+                firing.outcome = Firing.Outcome.MISSED
+                firing.reason = "The maintenance job was not running when it was due."
+            else:
+                _start_or_refuse(schedule, firing, settings)
+            firing.save()
+        # after now, so times that passed meanwhile are not started one by one
         lifecycle.aim(schedule, after=max(now, schedule.due_at))
         schedule.save()
-        firing.save()
-    logger.info("schedule.fired", schedule=str(schedule_id), outcome=firing.outcome)
-    return 1
+    logger.info("schedule.fired", schedule=str(schedule_id), outcome=firing.outcome, again=fired_already)
+    return not fired_already
 
 
-def _try(schedule: Schedule, firing: Firing, settings: Settings) -> None:
-    """Start it, or write why not."""
+def _was_missed(due: datetime, now: datetime, settings: Settings) -> bool:
+    """Return whether ticks paused for too long at any point since; a backlog that ticks worked on does not count."""
+    limit = timedelta(seconds=LATE_S + settings.reaper_s)
+    if now - due <= limit:
+        return False
+    ticks = JobRun.objects.filter(job=JOB, started_at__gte=due, started_at__lte=now)
+    starts = ticks.exclude(outcome=JobRun.Outcome.FAILED).order_by("started_at").values_list("started_at", flat=True)
+    return any(after - before > limit for before, after in pairwise([due, *starts, now]))
+
+
+def _start_or_refuse(schedule: Schedule, firing: Firing, settings: Settings) -> None:
+    """Start it, or set the outcome and reason of a firing that starts nothing."""
     if not schedule.user.is_active:
-        lifecycle.pause(schedule, because="Its owner is locked.")
-        schedule.refresh_from_db(fields=["paused_at", "paused_because"])
-        firing.outcome, firing.reason = Firing.Outcome.REFUSED, "Its owner is locked."
+        schedule.paused_at, schedule.paused_because = database.now(), "Its owner's account is deactivated."
+        firing.outcome, firing.reason = Firing.Outcome.REFUSED, schedule.paused_because
         return
-    before = schedule.conversation
+    conversation = schedule.conversation
     try:
         with transaction.atomic():
             _start(schedule, firing, settings)
         schedule.times += 1
         return
     except Conflict:
-        firing.outcome, firing.reason = Firing.Outcome.SKIPPED, "The one before is unfinished."
+        firing.outcome, firing.reason = Firing.Outcome.SKIPPED, "The previous run is unfinished."
     except TooMany as error:
         firing.outcome, firing.reason = Firing.Outcome.REFUSED, error.detail
-    schedule.conversation, firing.run, firing.batch = before, None, None  # what was written for them is undone
+    # the rows were rolled back, so the objects must not refer to them
+    schedule.conversation, firing.run, firing.batch = conversation, None, None
 
 
 def _start(schedule: Schedule, firing: Firing, settings: Settings) -> None:
-    start: Callable[..., None] = _start_prompt if schedule.batch is None else _start_batch
-    start(schedule, firing, settings)
+    (_start_prompt if schedule.batch is None else _start_batch)(schedule, firing, settings)
 
 
 def _start_prompt(schedule: Schedule, firing: Firing, settings: Settings) -> None:
-    options = dict(schedule.options)
     if schedule.conversation is None:
         schedule.conversation = Conversation.objects.create(user=schedule.user, title=schedule.name)
-    question = Question(
+    new = NewMessage(
         schedule.message,
+        RunOptions.of(schedule.options, default_deadline_s=settings.run_deadline_s),
         conversation_id=schedule.conversation.pk,
         on_busy=BUSY[Schedule.Overlap(schedule.overlap)],  # type: ignore[arg-type]
-        deadline_s=options.pop("deadline_s", settings.run_deadline_s),
-        options=options,
         webhook=schedule.webhook,
     )
-    accepted = accept(schedule.user, question, max_queued=settings.max_queued_runs)
+    accepted = accept(schedule.user, new, max_queued=settings.max_queued_runs)
     firing.run = accepted.run
-    transaction.on_commit(partial(sending.send, accepted, ttl_s=settings.stream_ttl_s))
+    # after the commit, or a worker could receive a run that has no row yet
+    transaction.on_commit(partial(send.send_accepted, accepted, ttl_s=settings.stream_ttl_s))
 
 
 def _start_batch(schedule: Schedule, firing: Firing, settings: Settings) -> None:
-    before = Batch.objects.filter(
+    unfinished = Batch.objects.filter(
         pk__in=Firing.objects.filter(schedule=schedule).values("batch"), state__in=Batch.UNFINISHED
     )
-    if before and schedule.overlap == Schedule.Overlap.SKIP:
-        raise Conflict("The one before is unfinished.", code="batch_busy")
-    for batch in before if schedule.overlap == Schedule.Overlap.REPLACE else ():
+    if unfinished and schedule.overlap == Schedule.Overlap.SKIP:
+        raise Conflict("The previous batch is unfinished: wait for it or cancel it.", code="batch_busy")
+    for batch in unfinished if schedule.overlap == Schedule.Overlap.REPLACE else ():
         if batch.state in (Batch.State.VALIDATING, Batch.State.IN_PROGRESS):
             stopped = batches.cancel(batch)
-            transaction.on_commit(partial(sending.announce_stop, stopped, ttl_s=settings.stream_ttl_s))
-    asked: dict[str, Any] = dict(schedule.batch or {})
-    lines = "\n".join(json.dumps(item, ensure_ascii=False) for item in asked.pop("items")).encode()
-    asked["defaults"] = {**schedule.options, **asked["defaults"]}  # read_only among them
-    asked["webhook"] = schedule.webhook or asked["webhook"]
-    made = batches.make(schedule.user, Plan(**asked), [lines], most=settings.max_batches)
-    firing.batch = made
+            transaction.on_commit(partial(send.announce_stop, stopped, ttl_s=settings.stream_ttl_s))
+    stored: dict[str, Any] = dict(schedule.batch or {})
+    stored["defaults"] = {**schedule.options, **stored.get("defaults", {})}  # read_only among them
+    stored["webhook"] = schedule.webhook or stored.get("webhook", "")
+    pieces = [as_jsonl(stored["items"])]
+    made = firing.batch = batches.make(schedule.user, Plan.from_stored(stored), pieces, most=settings.max_batches)
     transaction.on_commit(lambda: dispatch.validate(str(made.pk)))
-
-
-def _settle() -> int:
-    """Take over how runs and batches ended; a schedule that fails again and again is paused."""
-    gone = Q(run=None, batch=None)
-    ended = gone | Q(run__state__in=Run.ENDED) | Q(batch__state__in=Batch.ENDED)
-    due = Firing.objects.filter(ended, outcome=Firing.Outcome.STARTED).order_by("pk")
-    rows = list(due.select_related("run", "batch")[:MOST_AT_ONCE])
-    return sum(_settle_one(firing) for firing in rows)
-
-
-def _settle_one(firing: Firing) -> int:
-    outcome, reason = _outcome(firing)
-    mine = Firing.objects.filter(pk=firing.pk, outcome=Firing.Outcome.STARTED)
-    with transaction.atomic():
-        schedule = Schedule.objects.select_for_update(no_key=True).get(pk=firing.schedule_id)
-        if not mine.update(outcome=outcome, reason=reason):
-            return 0
-        if outcome == Firing.Outcome.FAILED:
-            schedule.failures += 1
-        elif outcome == Firing.Outcome.SUCCEEDED:
-            schedule.failures = 0
-        if schedule.failures >= schedule.max_failures and schedule.paused_at is None:
-            schedule.paused_at = database.now()
-            schedule.paused_because = f"It failed {schedule.failures} times in a row; the last time: {reason}"
-            logger.warning("schedule.paused", schedule=str(schedule.pk), failures=schedule.failures)
-        schedule.save(update_fields=["failures", "paused_at", "paused_because"])
-    return 1
-
-
-def _outcome(firing: Firing) -> tuple[str, str]:
-    if firing.run is not None:
-        return OF_RUN[Run.State(firing.run.state)], (firing.run.error or {}).get("detail", "")
-    if firing.batch is not None:
-        return OF_BATCH[Batch.State(firing.batch.state)], (firing.batch.error or {}).get("detail", "")
-    return Firing.Outcome.CANCELLED, "It was deleted."

@@ -1,6 +1,8 @@
-"""Tables of schedules: Schedule, Firing. Times change in ``lifecycle`` and ``firing`` alone."""
+"""Tables of schedules: Schedule, Firing. Only ``lifecycle``, ``firing`` and ``settling`` write them."""
 
 from __future__ import annotations
+
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
@@ -8,29 +10,31 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from aiops.batches.models import Batch
-from aiops.conversations.models import Conversation, Run
+from aiops.conversations.models import Conversation
 from aiops.people.models import new_id
+from aiops.runs.models import Run
+from aiops.schedules import timing
 
 
 class Schedule(models.Model):
-    """One user's prompt or batch, and when it is asked."""
+    """A prompt or a batch of one user, and the times when it is started."""
 
     class Kind(models.TextChoices):
-        """How its times are told."""
+        """Which of ``every_s``, ``cron`` and ``at`` determines its times."""
 
         INTERVAL = "interval"
         CRON = "cron"
         ONCE = "once"
 
     class Overlap(models.TextChoices):
-        """What happens when it is due and the one before is unfinished."""
+        """What happens when it is due and its previous run is unfinished."""
 
         SKIP = "skip"
         QUEUE = "queue"
         REPLACE = "replace"
 
     class CatchUp(models.TextChoices):
-        """What happens with times that passed while nobody looked: nothing, or one for all of them."""
+        """What happens after due times were missed: nothing, or one run for all of them."""
 
         SKIP = "skip"
         ONCE = "once"
@@ -46,14 +50,14 @@ class Schedule(models.Model):
 
     message = models.TextField(blank=True)
     batch = models.JSONField(null=True)
-    """What is asked of ``POST /api/batches/``; null for a single prompt."""
+    """The fields of a ``Plan``, and ``items``; null for a single prompt."""
     options = models.JSONField(default=dict)
-    """model, provider, temperature, deadline_s of the prompt; ``read_only`` unless it may change things."""
+    """model, provider, temperature and deadline_s of its runs; ``read_only`` unless they may change something."""
     conversation = models.ForeignKey(Conversation, models.SET_NULL, null=True, related_name="+")
-    """Where its answers go; made with the first one."""
+    """The conversation of its answers; created with the first one."""
 
     webhook = models.CharField(max_length=2_000, blank=True, default="", db_default="")
-    """Where the end of each run or batch is told."""
+    """The address that the end of each run or batch is posted to."""
     overlap = models.CharField(max_length=8, choices=Overlap.choices, default=Overlap.SKIP)
     catch_up = models.CharField(max_length=8, choices=CatchUp.choices, default=CatchUp.SKIP)
     jitter_s = models.PositiveIntegerField(default=0)
@@ -62,20 +66,18 @@ class Schedule(models.Model):
     max_failures = models.PositiveIntegerField(default=5)
 
     times = models.PositiveIntegerField(default=0)
-    """How often it has started something by the clock."""
+    """How many of its due times have started something."""
     failures = models.PositiveIntegerField(default=0)
-    """How many of the last ones failed, one after the other."""
+    """How many of the latest firings failed in a row."""
     due_at = models.DateTimeField(null=True)
-    """Its next time; null when none will come."""
+    """Its next time; null when there is none."""
     next_at = models.DateTimeField(null=True)
-    """That, and its share of the jitter."""
+    """``due_at`` plus a random share of the jitter."""
     paused_at = models.DateTimeField(null=True)
     paused_because = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        """Listed by owner; what is due is found without a look at the rest."""
-
         indexes = [
             models.Index(fields=["user", "-id"], name="schedules_of_user"),
             models.Index(fields=["next_at"], name="schedules_due", condition=Q(paused_at__isnull=True)),
@@ -83,17 +85,38 @@ class Schedule(models.Model):
 
     @property
     def state(self) -> str:
-        """active, paused, or done when no time will come."""
+        """active, paused, or done when it has no further time."""
         if self.paused_at is not None:
             return "paused"
         return "active" if self.due_at is not None else "done"
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """Its time zone; UTC for one that this machine does not know."""
+        try:
+            return timing.zone(self.timezone)
+        except timing.BadTime:
+            return timing.zone("UTC")
+
+    @property
+    def times_in_words(self) -> str:
+        """Its times as pages show them."""
+        if self.kind == self.Kind.ONCE:
+            return "once"
+        if self.every_s is None:
+            return f"{self.cron} ({self.timezone})"
+        for seconds, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+            count, rest = divmod(self.every_s, seconds)
+            if count and not rest:
+                return f"every {name}" if count == 1 else f"every {count} {name}s"
+        return f"every {self.every_s} s"
+
 
 class Firing(models.Model):
-    """One time of a schedule, and what came of it; a time is written once, whoever looks."""
+    """One due time of a schedule and its outcome; the constraint on the time makes concurrent ticks safe."""
 
     class Outcome(models.TextChoices):
-        """started → succeeded | failed | cancelled; or nothing was started, and ``reason`` says why."""
+        """started → succeeded | failed | cancelled; or nothing was started, with the ``reason``."""
 
         STARTED = "started"
         SUCCEEDED = "succeeded"
@@ -112,8 +135,6 @@ class Firing(models.Model):
     batch = models.ForeignKey(Batch, models.SET_NULL, null=True, related_name="+")
 
     class Meta:
-        """Each time once; what has not ended is few."""
-
         constraints = [models.UniqueConstraint(fields=["schedule", "due_at"], name="one_firing_per_time")]
         indexes = [
             models.Index(fields=["schedule", "-id"], name="firings_of_schedule"),

@@ -1,1 +1,1 @@
-"""The terminal entrance: a client of the API like any other, which imports nothing of the rooms."""
+"""The frame of the command line, a client of the API: HTTP client, options, tables, text, live view of a run."""

@@ -1,11 +1,11 @@
-"""Calls the API: plain requests, and a stream of events that survives lost connections."""
+"""The HTTP client of the API: requests, and event streams that reconnect."""
 
 from __future__ import annotations
 
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,26 +13,30 @@ from typing import Any, BinaryIO
 import httpx
 import httpx_sse
 
+from aiops.events import types
 from aiops.terminal.text import printable
 
 RECONNECTS = 30
-TERMINAL = ("run.succeeded", "run.failed", "run.cancelled", "run.expired")
+"""Failed attempts in a row before giving up: about 80 s."""
 
 
 class CallFailed(Exception):
-    """The server refused, or cannot be reached; the message is for a person."""
+    """The server refused the call or cannot be reached; the message is for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a run."""
+    """One event of a run or batch."""
 
     type: str
     data: dict[str, Any]
 
 
 class Client:
-    """A server and a token."""
+    """Calls one server with one token; all methods raise CallFailed."""
+
+    CONNECTION_LOST = "connection.lost"
+    """Type of the event that the client adds when it begins to reconnect."""
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
@@ -40,26 +44,24 @@ class Client:
         try:
             self._http = httpx.Client(base_url=self.url, headers=headers, timeout=httpx.Timeout(35, connect=5))
         except httpx.InvalidURL as error:
-            raise CallFailed(f"{url} is no address ({error}): give one such as http://127.0.0.1:8000.") from error
+            raise CallFailed(f"{url} is not a URL ({error}): give one such as http://127.0.0.1:8000.") from error
 
     def get(self, path: str, **params: Any) -> Any:
-        """Return an answer's JSON; raises CallFailed."""
+        """Return the JSON response; parameters that are None are left out."""
         return self._call("GET", path, params={k: v for k, v in params.items() if v is not None})
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Post JSON, under a key that makes a repetition harmless; raises CallFailed."""
+        """Post JSON with an Idempotency-Key."""
         return self._call("POST", path, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
-        """Change; raises CallFailed."""
         return self._call("PATCH", path, json=body)
 
     def delete(self, path: str) -> None:
-        """Delete; raises CallFailed."""
         self._call("DELETE", path)
 
     def upload(self, path: str, file: Path, options: dict[str, Any]) -> Any:
-        """Post a file and what goes with it, under a key that makes a repetition harmless; raises CallFailed."""
+        """Post a file and its options with an Idempotency-Key."""
         try:
             with file.open("rb") as opened:
                 headers = {"Idempotency-Key": str(uuid.uuid4())}
@@ -69,26 +71,26 @@ class Client:
             raise CallFailed(f"{file} cannot be read: {error.strerror}.") from error
 
     def download(self, path: str, out: BinaryIO, **params: Any) -> None:
-        """Write a file as it comes; raises CallFailed."""
+        """Write a response body to ``out`` as it arrives."""
         try:
             with self._http.stream("GET", path, params=params) as response:
                 self._check(response)
                 for piece in response.iter_bytes():
                     out.write(piece)
         except httpx.TransportError as error:
-            raise CallFailed(f"The connection to {self.url} is lost: {error}.") from error
+            raise CallFailed(f"The connection to {self.url} was lost: {error}.") from error
 
     def events(self, run_id: str) -> Iterator[Event]:
-        """Yield a run's events until its end, reconnecting after the last one seen; raises CallFailed."""
-        goes_on = f"The run goes on: aiops runs follow {run_id}"
-        return self._events(f"/api/runs/{run_id}/events", ends=TERMINAL, goes_on=goes_on)
+        """Yield a run's events until its end; after a lost connection, resume after the last event."""
+        resume = f"The run continues: aiops runs follow {run_id}"
+        return self._events(f"/api/runs/{run_id}/events", ends=types.TERMINAL, resume=resume)
 
     def progress(self, batch_id: str) -> Iterator[Event]:
-        """Yield how far a batch is until its end, likewise."""
-        goes_on = f"The batch goes on: aiops batch watch {batch_id}"
-        return self._events(f"/api/batches/{batch_id}/events/", ends=("batch.ended",), goes_on=goes_on)
+        """Yield a batch's progress until its end, reconnecting likewise."""
+        resume = f"The batch continues: aiops batch watch {batch_id}"
+        return self._events(f"/api/batches/{batch_id}/events/", ends={"batch.ended"}, resume=resume)
 
-    def _events(self, path: str, *, ends: tuple[str, ...], goes_on: str) -> Iterator[Event]:
+    def _events(self, path: str, *, ends: Collection[str], resume: str) -> Iterator[Event]:
         last, wait_s, failures = "", 0.3, 0
         while True:
             try:
@@ -108,9 +110,9 @@ class Client:
             except httpx.TransportError as error:
                 failures += 1
                 if failures > RECONNECTS:
-                    raise CallFailed(f"The connection to {self.url} is lost: {error}. {goes_on}") from error
+                    raise CallFailed(f"The connection to {self.url} was lost: {error}. {resume}") from error
                 if failures == 1:
-                    yield Event("connection.lost", {})
+                    yield Event(self.CONNECTION_LOST, {})
                 time.sleep(wait_s)
                 wait_s = min(wait_s * 1.6, 3.0)
 
@@ -128,8 +130,17 @@ class Client:
         response.read()
         try:
             problem = response.json()
-            reasons = "; ".join(f"{field}: {' '.join(why)}" for field, why in problem.get("errors", {}).items())
-            text = f"{problem['detail']} {reasons}".strip()
+            text = _sentence(problem["detail"], problem.get("errors", {}))
         except (ValueError, KeyError, TypeError):
-            text = f"{self.url} answered {response.status_code}, and not in our words: is it an aiops server?"
+            text = f"{self.url} answered {response.status_code}, but not as aiops does: is it an aiops server?"
         raise CallFailed(printable(text))
+
+
+def _sentence(detail: str, errors: dict[str, list[str]]) -> str:
+    """Return a problem as text: each reason once, after the fields that it applies to."""
+    fields_of: dict[str, list[str]] = {}
+    for field, why in errors.items():
+        fields_of.setdefault(" ".join(why), []).append(field)
+    reasons = " ".join(f"{', '.join(fields)}: {why}" for why, fields in fields_of.items())
+    only_names = detail == f"Correct {', '.join(errors)}."  # the reasons name them again
+    return reasons if only_names else f"{detail} {reasons}".strip()

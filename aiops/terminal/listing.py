@@ -1,4 +1,4 @@
-"""Rows in a terminal: a table for people, plain lines when piped, JSON when asked."""
+"""Lists in a terminal: a table for people, tab-separated lines if piped, JSON with ``--json``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from rich.table import Table
 
 Row = dict[str, Any]
 Cell = Callable[[Row], str]
-"""Gives what a row shows in one column, as Rich's markup."""
+"""Returns the text of one column of a row, as Rich markup."""
 
 
 def dump(found: object) -> None:
-    """Print as JSON."""
     print(json.dumps(found, indent=2, ensure_ascii=False))
 
 
@@ -28,7 +27,7 @@ def show(
     table: Callable[[Sequence[Row]], Table],
     nothing: str,
 ) -> None:
-    """Print rows; people who have none read what to do."""
+    """Print rows; ``nothing`` is shown to people if there are none."""
     if as_json:
         dump(rows)
     elif not sys.stdout.isatty():
@@ -41,7 +40,7 @@ def show(
 
 
 def table(rows: Sequence[Row], columns: Mapping[str, Cell], *, wrapping: Collection[str] = ()) -> Table:
-    """Return a table of these columns; those not named as wrapping keep to one line."""
+    """Return a table of these columns; only the ``wrapping`` ones may span several lines."""
     made = Table(box=None, pad_edge=False)
     for name in columns:
         made.add_column(name, no_wrap=name not in wrapping)
@@ -51,5 +50,11 @@ def table(rows: Sequence[Row], columns: Mapping[str, Cell], *, wrapping: Collect
 
 
 def coloured(state: str, colours: Mapping[str, str]) -> str:
-    """Return a state in its colour."""
     return f"[{colours.get(state, 'default')}]{state}[/]"
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print the facts of one object, a line each; those that are None are left out."""
+    for name, value in facts.items():
+        if value is not None:
+            print(f"{name:<13} {value}")

@@ -1,23 +1,61 @@
-"""Text from the server as a terminal may show it."""
+"""Text that a terminal can show safely, whatever its encoding and whatever the server sent."""
 
 from __future__ import annotations
 
+import codecs
+import io
+import os
+import unicodedata
 from datetime import datetime
+from typing import TextIO
 
-TURNING = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-"""Characters that turn the direction of writing, and so can make a text look like another."""
+BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Characters that change the writing direction, and so can make a text look like another one."""
+PLAIN = {"→": "->", "·": "-", "…": "...", "✓": "ok", "✗": "x", "›": ">", "–": "-", "—": "-", "’": "'"}
+"""Replacements where a terminal's encoding lacks the character."""
+
+
+def use_utf8(*streams: TextIO) -> None:
+    """Write UTF-8 in the C and POSIX locales; in other encodings, replace characters that they lack."""
+    for stream in streams:
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        if codecs.lookup(stream.encoding).name == "ascii":
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+        elif codecs.lookup(stream.encoding).name != "utf-8":
+            stream.reconfigure(errors="aiops.plain")
+
+
+def written(argument: str) -> str:
+    """Decode a command-line argument as UTF-8, whatever the locale says."""
+    return os.fsencode(argument).decode(errors="replace")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Replace characters that cannot be encoded: from ``PLAIN``, without accents, or by a question mark."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(PLAIN.get(one) or _letter(one) for one in text), error.end
+
+
+def _letter(character: str) -> str:
+    return unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode() or "?"
+
+
+codecs.register_error("aiops.plain", _plain)
 
 
 def printable(text: str) -> str:
-    """Return the text without control characters: an answer must not steer somebody's terminal."""
-    return "".join(c for c in text if c in "\n\t" or ((c.isprintable() or ord(c) > 0x9F) and c not in TURNING))
+    """Remove control characters, with which an answer could manipulate the terminal."""
+    return "".join(c for c in text if c in "\n\t" or ((c.isprintable() or ord(c) > 0x9F) and c not in BIDI))
 
 
 def step_name(step: dict[str, str]) -> str:
-    """Return how a tool call is called: server and tool, or the tool alone when no server has it."""
+    """Return the name of a tool call: server and tool, or the tool alone if it belongs to no server."""
     return printable(" · ".join(part for part in (step["server"], step["tool"]) if part))
 
 
 def when(text: str) -> str:
-    """Return a time of the server, in ISO 8601, as this machine's day and minute."""
+    """Format an ISO 8601 time in this machine's time zone, to the minute."""
     return datetime.fromisoformat(text).astimezone().strftime("%m-%d %H:%M")

@@ -1,1 +1,1 @@
-"""The web entrance: pages, REST, and the doors for streams. Never loads the agent stack."""
+"""The frame of the web process: pages, REST API, and streams. Never loads the agent stack."""

@@ -1,4 +1,4 @@
-"""Network addresses as they are counted: whoever has one IPv6 address has the whole /64 around it."""
+"""Client addresses as throttling counts them: one IPv6 client has a whole /64."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import ipaddress
 
 UNREADABLE = "?"
-"""All addresses that are none (a proxy may pass on anything) count as one."""
+"""All invalid addresses count as one; a proxy may send anything."""
 
 
 @functools.lru_cache(maxsize=4_096)

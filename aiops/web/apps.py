@@ -1,10 +1,11 @@
-"""Registers the entrance with Django (templates and static files; no tables)."""
+"""The frame of pages and API, and the system status."""
 
-from django.apps import AppConfig
+from aiops.apps import Feature, NavigationItem
 
 
-class WebConfig(AppConfig):
-    """The web entrance."""
-
+class Web(Feature):
     name = "aiops.web"
-    label = "web"
+
+    api = {"status": "aiops.web.api.status:Status"}
+    pages = "aiops.web.pages.docs"
+    navigation = (NavigationItem("API", "docs", order=100),)

@@ -1,4 +1,4 @@
-"""Who asks, and by what: a bearer token or, at the doors that Django's middleware does not guard, a session cookie."""
+"""Identifies callers by bearer token or, outside Django's middleware, by session cookie."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from aiops.web.address import counted_as
 
 SCHEME = "bearer "
 WRONG_TOKENS = 10
-"""So many times more wrong tokens than passwords may an address send: none is ever guessed, they only cost work."""
+"""An address may send this many times more wrong tokens than passwords: guessing a token is hopeless."""
 KNOWN_S = 600
-"""A token that was right this lately is looked up even for an address that sent too many wrong ones."""
+"""Tokens that were valid in this time are accepted from addresses that sent too many wrong ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What lets somebody in: a token, or a session as long as its user's password stays."""
+    """Proof of identity of an open connection: a token, or a session while its user's password is unchanged."""
 
     user_id: UUID
     token_id: UUID | None = None
@@ -40,7 +40,7 @@ class Pass:
 
 
 def from_header(header: str, *, address: str) -> ApiToken:
-    """Return the token of an Authorization header; raises Unauthenticated, or TooMany without a look at the table."""
+    """Return the token of an Authorization header; raises Unauthenticated, or TooMany without a query."""
     if not header.lower().startswith(SCHEME):
         raise Unauthenticated("Send 'Authorization: Bearer <token>'.")
     text = header[len(SCHEME) :].strip()
@@ -59,6 +59,8 @@ def from_header(header: str, *, address: str) -> ApiToken:
 
 def from_session(session_key: str) -> tuple[User, Pass]:
     """Return the user of a session cookie; raises Unauthenticated."""
+    if not (session_key.isascii() and session_key.isalnum()):
+        raise Unauthenticated("You are not signed in.")
     store = import_module(django_settings.SESSION_ENGINE).SessionStore(session_key)
     user = get_user(cast(HttpRequest, SimpleNamespace(session=store)))
     if not user.is_authenticated:
@@ -66,8 +68,14 @@ def from_session(session_key: str) -> tuple[User, Pass]:
     return user, Pass(user.pk, session_key=session_key, password_mark=user.get_session_auth_hash())
 
 
+def check(one: Pass) -> None:
+    """Raise Unauthenticated if a pass is no longer valid."""
+    if ended([one]):
+        raise Unauthenticated("You have been signed out.")
+
+
 def ended(passes: Iterable[Pass]) -> set[Pass]:
-    """Return those that let nobody in any more, asking one query of each table."""
+    """Return the passes that are no longer valid, with one query per table."""
     held = set(passes)
     users = {user.pk: user for user in User.objects.filter(pk__in={p.user_id for p in held}, is_active=True)}
     live_tokens = set(tokens.live().filter(pk__in={p.token_id for p in held}).values_list("pk", flat=True))

@@ -1,14 +1,18 @@
-"""Markdown to HTML that is safe to show: no raw HTML, no images, links that tell their target nothing."""
+"""Renders Markdown as safe HTML: no raw HTML, no images, links without referrer, bounded CPU time."""
 
 from __future__ import annotations
 
-import functools
+import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
+from markdown_it.rules_block import StateBlock, table
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 TAGS = {
@@ -17,26 +21,143 @@ TAGS = {
 }  # fmt: skip
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
 MAX_CHARACTERS = 100_000
+"""Longer texts are not parsed."""
+ANSWER_STEPS = 15_000
+"""Parser steps for one answer: 3 to 15 µs each; usual prose takes one per 5 characters."""
+PAGE_STEPS = 100_000
+"""Parser steps for all uncached answers of one page."""
+ANSWERS_BYTES = 16_000_000
+GROWING_BYTES = 2_000_000
+"""Growing answers have their own cache: each is many texts that are useful only briefly."""
 
 
-def _image_as_link(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    """Write an image as a link to it: loading it would tell its server that somebody reads this."""
-    address = escapeHtml(str(tokens[index].attrs.get("src", "")))
-    return f'<a href="{address}">{escapeHtml(tokens[index].content or "image")}</a>'
+class TooCostly(Exception):
+    """Parsing takes more steps than allowed."""
 
 
-_parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
-_parser.add_render_rule("image", _image_as_link)
+class Steps:
+    """A budget of parser steps."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    def take(self, count: int = 1) -> None:
+        """Use up steps; raises TooCostly."""
+        self.left -= count
+        if self.left < 0:
+            raise TooCostly
 
 
-@functools.lru_cache(maxsize=16)  # viewers of one run ask for the same text within moments
-def render(text: str) -> str:
-    """Return sanitised HTML; a longer text than 100,000 characters is cut."""
+class Cache:
+    """A thread-safe LRU cache of rendered HTML."""
+
+    def __init__(self, *, max_bytes: int) -> None:
+        self.bytes = 0
+        self._max_bytes = max_bytes
+        self._html: OrderedDict[bytes, str] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, text: str) -> str | None:
+        key = _digest(text)
+        with self._lock:
+            if key in self._html:
+                self._html.move_to_end(key)
+            return self._html.get(key)
+
+    def put(self, text: str, html: str) -> None:
+        key = _digest(text)
+        with self._lock:
+            self.bytes += len(html) - len(self._html.pop(key, ""))
+            self._html[key] = html
+            while self.bytes > self._max_bytes:
+                _, oldest = self._html.popitem(last=False)
+                self.bytes -= len(oldest)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+_answers = Cache(max_bytes=ANSWERS_BYTES)
+_growing = Cache(max_bytes=GROWING_BYTES)
+
+
+class Page:
+    """Renders the answers of one page; those beyond its budget are shown as plain text."""
+
+    def __init__(self) -> None:
+        self.steps = Steps(PAGE_STEPS)
+
+    def render(self, text: str) -> str:
+        return _render(text, _answers, self.steps)
+
+
+def render(text: str, *, growing: bool = False) -> str:
+    """Return sanitised HTML; a text that is too long or too costly to parse is shown as plain text."""
+    return _render(text, _growing if growing else _answers, Steps(ANSWER_STEPS))
+
+
+def _render(text: str, cache: Cache, steps: Steps) -> str:
+    if len(text) > MAX_CHARACTERS:
+        return _plain(text)
+    if (html := cache.get(text)) is not None:
+        return html
+    most = max(min(steps.left, ANSWER_STEPS), 0)
+    own = Steps(most)
+    try:
+        html = parse(text, own)
+    except TooCostly:
+        html = _plain(text)
+    steps.left -= most - max(own.left, 0)
+    if own.left >= 0 or most == ANSWER_STEPS:  # not if only this page's budget was too small
+        cache.put(text, html)
+    return html
+
+
+def parse(text: str, steps: Steps) -> str:
+    """Return sanitised HTML; raises TooCostly."""
     return nh3.clean(
-        _parser.render(text[:MAX_CHARACTERS]),
+        _parser.render(text, {"steps": steps}),
         tags=TAGS,
         attributes=ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
     )
+
+
+def _plain(text: str) -> str:
+    return f'<pre class="plain">{escapeHtml(text)}</pre>\n'
+
+
+def _image_as_link(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """Render an image as a link: loading it would report the reader to its server."""
+    address = escapeHtml(str(tokens[index].attrs.get("src", "")))
+    return f'<a href="{address}">{escapeHtml(tokens[index].content or "image")}</a>'
+
+
+def _count_block(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    """Count a step and leave the line to the next rules; they also call this while looking for their own end."""
+    state.env["steps"].take()
+    return False
+
+
+def _count_inline(state: StateInline, silent: bool) -> bool:
+    state.env["steps"].take()
+    return False
+
+
+def _counted_table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    """Count a table's cells before they are created: short rows are filled up to the table's width."""
+    if not silent and table(state, first, end, True):
+        after = next((line for line in range(first, end) if state.isEmpty(line)), end)
+        columns = state.getLines(first + 1, first + 2, 0, False).count("|") + 1
+        state.env["steps"].take(columns * (after - first))
+    return table(state, first, end, silent)
+
+
+_parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+_parser.add_render_rule("image", _image_as_link)
+_parser.inline.ruler.before("text", "count", _count_inline)
+_parser.block.ruler.at("table", _counted_table, {"alt": ["paragraph", "reference"]})
+_parser.block.ruler.before("table", "count", _count_block, {"alt": ["paragraph", "reference", "blockquote", "list"]})

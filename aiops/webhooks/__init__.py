@@ -1,1 +1,1 @@
-"""Tells programs of others that a run or a batch has ended: signed, tried again for a day, and only where it may go."""
+"""Webhooks: reports the end of a run or a batch to an address that its owner chose, signed and retried for a day."""

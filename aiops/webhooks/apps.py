@@ -1,10 +1,19 @@
-"""Registers the room with Django."""
+"""Declares webhooks."""
 
-from django.apps import AppConfig
+from aiops.apps import Feature, Job, NavigationItem, RetentionKind
 
 
-class WebhooksConfig(AppConfig):
-    """Webhooks, in the tables ``webhooks_*``."""
-
+class Webhooks(Feature):
     name = "aiops.webhooks"
-    label = "webhooks"
+
+    api = {"webhooks/key": "aiops.webhooks.api:WebhookKey", "webhooks": "aiops.webhooks.api:Webhooks"}
+    pages = "aiops.webhooks.pages"
+    navigation = (NavigationItem("Webhooks", "webhooks", order=30),)
+    jobs = (
+        Job(
+            "webhooks",
+            "Sends webhooks about ended runs and batches, and retries those that failed.",
+            run="aiops.webhooks.delivering:deliver",
+        ),
+    )
+    retention = (RetentionKind("deliveries", "aiops.webhooks.retention:ended", "aiops.retention.pruning:remove_rows"),)

@@ -1,135 +1,109 @@
-"""Sends what is due, and plans the next try; a delivery may arrive twice, always under the same id."""
+"""Sends all due deliveries concurrently; a delivery may arrive twice, always under the same id."""
 
 from __future__ import annotations
 
-import json
-import random
-import socket
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
-import httpx
-from django.db import connection, transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Now
+from django.db import DatabaseError, InterfaceError, connection
 
-from aiops import addresses, database, log, metrics
-from aiops.addresses import BadAddress
-from aiops.conversations import transitions
-from aiops.errors import Conflict
+from aiops import log
+from aiops.errors import AiopsError
 from aiops.settings import Settings
-from aiops.webhooks import signing
+from aiops.webhooks import claims, outbox
+from aiops.webhooks.claims import Outcome
 from aiops.webhooks.models import Delivery
+from aiops.webhooks.sending import Sender, SignedRequest, signed_request
 
-AT_ONCE = 4
-MOST_AT_ONCE = 40
-TIMEOUT_S = 10.0
-LEASE_S = 60.0
-"""A delivery whose sender died is tried again after this."""
-PAUSES_S = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800)
-"""Before each further try: about a day in all."""
-GONE = 410
-ALLOWED = "AIOPS_WEBHOOK_NETWORKS allows more"
-MAX_ERROR_CHARACTERS = 300
+AT_ONCE = 32
+FOR_S = 20.0
+"""No attempt starts after this long; the next run of the job continues."""
+POLL_S = 1.0
+"""How often due deliveries are queried while others are in flight."""
 
 logger = log.get(__name__)
+Result = TypeVar("Result")
 
 
 def deliver(settings: Settings) -> dict[str, int]:
-    """Send all that is due, some at a time; return counts."""
-    due = Delivery.objects.filter(state=Delivery.State.PENDING, next_at__lte=Now()).order_by("next_at")
-    ids = list(due.values_list("pk", flat=True)[:MOST_AT_ONCE])
-    if not ids:
-        return {"delivered": 0, "not_delivered": 0}
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhooks") as threads:
-        outcomes = list(threads.map(lambda pk: _in_thread(pk, settings), ids))
-    return {"delivered": outcomes.count(True), "not_delivered": outcomes.count(False)}
+    """Fill the outbox and send everything due; return counts."""
+    counts = {"collected": outbox.collect(), "delivered": 0, "not_delivered": 0}
+    if claims.due().exists():
+        # one thread for all queries: Django's ORM is synchronous, and each thread opens a connection
+        with ThreadPoolExecutor(1, thread_name_prefix="webhook-rows") as rows:
+            try:
+                ended = asyncio.run(_Delivering(settings, rows).deliver())
+            finally:
+                rows.submit(connection.close)  # each thread has its own connection
+        counts = {name: count + ended[name] for name, count in counts.items()}
+    return counts
 
 
-def again(delivery: Delivery) -> None:
-    """Send a delivery anew, from its first try; raises Conflict while it is pending."""
-    ended = Delivery.objects.filter(pk=delivery.pk).exclude(state=Delivery.State.PENDING)
-    if not ended.update(state=Delivery.State.PENDING, attempts=0, next_at=Now(), error=""):
-        raise Conflict("This delivery is still being tried.", code="delivery_pending")
+class _Delivering:
+    """One run of the job: concurrent attempts, each replaced by another when it ends."""
+
+    def __init__(self, settings: Settings, rows: ThreadPoolExecutor) -> None:
+        self._settings = settings
+        self._rows = rows
+        self._in_flight: dict[asyncio.Task[Outcome], Delivery] = {}
+        self._counts: Counter[str] = Counter()
+
+    async def deliver(self) -> Counter[str]:
+        """Send until nothing is due or the time is up, then wait for attempts in flight; return counts."""
+        until = time.monotonic() + FOR_S
+        sender = Sender(self._settings)
+        while True:
+            if time.monotonic() < until and len(self._in_flight) < AT_ONCE:
+                await self._begin_more(sender)
+            if not self._in_flight:
+                return self._counts
+            ended, _ = await asyncio.wait(self._in_flight, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                await self._end(self._in_flight.pop(task), task.result())
+
+    async def _begin_more(self, sender: Sender) -> None:
+        self._counts["collected"] += await self._in_rows(outbox.collect)
+        claim_some = partial(claims.claim_some, AT_ONCE - len(self._in_flight), in_flight=[*self._in_flight.values()])
+        for delivery in await self._in_rows(claim_some):
+            signed = await self._in_rows(partial(_sign, delivery, self._settings))
+            if isinstance(signed, Outcome):
+                await self._end(delivery, signed)
+            else:
+                self._in_flight[asyncio.create_task(_send(sender, signed))] = delivery
+
+    async def _end(self, delivery: Delivery, outcome: Outcome) -> None:
+        arrived = await self._in_rows(partial(claims.conclude, delivery, outcome))
+        if arrived is not None:
+            self._counts["delivered" if arrived else "not_delivered"] += 1
+
+    async def _in_rows(self, function: Callable[[], Result]) -> Result:
+        """Run a function that needs the database in the one thread that has a connection."""
+        return await asyncio.get_running_loop().run_in_executor(self._rows, function)
 
 
-def _in_thread(delivery_id: Any, settings: Settings) -> bool | None:
+def _sign(delivery: Delivery, settings: Settings) -> SignedRequest | Outcome:
+    """Return the signed request, or the outcome when it cannot be made."""
     try:
-        return _one(delivery_id, settings)
-    finally:
-        connection.close()
+        return signed_request(delivery, settings)
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001  (one broken delivery must not stop the others)
+        return _as_outcome(error)
 
 
-def _one(delivery_id: Any, settings: Settings) -> bool | None:
-    """Send one delivery; whether it arrived, or None when somebody else is at it."""
-    delivery = _claim(delivery_id)
-    if delivery is None:
-        return None
+async def _send(sender: Sender, signed: SignedRequest) -> Outcome:
     try:
-        status = _send(delivery, settings)
-    except (BadAddress, OSError, httpx.HTTPError, httpx.InvalidURL) as error:
-        for_good = isinstance(error, BadAddress | httpx.InvalidURL)
-        return _failed(delivery, None, _words(error), for_good=for_good)
-    if httpx.codes.is_success(status):
-        Delivery.objects.filter(pk=delivery.pk).update(
-            state=Delivery.State.DELIVERED, status=status, error="", delivered_at=Now(), next_at=None
-        )
-        metrics.count(metrics.WEBHOOKS, "delivered")
-        return True
-    return _failed(delivery, status, f"It answered {status}.", for_good=status == GONE)
+        return await sender.send(signed)
+    except Exception as error:  # noqa: BLE001  (as above)
+        return _as_outcome(error)
 
 
-def _words(error: Exception) -> str:
-    if isinstance(error, BadAddress):
-        return str(error)
-    if isinstance(error, socket.gaierror):
-        return f"Its name cannot be looked up: {error.strerror}."
-    return f"{type(error).__name__}: {error}"
-
-
-def _claim(delivery_id: Any) -> Delivery | None:
-    with transaction.atomic():
-        rows: QuerySet[Delivery] = Delivery.objects.select_for_update(skip_locked=True)
-        delivery = rows.filter(pk=delivery_id, state=Delivery.State.PENDING, next_at__lte=Now()).first()
-        if delivery is not None:
-            lease = transitions.in_seconds(LEASE_S)
-            Delivery.objects.filter(pk=delivery_id).update(next_at=lease, attempts=F("attempts") + 1)
-            delivery.attempts += 1
-    return delivery
-
-
-def _send(delivery: Delivery, settings: Settings) -> int:
-    """Post it to its pinned address, without following anything; raises BadAddress, OSError or httpx.HTTPError."""
-    target = addresses.resolve(delivery.url, allowed=settings.networks_of_webhooks(), cure=ALLOWED)
-    body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":")).encode()
-    now = int(database.now_s())
-    key = signing.key_of(delivery.user_id, settings)
-    headers = {
-        **signing.headers(key, id_=str(delivery.pk), timestamp=now, body=body),
-        "Host": target.host_header,
-        "Content-Type": "application/json",
-        "User-Agent": "aiops-webhooks",
-    }
-    verify = httpx.create_ssl_context()  # with SSL_CERT_FILE, for an authority of one's own
-    with httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=verify) as client:
-        request = client.build_request(
-            "POST", target.pinned_url, content=body, headers=headers, extensions={"sni_hostname": target.host}
-        )
-        response = client.send(request, stream=True)  # what it says besides its status is nobody's business
-        response.close()
-    return response.status_code
-
-
-def _failed(delivery: Delivery, status: int | None, error: str, *, for_good: bool) -> bool:
-    changes: dict[str, Any] = {"status": status, "error": error[:MAX_ERROR_CHARACTERS]}
-    if for_good or delivery.attempts > len(PAUSES_S):
-        changes |= {"state": Delivery.State.FAILED, "next_at": None}
-        metrics.count(metrics.WEBHOOKS, "failed")
-    else:
-        pause_s = PAUSES_S[delivery.attempts - 1] * random.uniform(0.9, 1.1)  # noqa: S311  (spreads load)
-        changes["next_at"] = Now() + timedelta(seconds=pause_s)
-        metrics.count(metrics.WEBHOOKS, "tried")
-    logger.warning("webhook.not_delivered", delivery=str(delivery.pk), status=status, attempts=delivery.attempts)
-    Delivery.objects.filter(pk=delivery.pk).update(**changes)
-    return False
+def _as_outcome(error: Exception) -> Outcome:
+    logger.exception("webhook.broke", error=str(error))
+    detail = error.detail if isinstance(error, AiopsError) else f"It could not be sent ({type(error).__name__})."
+    return Outcome(error=detail)

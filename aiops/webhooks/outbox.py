@@ -1,52 +1,57 @@
-"""Writes a delivery for everything that ended and is to be told; the ended row itself is the note of it."""
+"""Writes one delivery for every ended run and batch with a webhook; a flag on the ended row marks it as due."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, transaction
 
+from aiops import log, net
 from aiops.batches.models import Batch
-from aiops.conversations.models import Run
+from aiops.runs import states
+from aiops.runs.models import Run
 from aiops.webhooks.models import Delivery
 
-MOST_AT_ONCE = 200
+MAX_ROWS = 200
 ANSWER_CHARACTERS = 16_000
-"""Longer answers are cut; the link has them whole."""
+"""Longer answers are truncated; the link leads to the whole answer."""
+
+logger = log.get(__name__)
 
 
 def collect() -> int:
-    """Write what is due; return how many. May be called by anybody, twice: a row is told once for each end."""
-    return _runs() + _batches()
+    """Write all due deliveries; return how many. Concurrent calls still write one delivery for each end."""
+    runs = Run.objects.filter(state__in=states.ENDED, webhook_due=True).order_by("pk")[:MAX_ROWS]
+    batches = Batch.objects.filter(state__in=Batch.ENDED, webhook_due=True).order_by("pk")[:MAX_ROWS]
+    # a transaction for each end, so that a broken one does not stop the others
+    written = sum(_write(run, f"run.{run.state}", _run_data, run=run) for run in runs)
+    return written + sum(_write(batch, f"batch.{batch.state}", _batch_data, batch=batch) for batch in batches)
 
 
-def _runs() -> int:
-    due = Run.objects.filter(state__in=Run.ENDED, webhook_due=True).order_by("pk")[:MOST_AT_ONCE]
-    count = 0
-    for run in due:
-        with transaction.atomic():
-            if Run.objects.filter(pk=run.pk, webhook_due=True).update(webhook_due=False):
-                made = Delivery(user_id=run.user_id, url=run.webhook, event=f"run.{run.state}", run=run)
-                made.payload = {"type": made.event, "data": _run(run)}
-                made.save()
-                count += 1
-    return count
+def _write(ended: Any, event: str, data: Callable[[Any], dict[str, Any]], **link: Any) -> int:
+    """Write the delivery of one end, or a failed one with the reason; return 0 when another process has written it."""
+    delivery = Delivery(user_id=ended.user_id, url=ended.webhook, host=net.host_of(ended.webhook), event=event, **link)
+    try:
+        delivery.payload = {"type": event, "data": data(ended)}
+        return _save(ended, delivery)
+    except (ValueError, TypeError, DataError) as error:  # a retry would fail in the same way
+        logger.exception("webhook.not_written", ended=str(ended.pk))
+        delivery.payload, delivery.state, delivery.next_at = {"type": event}, Delivery.State.FAILED, None
+        delivery.error = f"Its payload could not be written ({type(error).__name__})."
+        return _save(ended, delivery)
 
 
-def _batches() -> int:
-    due = Batch.objects.filter(state__in=Batch.ENDED, webhook_due=True, deleted_at=None).order_by("pk")[:MOST_AT_ONCE]
-    count = 0
-    for batch in due:
-        with transaction.atomic():
-            if Batch.objects.filter(pk=batch.pk, webhook_due=True).update(webhook_due=False):
-                made = Delivery(user_id=batch.user_id, url=batch.webhook, event=f"batch.{batch.state}", batch=batch)
-                made.payload = {"type": made.event, "data": _batch(batch)}
-                made.save()
-                count += 1
-    return count
+def _save(ended: Any, delivery: Delivery) -> int:
+    with transaction.atomic():
+        # clearing the flag is the lock: whoever clears it writes the delivery
+        if not type(ended).objects.filter(pk=ended.pk, webhook_due=True).update(webhook_due=False):
+            return 0
+        delivery.save(force_insert=True)
+        return 1
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run_data(run: Run) -> dict[str, Any]:
     return {
         "id": str(run.pk),
         "conversation": str(run.conversation_id),
@@ -60,7 +65,7 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-def _batch(batch: Batch) -> dict[str, Any]:
+def _batch_data(batch: Batch) -> dict[str, Any]:
     names = ("total", "succeeded", "failed", "cancelled", "expired", "invalid")
     return {
         "id": str(batch.pk),

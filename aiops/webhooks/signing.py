@@ -1,6 +1,6 @@
-"""Signs deliveries as Standard Webhooks says (standardwebhooks.com, version 1): id, time and body under one key.
+"""Signs deliveries as in Standard Webhooks (standardwebhooks.com, version 1): id, time and body with one key.
 
-The key is derived from this system's secret key, the user and a number, so nothing secret is stored.
+The key is derived from AIOPS_SECRET_KEY, the user and a number, so no secret is stored.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ PREFIX = "whsec_"
 
 
 def key_of(user_id: UUID, settings: Settings) -> str:
-    """Return the key that a user's receivers check signatures with; raises Conflict without a secret key."""
+    """Return the key that a user's receivers verify with; raises Conflict when AIOPS_SECRET_KEY is not set."""
     number = Key.objects.filter(user=user_id).values_list("number", flat=True).first() or 1
     secret = settings.secret_key.get_secret_value()
     if not secret:
-        raise Conflict("AIOPS_SECRET_KEY is not set: webhooks cannot be signed.", code="conflict")
+        raise Conflict("AIOPS_SECRET_KEY is not set, so webhooks cannot be signed: set it.", code="conflict")
+    # the prefix keeps this key apart from other uses of the secret
     made = hmac.new(secret.encode(), f"webhook:{user_id}:{number}".encode(), hashlib.sha256).digest()
     return PREFIX + base64.b64encode(made).decode()
 
 
 def renew(user: User) -> None:
-    """Take another key from now on; receivers must be told."""
+    """Replace a user's key; receivers must be given the new one."""
     key, _ = Key.objects.get_or_create(user=user)
     Key.objects.filter(pk=key.pk).update(number=key.number + 1)
 
 
 def headers(key: str, *, id_: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """Return the headers of one delivery."""
+    """Return the signature headers of one delivery."""
     secret = base64.b64decode(key.removeprefix(PREFIX))
     signed = f"{id_}.{timestamp}.".encode() + body
     signature = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()

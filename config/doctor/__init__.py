@@ -1,1 +1,1 @@
-"""``aiops doctor``: looks at each part from outside, and says what was seen and how to mend it."""
+"""``aiops doctor``: checks each part from outside, and names the cure of each problem."""

@@ -1,9 +1,9 @@
-"""Looks at everything in turn and tells what it found."""
+"""Runs all checks and prints their findings."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import django
@@ -11,29 +11,32 @@ import django
 django.setup()
 
 from config import management  # noqa: E402
-from config.doctor import servers, surroundings  # noqa: E402
+from config.doctor import running, servers, surroundings  # noqa: E402
 from config.doctor.finding import Finding  # noqa: E402
 
-LOOKS: list[Callable[[], list[Finding]]] = [
-    surroundings.web,
-    servers.database,
-    servers.redis_server,
-    servers.queues,
-    servers.beat,
-    surroundings.model,
-    surroundings.tools,
-    surroundings.machine,
-]
+
+def checks() -> Iterator[list[Finding]]:
+    """Run one check after the other."""
+    server = running.examine()
+    yield server.findings
+    yield running.settings(server)
+    for check in (servers.database, servers.redis_server, servers.queues, servers.beat, servers.jobs):
+        yield check()
+    yield surroundings.model(server)
+    yield surroundings.tools(server)
+    yield surroundings.machine()
 
 
 def run(*, as_json: bool) -> int:
-    """Look at everything and print it; 1 when a required part is down."""
+    """Check everything and print the findings; return 1 if a required part is down."""
     management.without_pool()
-    findings = [finding for look in LOOKS for finding in look()]
+    findings = []
+    for found in checks():
+        findings += found
+        for f in [] if as_json else found:
+            mark = "ok  " if f.ok else "DOWN" if f.required else "warn"
+            cure = "" if f.ok else f"\n{'':23}→ {f.cure}"
+            print(f"{mark}  {f.part:<16} {' '.join(f.seen.split())}{cure}", flush=True)
     if as_json:
         print(json.dumps([{**asdict(f), "cure": "" if f.ok else f.cure} for f in findings], indent=2))
-    else:
-        for f in findings:
-            mark = "ok  " if f.ok else "DOWN" if f.required else "warn"
-            print(f"{mark}  {f.part:<16} {' '.join(f.seen.split())}" + ("" if f.ok else f"\n{'':23}→ {f.cure}"))
     return int(any(not f.ok and f.required for f in findings))

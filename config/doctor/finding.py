@@ -1,4 +1,4 @@
-"""What an examination finds."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was seen of one part."""
+    """What a check saw of one part, and the cure if it is not ok."""
 
     part: str
     ok: bool

@@ -1,4 +1,4 @@
-"""The servers under us and who serves their queues: database, Redis, broker, workers, beat."""
+"""Checks of database, Redis, broker, workers and beat."""
 
 from __future__ import annotations
 
@@ -12,41 +12,50 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from aiops import dispatch, keyspace
-from aiops.errors import Unavailable
-from aiops.jobs.models import JobRun
+from aiops.errors import Unavailable, database_problem, is_disk_full
+from aiops.maintenance.catalogue import names
+from aiops.maintenance.models import JobRun
+from config import sqlite
 from config.doctor.finding import Finding
+from config.local.home import Home
 
 SETTINGS = django_settings.SETTINGS
 CANARY_S = 6.0
 
 
 def database() -> list[Finding]:
-    """Whether it answers and its tables are up to date."""
-    cure = "See that DATABASE_URL is right and the server runs; `aiops up` brings the tables up to date."
+    """Check that the database answers and its tables are up to date."""
+    cure = "Check that DATABASE_URL is right and the server runs; `aiops up` brings the tables up to date."
+    file = sqlite.file_of(SETTINGS.database_url.get_secret_value(), SETTINGS.home)
     try:
         executor = MigrationExecutor(connection)
         behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
+        if file is not None and not file.exists():
+            cure = "Put it back with its -wal and -shm, or restore a backup; aiops does not create another one."
+            return [Finding("database", False, f"{connection.vendor}: {file} is missing", cure)]
+        if is_disk_full(error):
+            cure = database_problem(error)
         return [Finding("database", False, f"{connection.vendor}: {error}".strip(), cure)]
-    if behind:
-        return [
-            Finding(
-                "database",
-                False,
-                f"{connection.vendor}: {len(behind)} migrations are missing",
-                "Start `aiops up`, or run `aiops manage migrate`.",
-            )
-        ]
-    return [Finding("database", True, f"{connection.vendor}, tables up to date")]
+    if file is not None and not executor.loader.applied_migrations and Home(SETTINGS.home).token.exists():
+        cure = "Put the right file back, or restore a backup: `aiops manage migrate` would only create empty tables."
+        return [Finding("database", False, f"{file} has no tables, though this home was used before", cure)]
+    seen = (
+        f"{connection.vendor}: {len(behind)} migrations are missing" if behind else f"{connection.vendor}, up to date"
+    )
+    return [Finding("database", not behind, seen, "Start `aiops up`, or run `aiops manage migrate`.")]
 
 
 def redis_server() -> list[Finding]:
-    """Whether events and memory can be kept."""
+    """Check the Redis servers of events and memory."""
     cure = "Start `aiops up`, or set REDIS_URL to a Redis 6.2+ or Valkey server that runs."
     if not SETTINGS.redis_url.get_secret_value():
-        return [Finding("redis", False, "REDIS_URL is not set and nothing runs from the home", cure)]
+        return [Finding("redis", False, "REDIS_URL is not set and nothing runs in the home", cure)]
     found = []
-    for part, url in {"redis": SETTINGS.redis_url.get_secret_value(), "memory": SETTINGS.memory_redis}.items():
+    urls = {"redis": SETTINGS.redis_url.get_secret_value()}
+    if SETTINGS.checkpointer == "redis":
+        urls["memory"] = SETTINGS.memory_redis
+    for part, url in urls.items():
         try:
             info = keyspace.sync(url).info()
             if (kind := keyspace.mode(info)) != "standalone":
@@ -60,15 +69,15 @@ def redis_server() -> list[Finding]:
 
 
 def queues() -> list[Finding]:
-    """Whether a canary sent through each queue is heard by a worker."""
+    """Send a canary through each queue and wait for a worker's answer."""
     found = []
     for queue in dispatch.QUEUES:
         nonce = uuid.uuid4().hex
-        cure = f"See that a worker serves it (celery -A config worker -Q {queue}) and CELERY_BROKER_URL is right."
+        cure = f"Check that a worker serves it (celery -A config worker -Q {queue}) and CELERY_BROKER_URL is right."
         try:
             begun = time.monotonic()
             dispatch.canary(queue, nonce)
-            heard = _heard(nonce)
+            answered = _is_answered(nonce)
             depth = dispatch.depth(queue)
         except (Unavailable, redis.RedisError, RuntimeError) as error:
             found.append(Finding(f"queue {queue}", False, str(error)[:200], cure))
@@ -76,42 +85,56 @@ def queues() -> list[Finding]:
         ms = (time.monotonic() - begun) * 1e3
         seen = (
             f"a worker answered in {ms:.0f} ms, {depth} waiting"
-            if heard
+            if answered
             else f"no worker answered within {CANARY_S:g} s, {depth} waiting"
         )
-        found.append(Finding(f"queue {queue}", heard, seen, cure))
+        found.append(Finding(f"queue {queue}", answered, seen, cure))
     return found + _dead_letters()
 
 
 def _dead_letters() -> list[Finding]:
-    """Whether messages came that no worker could read (RabbitMQ keeps them)."""
+    """Report messages that no worker could read (RabbitMQ stores them)."""
     try:
         count = dispatch.depth(dispatch.DEAD_QUEUE)
     except Unavailable:
         return []
-    cure = "Read the workers' logs for what was refused, then purge the queue 'dead'; runs are safe in their rows."
+    cure = "Read in the workers' logs why they were refused, then purge the queue 'dead'; no run is lost."
     return [Finding("dead letters", False, f"{count} messages", cure, required=False)] if count else []
 
 
-def _heard(nonce: str) -> bool:
+def _is_answered(nonce: str) -> bool:
     until = time.monotonic() + CANARY_S
-    while time.monotonic() < until:
-        if keyspace.sync().exists(keyspace.canary(nonce)):
-            return True
+    while not keyspace.sync().exists(keyspace.canary(nonce)):
+        if time.monotonic() > until:
+            return False
         time.sleep(0.05)
-    return False
+    return True
 
 
 def beat() -> list[Finding]:
-    """Whether the clock asks: the reaper's last row is young."""
-    cure = "See that exactly one `celery -A config beat` runs, and a worker of the upkeep queue."
+    """Check that the reaper ran recently."""
+    cure = "Check that exactly one `celery -A config beat` runs, and a worker of the upkeep queue."
+    ended = JobRun.objects.exclude(outcome=JobRun.Outcome.RUNNING)  # the row of a worker that died stays running
     try:
-        last = JobRun.objects.filter(job="reaper").order_by("-started_at").first()
+        last = ended.filter(job="reaper").order_by("-started_at").first()
     except DatabaseError as error:
         return [Finding("beat", False, str(error), cure)]
     if last is None:
         return [Finding("beat", False, "the reaper never ran", cure)]
     age_s = (datetime.now(UTC) - last.started_at).total_seconds()
+    seen = f"the reaper ran {age_s:.0f} s ago: {last.outcome}"
+    return [Finding("beat", age_s < SETTINGS.reaper_s * 3 + 10, seen, cure)]
+
+
+def jobs() -> list[Finding]:
+    """Report the maintenance jobs whose last run failed."""
+    ended = JobRun.objects.exclude(outcome=JobRun.Outcome.RUNNING).order_by("-started_at")
+    try:
+        last = [ended.filter(job=name).first() for name in names(SETTINGS)]
+    except DatabaseError:
+        return []  # the database check reports this
     return [
-        Finding("beat", age_s < SETTINGS.reaper_s * 3 + 10, f"the reaper ran {age_s:.0f} s ago: {last.outcome}", cure)
+        Finding(f"job {run.job}", False, f"it failed: {run.summary.get('error', '')}", f"See /upkeep/{run.job}/.")
+        for run in last
+        if run is not None and run.outcome == JobRun.Outcome.FAILED
     ]

@@ -1,24 +1,28 @@
-"""What is around us: the web process as clients see it, the model, the tool servers, the machine."""
+"""Checks of the model, the tool servers and the machine."""
 
 from __future__ import annotations
 
-import asyncio
 import resource
 import shutil
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 
-import httpx
 from django.conf import settings as django_settings
 from django.db import DatabaseError
 
 from aiops import database
 from aiops.errors import Refused
-from aiops.registry import language_models, providers, tool_servers
-from aiops.registry.environment import BadToolServer
-from aiops.tools import probe
-from aiops.tools.values import Health, ServerSpec
+from aiops.llm import choice, reachability
+from aiops.llm.providers import OFFLINE
+from aiops.llm.values import ModelSpec
+from aiops.tool_servers import specs
+from aiops.tool_servers.client import probe
+from aiops.tool_servers.client.values import Health, ServerSpec
+from aiops.tool_servers.environment import BadToolServer
+from config.doctor import running
 from config.doctor.finding import Finding
-from config.home import Home
+from config.doctor.running import Server
 
 SETTINGS = django_settings.SETTINGS
 LOW_DISK_BYTES = 500_000_000
@@ -26,81 +30,79 @@ FEW_FILES = 1_024
 CLOCK_S = 2.0
 
 
-def web() -> list[Finding]:
-    """Whether the pages and the API answer, where this home's ``aiops up`` or AIOPS_PUBLIC_URL says they are."""
-    kept = Home(SETTINGS.home).address
-    address = kept.read_text().strip() if kept.exists() else SETTINGS.public_url
-    if not address:
-        return [Finding("web", False, f"nothing runs from {SETTINGS.home.absolute()}", "Start `aiops up`.")]
-    try:
-        answer = httpx.get(f"{address}/health/ready", timeout=5)
-    except httpx.HTTPError as error:
-        return [Finding("web", False, f"{address}: {error}", "Start `aiops up`, or see its log.")]
-    try:
-        missing = ", ".join(answer.json()["degraded"]) if answer.is_success else ""
-    except (ValueError, KeyError, TypeError):
-        return [Finding("web", False, f"{address} is no aiops server", "Stop who uses that port, or start `aiops up`.")]
-    seen = f"{address} answered {answer.status_code}" + (f", without {missing}" if missing else "")
-    return [Finding("web", answer.is_success, seen, "See the web process's log.")]
+def model(server: Server) -> list[Finding]:
+    """Check the provider of the server's default model; of this shell's model if no server answered."""
+    if server.facts:
+        return running.model(server, from_here=_check_same_model)
+    found = _check_own_model()
+    marked = replace(found, seen=f"{found.seen} ({running.UNASKED})")
+    cure = "Repeat this when the server runs, or set AIOPS_URL and AIOPS_TOKEN to it."
+    return [replace(marked, ok=False, required=False, cure=cure) if found.ok else marked]
 
 
-def model() -> list[Finding]:
-    """Whether the default model's provider can be reached."""
+def _check_same_model(provider: str, name: str) -> Finding | None:
+    """Check the server's model from here; None if this shell has another one or none."""
     try:
-        spec = language_models.choose(SETTINGS, {})
+        spec = choice.choose(SETTINGS, {})
+    except Refused:
+        return None
+    return _reach(spec) if (spec.provider, spec.name) == (provider, name) else None
+
+
+def _check_own_model() -> Finding:
+    try:
+        spec = choice.choose(SETTINGS, {})
     except Refused as refused:
-        return [
-            Finding(
-                "model",
-                False,
-                refused.detail,
-                "Set LLM_TYPE, LLM_MODEL and the provider's variables; see the README's table.",
-            )
-        ]
-    if spec.provider == "offline":
-        return [Finding("model", True, "offline: tools only, no language model is configured")]
-    reached = providers.ask(spec)
-    return [Finding("model", reached.ok, reached.detail, reached.cure)]
+        cure = "Set LLM_TYPE, LLM_MODEL and the provider's variables; see docs/settings.md."
+        return Finding("model", False, refused.detail, cure)
+    if spec.provider == OFFLINE:
+        return Finding("model", True, "offline: tools only, no language model is configured")
+    return _reach(spec)
 
 
-def tools() -> list[Finding]:
-    """Whether each tool server that is to serve shakes hands."""
+def _reach(spec: ModelSpec) -> Finding:
+    reached = reachability.check(spec)
+    return Finding("model", reached.ok, reached.detail, reached.cure)
+
+
+def tools(server: Server) -> list[Finding]:
+    """Check each configured tool server, as this shell reaches it."""
     try:
-        specs = tool_servers.configured(SETTINGS)
+        servers = specs.configured(SETTINGS)
     except BadToolServer as error:
         return [Finding("tools", False, str(error), "Correct AIOPS_TOOL_SERVERS.")]
     except DatabaseError as error:
         return [Finding("tools", False, f"their rows cannot be read: {error}", "See the database.")]
-    return [_of_server(spec, seen) for spec, seen in zip(specs, asyncio.run(probe.look(specs)), strict=True)]
+    checked = zip(servers, probe.check(servers), strict=True)
+    found = [one for spec, health in checked for one in _of_server(spec, health)]
+    return found + running.tools(server, seen_here={spec.name for spec in servers})
 
 
-def _of_server(spec: ServerSpec, seen: Health) -> Finding:
-    cure = "See that its command or address is right, that it runs, and its status; others go on without it."
+def _of_server(spec: ServerSpec, health: Health) -> Iterator[Finding]:
+    cure = "Check its command or address, that it runs, and its status; others work without it."
     if spec.required:
-        cure = "Nothing is answered without it: see that it runs, or make it optional."
-    tools = "its health path answers" if seen.tools is None else f"{len(seen.tools)} tools"
-    return Finding(f"tools {spec.name}", not seen.problem, seen.problem or tools, cure, required=spec.required)
+        cure = "No run is answered without it: check that it runs, or make it optional."
+    name, offered = f"tools {spec.name}", health.tools or ()
+    refused = [f"{tool.name}: {tool.problem}" for tool in offered if tool.problem]
+    seen = f"{len(offered) - len(refused)} tools" if health.tools is not None else "its health path answers"
+    yield Finding(name, not health.problem, health.problem or seen, cure, required=spec.required)
+    if refused:
+        cure = "Correct these tools at their server; its others are used."
+        yield Finding(name, False, "refused: " + "; ".join(refused), cure, required=False)
 
 
 def machine() -> list[Finding]:
-    """Disk, open files and clock."""
+    """Check disk space, the limit of open files, and the clock."""
     home = SETTINGS.home.absolute()
     place = home if home.exists() else home.parent
     free = shutil.disk_usage(place).free
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    found = [
-        Finding(
-            "disk", free > LOW_DISK_BYTES, f"{free / 1e9:.1f} GB free at {place}", "Make room: rows and memory need it."
-        ),
-        Finding(
-            "open files",
-            soft >= FEW_FILES,
-            f"at most {soft} (hard {hard})",
-            "Raise it: ulimit -n 65536.",
-            required=False,
-        ),
+    files = f"at most {soft} in this shell (hard {hard})"
+    return [
+        Finding("disk", free > LOW_DISK_BYTES, f"{free / 1e9:.1f} GB free at {place}", "Make room."),
+        Finding("open files", soft >= FEW_FILES, files, "Raise it: ulimit -n 65536.", required=False),
+        *_clock(),
     ]
-    return found + _clock()
 
 
 def _clock() -> list[Finding]:
@@ -109,5 +111,5 @@ def _clock() -> list[Finding]:
         apart_s = abs(database.now_s() - time.time())
     except DatabaseError:
         return []
-    seen = f"{apart_s:.1f} s from the database's"
+    seen = f"differs by {apart_s:.1f} s from the database's"
     return [Finding("clock", apart_s < CLOCK_S, seen, "Set both clocks by NTP.", required=False)]

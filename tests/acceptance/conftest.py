@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from config.valkey import free_port
+from tests.acceptance.browser import PASSWORD
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import System
+from tests.ports import free_port
 
 CANARY = "canary-7d1f-do-not-show"
 HEADER_CANARY = "canary-header-55aa-do-not-show"
@@ -79,8 +80,30 @@ def usual(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     assert made.stop() == 0, "".join(made.output)
 
 
+@pytest.fixture(scope="session")
+def password(system: System) -> None:
+    """The administrator's password becomes PASSWORD."""
+    find = "from aiops.people.models import User; u = User.objects.get(username='admin')"
+    system.manage(f"{find}; u.set_password('{PASSWORD}'); u.save()")
+
+
+@pytest.fixture(scope="session")
+def stranger(system: System) -> str:
+    """The token of somebody who has nothing here."""
+    make = "from aiops.people.models import User; from aiops.people import tokens; u = User.objects.create_user('eve')"
+    return system.manage(f"{make}; print(tokens.issue(u, name='test')[1])").split()[-1]
+
+
 @pytest.fixture
 def marks(scripted: dict[str, str]) -> Path:
     path = Path(json.loads(scripted["AIOPS_TOOL_SERVERS"])["counting"]["env"]["MARKS"])
     path.touch()
     return path
+
+
+@pytest.fixture
+def thaw(system: System) -> Iterator[None]:
+    """Let a failed test leave no frozen process to the next."""
+    yield
+    for process in [*system.processes("-Q runs"), *system.processes("valkey-server")]:
+        process.resume()

@@ -1,9 +1,9 @@
 """A language model's server that speaks OpenAI's chat API and does what the question tells it to.
 
 A question ends with ``DO {json}``: ``words`` and ``pause`` stream so many words; ``call`` and ``args`` call a tool
-first (``loop``: for ever); ``answers`` are said, one for each call; ``fail`` lists what goes wrong, one entry for each
-call (429, 500, 401, hang, cut …); ``room`` is how many calls of its ``group`` are taken at once. A question that asks
-for a corrected answer is the one before it, asked again.
+first (``loop``: for ever); ``answers`` are said, one for each call; ``pieces`` are said as they are, with ``pause``
+between; ``fail`` lists what goes wrong, one entry for each call (429, 500, 401, hang, cut …); ``room`` is how many
+calls of its ``group`` are taken at once. A question that asks for a corrected answer is the one before it, asked again.
 """
 
 from __future__ import annotations
@@ -97,9 +97,10 @@ class ModelServer:
             text = answers[min(turn, len(answers) - 1)]
         if do.get("words") == 0:
             text = ""
-        elif results:
+        elif results and not answers:
             text = f"The tool said: {_text(results[-1])} {text}"
-        said = self._busily(group, _say(text, do.get("pause", 0), cut=failure == "cut"))
+        pieces = do.get("pieces") or re.findall(r"\s*\S+", text)
+        said = self._busily(group, _say(pieces, do.get("pause", 0), cut=failure == "cut"))
         return StreamingResponse(said, media_type="text/event-stream")
 
     async def _busily(self, group: str, said: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -125,9 +126,8 @@ def _line(**fields: Any) -> str:
     return f"data: {json.dumps(made)}\n\n"
 
 
-async def _say(text: str, pause: float, *, cut: bool):
+async def _say(words: list[str], pause: float, *, cut: bool):
     yield _chunk({"role": "assistant", "content": ""})
-    words = re.findall(r"\s*\S+", text)
     for n, word in enumerate(words):
         if cut and n == len(words) // 2:
             return
@@ -143,6 +143,8 @@ async def _say(text: str, pause: float, *, cut: bool):
 async def _call(do: dict[str, Any]):
     call = {"index": 0, "id": f"call_{do.get('id', 'x')}", "type": "function"}
     function = {"name": do["call"], "arguments": json.dumps(do.get("args", {}))}
+    if before := do.get("before"):
+        yield _chunk({"role": "assistant", "content": before})
     yield _chunk({"role": "assistant", "content": None, "tool_calls": [{**call, "function": function}]})
     yield _chunk({}, "tool_calls")
     yield "data: [DONE]\n\n"

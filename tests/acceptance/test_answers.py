@@ -81,7 +81,7 @@ def test_a_missing_tool_server_is_named_and_the_others_serve(system: System, mod
     assert "down now: absent" in model.asked[-1]["messages"][0]["content"]
 
 
-def test_a_failing_tool_is_told_to_the_model_and_the_reader(system: System) -> None:
+def test_a_failing_tool_is_reported_to_the_model_and_the_reader(system: System) -> None:
     run = system.ended(system.ask("try", {"call": "counting_fail", "id": uuid.uuid4().hex})["run"]["id"])
     assert run["state"] == "succeeded"
     assert "the valve is stuck" in run["answer"]
@@ -106,7 +106,13 @@ def test_a_model_that_never_stops_calling_is_stopped(system: System, model: Mode
     )
 
 
-def test_a_tool_that_does_not_exist_is_told_to_the_model(system: System) -> None:
+def test_a_call_of_a_tool_that_does_not_exist_is_reported_to_the_model(system: System) -> None:
     run = system.ended(system.ask("try", {"call": "no_such_tool", "id": uuid.uuid4().hex})["run"]["id"])
     assert run["state"] == "succeeded"
     assert run["steps"] == [] or run["steps"][0]["status"] == "error"
+
+
+def test_words_before_a_call_of_a_tool_stay_in_the_answer(system: System) -> None:
+    do = {"call": "host_uptime", "id": uuid.uuid4().hex, "before": "I will look at the machine first.", "words": 2}
+    run = system.ended(system.ask("look", do)["run"]["id"])
+    assert run["answer"].startswith("I will look at the machine first.\n\nThe tool said: ")

@@ -6,18 +6,14 @@ import http.client
 import json
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import httpx
 import httpx_sse
 import pytest
 
 from tests.acceptance.batching import ended, lines, results, send
-from tests.acceptance.browser import CHROMIUM, DRIVER, PASSWORD, Page
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import System, eventually
-from tests.conftest import missing
 
 
 @pytest.fixture
@@ -116,6 +112,37 @@ def test_answers_are_held_against_the_schema_and_asked_for_once_more(client: htt
     assert client.post("/api/batches/", files={"file": ("a.jsonl", text)}, data=deep).json()["code"] == "invalid_json"
 
 
+def test_an_answer_with_a_schema_is_its_last_words_alone_and_one_that_is_no_json_spoils_no_file(
+    client: httpx.Client,
+) -> None:
+    mark = uuid.uuid4().hex
+    call = {"call": "host_uptime", "id": mark, "before": "I will look at the machine first."}
+    does = [{**call, "answers": ['{"ok": true}']}]
+    does += [{"answers": [said]} for said in ('{"ok": NaN}', '{"ok": 1e999}', '{"ok": "\\ud83d"}')]
+    text = "".join(json.dumps({"prompt": f"{mark} {n} DO {json.dumps(do)}"}) + "\n" for n, do in enumerate(does))
+    batch = send(client, text, response_schema={"type": "object", "required": ["ok"]})
+    ended(client, batch)
+    (good,) = results(client, batch)
+    assert (good["answer"], good["value"]) == ('{"ok": true}', {"ok": True})
+    run = client.get(f"/api/runs/{good['run']}/").json()
+    assert (run["answer"], [step["tool"] for step in run["steps"]]) == ('{"ok": true}', ["uptime"])
+    codes = [item["error"]["code"] for item in results(client, batch, "errors")]
+    assert codes == ["answer_invalid"] * 3
+    items = client.get(f"{batch['links']['items']}").json()["results"]
+    assert [item["state"] for item in items] == ["succeeded", *["failed"] * 3]
+    assert client.get(f"/api/batches/{batch['id']}/results/", params={"as": "csv"}).text.count("\n") == 2
+
+
+def test_an_item_that_comes_with_earlier_messages_has_forgotten_nothing(client: httpx.Client) -> None:
+    said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    item = {"messages": [*said, {"role": "user", "content": 'c DO {"words": 2}'}]}
+    batch = client.post("/api/batches/", json={"items": [item]}).json()
+    ended(client, batch)
+    (answered,) = results(client, batch)
+    notices = client.get(f"/api/runs/{answered['run']}/").json()["notices"]
+    assert "memory_rebuilt" not in {notice["code"] for notice in notices}
+
+
 def test_a_provider_with_little_room_is_given_less_to_do_and_no_item_fails(
     client: httpx.Client, model: ModelServer
 ) -> None:
@@ -155,39 +182,19 @@ def test_people_who_chat_do_not_wait_behind_a_batch(client: httpx.Client, system
     ended(client, batch)
 
 
-def test_what_is_not_yours_is_not_there_and_lists_of_chats_show_no_items(client: httpx.Client, system: System) -> None:
+def test_batches_of_another_user_are_not_found_and_lists_of_runs_show_no_items(
+    client: httpx.Client, system: System, stranger: str
+) -> None:
     batch = send(client, lines(2))
     ended(client, batch)
     item = client.get(batch["links"]["items"]).json()["results"][0]
     assert item["run"] not in {run["id"] for run in client.get("/api/runs/", params={"limit": 200}).json()["results"]}
-    token = system.manage(
-        "from aiops.people import tokens; from aiops.people.models import User\n"
-        "u, _ = User.objects.get_or_create(username='eve'); print(tokens.issue(u, name='t')[1])"
-    ).split()[-1]
-    with httpx.Client(base_url=system.url, headers={"Authorization": f"Bearer {token}"}) as eve:
+    with system.client(stranger) as eve:
         for link in batch["links"].values():
             answer = eve.post(link) if link.endswith("cancel/") else eve.get(link)
             assert answer.status_code == 404, link
         assert eve.get("/api/batches/").json()["results"] == []
         assert eve.get(f"/api/runs/{item['run']}/").status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("options", "name", "field"),
-    [
-        ({"nonsense": 1}, "a.jsonl", "nonsense"),
-        ({"webhook": "ftp://x"}, "a.jsonl", "webhook"),
-        ({"max_concurrency": 0}, "a.jsonl", "max_concurrency"),
-        ({"template": "no column"}, "a.csv", "template"),
-        ({}, "a.xlsx", "file"),
-    ],
-)
-def test_what_cannot_be_taken_is_refused_by_name(
-    client: httpx.Client, options: dict[str, Any], name: str, field: str
-) -> None:
-    sent = {"files": {"file": (name, "{}")}, "data": {"options": json.dumps(options)}}
-    answer = client.post("/api/batches/", **sent)
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
 
 
 def test_the_same_file_with_the_same_key_is_one_batch(client: httpx.Client) -> None:
@@ -206,57 +213,3 @@ def test_a_file_above_the_limit_is_refused_before_it_is_read(system: System) -> 
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
-
-
-def test_the_command_line_runs_a_file_and_writes_the_answers(system: System, tmp_path: Path) -> None:
-    file, out = tmp_path / "prompts.jsonl", tmp_path / "results.jsonl"
-    file.write_text(lines(5))
-    done = system.cli("batch", "run", str(file), "--out", str(out), "--name", "from the shell")
-    assert done.returncode == 0, done.stderr
-    assert "5 succeeded" in done.stderr
-    assert [json.loads(line)["custom_id"] for line in out.read_text().splitlines()] == [f"c{n}" for n in range(5)]
-    batch_id = done.stderr.split()[1]
-    assert batch_id in system.cli("batch", "list").stdout
-    assert "completed" in system.cli("batch", "show", batch_id).stdout
-    assert "cannot be cancelled" in system.cli("batch", "cancel", batch_id).stderr
-    assert "deleted" in system.cli("batch", "delete", batch_id).stdout
-
-
-def test_the_command_line_says_what_has_no_answer(system: System, tmp_path: Path) -> None:
-    file = tmp_path / "prompts.jsonl"
-    file.write_text(lines(1) + "nonsense\n")
-    done = system.cli("batch", "run", str(file))
-    assert done.returncode == 1
-    assert "1 of 2 lines are invalid" in done.stderr
-    batch_id = done.stderr.split()[1]
-    assert "not JSON" in system.cli("batch", "results", batch_id, "--errors").stdout
-
-
-@pytest.mark.parametrize(("width", "dark"), [(1200, False), (390, True)])
-def test_the_page_previews_sends_and_shows_the_answers(system: System, tmp_path: Path, width: int, dark: bool) -> None:
-    if not (CHROMIUM and DRIVER):
-        missing("Chromium with its driver (Debian: chromium, chromium-driver)")
-    find = "from aiops.people.models import User; u = User.objects.get(username='admin')"
-    system.manage(f"{find}; u.set_password('{PASSWORD}'); u.save()")
-    file = tmp_path / "hosts.csv"
-    file.write_text('custom_id,host\na,"<img src=x onerror=alert(1)>"\nb,db\n')
-    page = Page(system, width=width, dark=dark).sign_in()
-    try:
-        page.open("/batches/")
-        if not page.driver.execute_script("return document.getElementById('new-batch').open"):
-            page.one("#new-batch summary").click()
-        page.one("input[name=file]").send_keys(str(file))
-        page.until(lambda: "2 lines of hosts.csv" in page.text("#preview-says"), "the preview")
-        assert page.texts("#preview tbody td")[1] == "<img src=x onerror=alert(1)>"
-        page.one("textarea[name=template]").send_keys("Look at {{host}}")
-        page.one("input[name=name]").send_keys("By hand")
-        page.one("#batch-form button[type=submit]").click()
-        page.until(lambda: page.all("#state") and page.text("#state") == "Completed", "the end", within_s=30)
-        assert page.text("h1") == "By hand"
-        page.until(lambda: "Look at <img src=x onerror=alert(1)>" in page.texts("#items td.text"), "the lines")
-        assert page.text("#done") == "2 of 2"
-        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.driver.execute_script(wide) <= 0
-        assert page.errors() == []
-    finally:
-        page.close()

@@ -1,4 +1,7 @@
-"""What the doors refuse, who may pass them, and that no secret leaves."""
+"""What the doors refuse, who may pass them, and that no secret leaves.
+
+More than 250 lines: one promise per door, on one running system.
+"""
 
 from __future__ import annotations
 
@@ -21,70 +24,7 @@ def client(system: System) -> Iterator[httpx.Client]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def stranger(system: System) -> str:
-    """The token of somebody else."""
-    code = (
-        "from aiops.people.models import User; from aiops.people import tokens\n"
-        "eve = User.objects.create_user('mallory'); print(tokens.issue(eve, name='x')[1])"
-    )
-    return system.manage(code).strip().splitlines()[-1]
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"message": "x", "webhook": "file:///etc/passwd"}, "webhook"),
-        ({"message": "x", "force_advanced": True}, "force_advanced"),
-        ({"message": " "}, "message"),
-        ({"message": 7}, "message"),
-        ({"message": "x\u0000"}, "message"),
-        ({"message": "x", "on_busy": "explode"}, "on_busy"),
-        ({"message": "x", "deadline_s": 3_601}, "deadline_s"),
-        ({"message": "x", "temperature": 3}, "temperature"),
-        ({"message": "x", "temperature": True}, "temperature"),
-        ({"message": "x", "temperature": "0.5"}, "temperature"),
-        ({"message": "x", "deadline_s": "9"}, "deadline_s"),
-        ({"message": "x", "conversation": "1"}, "conversation"),
-        ({"message": "x", "model": "gpt-99"}, "model"),
-        ({}, "message"),
-    ],
-)
-def test_what_cannot_be_taken_is_refused_by_name(client: httpx.Client, body: dict, field: str) -> None:
-    answer = client.post("/api/chat/", json=body)
-    assert answer.status_code == 400
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert field in answer.json()["errors"]
-
-
-@pytest.mark.parametrize("path", ["runs/{run}/cancel/", "conversations/{conversation}/clear/", "upkeep/reaper/run/"])
-def test_calls_without_fields_refuse_them(system: System, client: httpx.Client, path: str) -> None:
-    accepted = system.ask("hello", {})
-    path = path.format(run=accepted["run"]["id"], conversation=accepted["conversation"])
-    answer = client.post(f"/api/{path}", json={"force": True})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["force"])
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"{",
-        b"[]",
-        b'"x"',
-        b'{"message": NaN}',
-        b'{"a": 1, "a": 2}',
-        b"\xff",
-        b'{"m":' + b"[" * 50 + b"]" * 50 + b"}",
-        b"",
-    ],
-    ids=repr,
-)
-def test_what_is_no_json_object_is_refused(client: httpx.Client, body: bytes) -> None:
-    answer = client.post("/api/chat/", content=body, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.json()["code"]) in ((400, "invalid_json"), (400, "invalid"))
-
-
-def test_sizes_are_bounded(client: httpx.Client) -> None:
+def test_messages_and_bodies_above_their_size_are_refused(client: httpx.Client) -> None:
     answer = client.post("/api/chat/", json={"message": "x" * 33_000})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["message"])
     answer = client.post("/api/chat/", json={"message": "x" * 70_000})
@@ -100,51 +40,14 @@ def test_sizes_are_bounded(client: httpx.Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-@pytest.mark.parametrize("path", ["/api/runs", "/api/chat", "/api/nothing/", "/api/runs/x/", "/api/runs/x/events"])
-def test_wrong_paths_are_problems_and_never_redirects(client: httpx.Client, path: str) -> None:
-    answer = client.post(path, json={}) if path.endswith("chat") else client.get(path)
-    assert answer.status_code == 404
-    assert answer.json()["code"] == "not_found"
+def test_a_wrong_id_of_a_stream_is_a_problem(client: httpx.Client) -> None:
+    answer = client.get("/api/runs/x/events")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/api/runs/?nonsense=1",
-        "/api/conversations/?state=x",
-        "/api/runs/?state=lost",
-        "/api/runs/?limit=0",
-        "/api/runs/?limit=many",
-        "/api/runs/?limit=201",
-        "/api/runs/?cursor=nonsense",
-        "/api/runs/?cursor=cD1hYmM=",
-        "/api/conversations/?cursor=cD0A",
-        "/api/runs/00000000-0000-7000-8000-000000000000/?wait=00300000",
-    ],
-)
-def test_unknown_parameters_are_refused(system: System, client: httpx.Client, path: str) -> None:
-    path = path.replace("00000000-0000-7000-8000-000000000000", system.ask("hello", {})["run"]["id"])
-    assert client.get(path).status_code == 400
-
-
-def test_too_many_unfinished_runs_are_refused_with_a_time(system: System) -> None:
-    token = (
-        system.manage(
-            "from aiops.people.models import User; from aiops.people import tokens\n"
-            "u = User.objects.create_user('busy'); print(tokens.issue(u, name='x')[1])"
-        )
-        .strip()
-        .splitlines()[-1]
-    )
-    with system.client(token) as client:
-        first = client.post("/api/chat/", json={"message": 'x DO {"words": 200, "pause": 0.05}'}).json()
-        more = {"message": "y", "conversation": first["conversation"]}
-        answers = [client.post("/api/chat/", json=more) for _ in range(50)]
-        assert [a.status_code for a in answers] == [202] * 49 + [429]
-        assert int(answers[-1].headers["retry-after"]) > 0
-        client.post("/api/runs/cancel/", json={"state": "queued"})
-        client.post("/api/runs/cancel/", json={"state": "running"})
-        eventually(lambda: not client.get("/api/runs/", params={"state": "running"}).json()["results"])
+def test_a_long_poll_whose_wait_is_no_number_of_seconds_is_refused(system: System, client: httpx.Client) -> None:
+    run_id = system.ask("hello", {})["run"]["id"]
+    assert client.get(f"/api/runs/{run_id}/?wait=00300000").status_code == 400
 
 
 def test_the_same_key_gets_the_same_answer_and_runs_once(system: System, client: httpx.Client) -> None:
@@ -157,7 +60,7 @@ def test_the_same_key_gets_the_same_answer_and_runs_once(system: System, client:
     assert system.rows("SELECT count(*) FROM conversations_message WHERE text = ?", body["message"]) == [(1,)]
 
 
-def test_a_door_that_only_reads_says_so(system: System, client: httpx.Client) -> None:
+def test_a_post_to_an_event_stream_is_refused_as_read_only(system: System, client: httpx.Client) -> None:
     answer = client.post(f"/api/runs/{uuid.uuid4()}/events")
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
 
@@ -227,22 +130,22 @@ def test_foreign_hosts_and_origins_do_not_pass_the_stream(system: System, header
         assert (answer.status_code, answer.json()["code"]) in ((400, "bad_host"), (403, "bad_origin"))
 
 
-def test_staff_can_ask_for_upkeep_and_its_row_appears(system: System, client: httpx.Client) -> None:
+def test_staff_can_request_a_job_and_its_row_appears(system: System, client: httpx.Client) -> None:
     answer = client.post("/api/upkeep/event_streams/run/")
     assert answer.status_code == 202
     slot = f"request:{answer.json()['request']}"
-    row = eventually(lambda: system.rows("SELECT outcome FROM upkeep_jobrun WHERE slot = ? AND ms > 0", slot))
+    row = eventually(lambda: system.rows("SELECT outcome FROM maintenance_jobrun WHERE slot = ? AND ms > 0", slot))
     assert row == [("done",)]
     assert client.post("/api/upkeep/nothing/run/").status_code == 404
 
 
-def test_upkeep_asked_for_twice_with_one_key_is_done_once(system: System, client: httpx.Client) -> None:
+def test_a_job_requested_twice_with_one_key_runs_once(system: System, client: httpx.Client) -> None:
     headers = {"Idempotency-Key": uuid.uuid4().hex}
     answers = [client.post("/api/upkeep/event_streams/run/", headers=headers).json() for _ in range(2)]
     assert answers[0] == answers[1]
     slot = f"request:{answers[0]['request']}"
-    eventually(lambda: system.rows("SELECT outcome FROM upkeep_jobrun WHERE slot = ? AND ms > 0", slot))
-    assert system.rows("SELECT count(*) FROM upkeep_jobrun WHERE slot = ?", slot) == [(1,)]
+    eventually(lambda: system.rows("SELECT outcome FROM maintenance_jobrun WHERE slot = ? AND ms > 0", slot))
+    assert system.rows("SELECT count(*) FROM maintenance_jobrun WHERE slot = ?", slot) == [(1,)]
 
 
 def test_what_a_run_writes_after_its_conversation_was_deleted_goes_too(system: System, client: httpx.Client) -> None:
@@ -280,7 +183,7 @@ def test_conversations_are_listed_searched_and_renamed(system: System, client: h
     assert client.get(page["next"]).status_code == 200
 
 
-def test_health_names_what_is_missing(system: System) -> None:
+def test_a_healthy_system_is_live_and_ready(system: System) -> None:
     assert httpx.get(f"{system.url}/health/live").json() == {"status": "live"}
     ready = eventually(lambda: (r := httpx.get(f"{system.url}/health/ready").json())["degraded"] == [] and r)
     assert ready["status"] == "ready"
@@ -295,7 +198,7 @@ def test_the_schema_is_openapi_3_1_and_names_every_call(client: httpx.Client) ->
     assert client.get("/api/docs/").status_code == 200
 
 
-def test_the_api_page_asks_a_browser_to_sign_in_and_tells_a_program_so(system: System) -> None:
+def test_the_api_page_sends_a_browser_to_sign_in_and_answers_a_program_with_401(system: System) -> None:
     with httpx.Client(base_url=system.url) as nobody:
         answer = nobody.get("/api/docs/", headers={"Accept": "text/html,*/*;q=0.8"})
         assert (answer.status_code, answer.headers["location"]) == (302, "/sign-in/?next=/api/docs/")
@@ -306,7 +209,7 @@ def test_the_api_page_asks_a_browser_to_sign_in_and_tells_a_program_so(system: S
 # secrets
 
 
-def test_a_canary_is_found_nowhere_it_should_not_be(system: System, client: httpx.Client) -> None:
+def test_secrets_are_found_in_no_answer_log_row_or_key(system: System, client: httpx.Client) -> None:
     from tests.acceptance.conftest import CANARY, HEADER_CANARY
 
     accepted = system.ask("spill it", {"call": "counting_spill", "id": uuid.uuid4().hex})
@@ -317,7 +220,7 @@ def test_a_canary_is_found_nowhere_it_should_not_be(system: System, client: http
         "run": json.dumps(run),
         "messages": client.get(f"/api/conversations/{accepted['conversation']}/messages/").text,
         "logs": system.logs(),
-        "rows": "\n".join(str(row) for row in system.rows("SELECT * FROM conversations_run"))
+        "rows": "\n".join(str(row) for row in system.rows("SELECT * FROM runs_run"))
         + "\n".join(str(row) for row in system.rows("SELECT * FROM conversations_message")),
         "redis": "".join(_dump(system)),
         "doctor": system.cli("doctor").stdout,
@@ -346,11 +249,12 @@ def test_staff_see_jobs_their_past_and_what_retention_would_remove(system: Syste
     assert jobs["reaper"]["last"]["outcome"] in ("done", "running")
     asked = client.post("/api/upkeep/retention/run/").json()["request"]
     eventually(
-        lambda: system.rows("SELECT outcome FROM upkeep_jobrun WHERE slot = ? AND ms > 0", f"request:{asked}"),
+        lambda: system.rows("SELECT outcome FROM maintenance_jobrun WHERE slot = ? AND ms > 0", f"request:{asked}"),
         what="the job's row",
     )
     last = client.get("/api/upkeep/retention/runs/", params={"limit": 1}).json()["results"][0]
-    assert last["summary"] == {"firings": 0, "deliveries": 0, "orphaned_memories": last["summary"]["orphaned_memories"]}
+    nothing = {"firings": 0, "deliveries": 0, "failed": 0}
+    assert last["summary"] == {**nothing, "orphaned_memories": last["summary"]["orphaned_memories"]}
     assert client.get("/api/upkeep/retention/preview/").json() == [
         {"rule": "deliveries", "days": 30, "would_remove": 0},
         {"rule": "firings", "days": 90, "would_remove": 0},

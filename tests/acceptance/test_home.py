@@ -52,7 +52,7 @@ def test_what_is_no_backup_is_refused_and_leaves_nothing(plain: System, tmp_path
         with tarfile.open(archive, "w:gz") as written:
             written.add(tmp_path / "x", "../../outside")
     done = plain.cli("restore", str(archive), "--home", str(tmp_path / "home"))
-    assert (done.returncode, "no backup that can be read" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "not a readable backup" in done.stderr) == (1, True), done.stderr
     assert sorted(path.name for path in tmp_path.iterdir() if path.name not in ("x", "backup.tar.gz")) == []
 
 
@@ -74,14 +74,14 @@ def test_the_logs_of_all_processes_are_one_and_can_be_followed(plain: System) ->
         assert follower.stdout is not None
         os.set_blocking(follower.stdout.fileno(), False)
         asked: list[str] = []
-        told = b""
+        output = b""
 
         def followed() -> bool:
-            nonlocal told
+            nonlocal output
             asked.append(plain.ask("hello")["run"]["id"])
             plain.ended(asked[-1])
-            told += follower.stdout.read() or b""
-            return any(f"run={run_id}" in told.decode() for run_id in asked)
+            output += follower.stdout.read() or b""
+            return any(f"run={run_id}" in output.decode() for run_id in asked)
 
         eventually(followed, what="a line of a run that was asked meanwhile")
     finally:

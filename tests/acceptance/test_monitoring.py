@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import uuid
@@ -13,9 +12,9 @@ import httpx
 import pytest
 import yaml
 
-from config.valkey import free_port
 from tests.acceptance.system import System, eventually
-from tests.conftest import missing
+from tests.conftest import program
+from tests.ports import free_port
 
 RULES = Path(__file__).parents[2] / "docs" / "operations" / "alerts.yml"
 TOKEN = {"Authorization": "Bearer metrics-canary-token"}
@@ -62,7 +61,7 @@ def test_watchers_are_counted_while_they_watch(system: System) -> None:
         client.post(accepted["run"]["links"]["cancel"])
 
 
-def test_nobody_reads_it_without_the_token(system: System, plain: System) -> None:
+def test_metrics_are_not_shown_without_their_token(system: System, plain: System) -> None:
     assert httpx.get(f"{system.url}/metrics").status_code == 401
     assert (
         httpx.get(f"{system.url}/metrics", headers={"Authorization": "Bearer x"}).json()["code"] == "not_authenticated"
@@ -76,8 +75,7 @@ def test_nobody_reads_it_without_the_token(system: System, plain: System) -> Non
 @pytest.fixture
 def prometheus(system: System, tmp_path: Path) -> Iterator[str]:
     """A Prometheus that scrapes the system each second and waits for no alert; its address."""
-    if not shutil.which("prometheus"):
-        missing("Prometheus", "install Debian's package prometheus")
+    server, tool = (program(name, package="prometheus") for name in ("prometheus", "promtool"))
     rules = yaml.safe_load(RULES.read_text())
     for rule in rules["groups"][0]["rules"]:
         rule.pop("for", None)
@@ -90,10 +88,10 @@ def prometheus(system: System, tmp_path: Path) -> Iterator[str]:
     seconds = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     config = {"global": seconds, "rule_files": ["alerts.yml"], "scrape_configs": [job]}
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
-    subprocess.run(["promtool", "check", "config", str(tmp_path / "prometheus.yml")], check=True, capture_output=True)
+    subprocess.run([tool, "check", "config", str(tmp_path / "prometheus.yml")], check=True, capture_output=True)
     port = free_port()
     options = [f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={tmp_path / 'data'}"]
-    command = ["prometheus", f"--config.file={tmp_path / 'prometheus.yml'}", *options]
+    command = [server, f"--config.file={tmp_path / 'prometheus.yml'}", *options]
     with (tmp_path / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     yield f"http://127.0.0.1:{port}"

@@ -15,8 +15,8 @@ import httpx
 import psycopg
 import pytest
 
-from config.valkey import free_port
 from tests.acceptance.system import BIN, PASSED_ON, eventually
+from tests.ports import free_port
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
@@ -109,7 +109,7 @@ def test_the_procfile_on_real_servers_answers_and_every_process_ends_in_order(
         eventually(lambda: client.get(f"/api/batches/{batch}/").json()["state"] == "completed", what="the batch")
     with psycopg.connect(environment["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT count(*) FROM checkpoints").fetchone() == (1,)
-        beaten = "SELECT count(*) FROM upkeep_jobrun WHERE job = 'reaper' AND outcome = 'done'"
+        beaten = "SELECT count(*) FROM maintenance_jobrun WHERE job = 'reaper' AND outcome = 'done'"
         eventually(lambda: (connection.rollback(), connection.execute(beaten).fetchone()[0])[1], what="the reaper")  # type: ignore[index]
     seen = f"http://127.0.0.1:{environment['FLOWER_PORT']}/workers"
     eventually(lambda: _flower_sees(seen), within_s=30, what="Flower's list of workers")

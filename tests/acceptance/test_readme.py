@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,27 +11,44 @@ import pytest
 
 from config import env
 from tests.acceptance.system import BIN, System
-from tests.conftest import missing
+from tests.conftest import program
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 TASKS = re.findall(
     r"\*\*(.+?)\*\*.*?```sh\n(.*?)```", README.partition("## Five-minute tasks")[2].partition("\n## ")[0], re.DOTALL
 )
+VARIABLES = README.partition("## Five-minute tasks")[2].partition("```sh\n")[2].partition("```")[0]
 
 
-def test_there_are_seven_tasks() -> None:
+def test_the_first_message_is_answered_as_it_is_written(plain: System, tmp_path: Path) -> None:
+    (tmp_path / ".aiops").symlink_to(plain.home)
+    (tmp_path / ".venv").symlink_to(BIN.parent)
+    (block,) = re.findall(r"```sh\n(.*?)```", README.partition("## Five-minute tasks")[0], re.DOTALL)
+    environment = {
+        name: value for name, value in plain.env.items() if name not in ("AIOPS_HOME", "AIOPS_TOKEN", "AIOPS_URL")
+    }
+    done = subprocess.run(
+        ["bash", "-c", f"set -e\n{block}"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| Pid | Name |" in done.stdout
+
+
+def test_the_first_task_begins_within_two_screens() -> None:
+    before, _, _ = README.partition(f"**{TASKS[1][0]}**")
+    assert sum(max(1, -(-len(line) // 120)) for line in before.splitlines()) < 60
+
+
+def test_the_readme_has_seven_tasks() -> None:
     assert len(TASKS) == 7
 
 
 def test_every_task_works_as_it_is_written(plain: System, tmp_path: Path) -> None:
-    if shutil.which("curl") is None:
-        missing("curl")
+    program("curl", package="curl")
     (tmp_path / ".aiops").symlink_to(plain.home)
-    path = f"{BIN}:{plain.env['PATH']}"
-    script = "set -e\n" + "\n".join(f"echo '=== {name}'\n{block}\necho" for name, block in TASKS)
-    script = script.replace("127.0.0.1:8000", f"127.0.0.1:{plain.port}")
-    environment = {**plain.env, "PATH": path}
-    del environment["AIOPS_HOME"]
+    (tmp_path / ".venv").symlink_to(BIN.parent)
+    script = f"set -e\n{VARIABLES}\n" + "\n".join(f"echo '=== {name}'\n{block}\necho" for name, block in TASKS)
+    environment = {name: value for name, value in plain.env.items() if name not in ("AIOPS_HOME", "AIOPS_TOKEN")}
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90
     )
@@ -42,8 +58,8 @@ def test_every_task_works_as_it_is_written(plain: System, tmp_path: Path) -> Non
     assert '"state":"succeeded"' in parts["Ask through the API"]
     assert "event: run.succeeded" in parts["Watch a run"]
     assert "The batch is completed: 2 succeeded." in done.stderr
-    assert "ok    queue runs" in parts["See what is going on"]
-    assert '"scope":"read"' in parts["Give it a key that can only read"]
+    assert "ok    queue runs" in parts["See what is running"]
+    assert '"scope":"read"' in parts["Create a read-only token"]
 
 
 def test_tools_are_added_as_it_is_written(plain: System, tmp_path: Path) -> None:

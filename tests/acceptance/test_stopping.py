@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import System
+from tests.patience import Patience
 
 SLOW = {"words": 40, "pause": 0.05}
 
@@ -21,7 +21,7 @@ def client(system: System) -> Iterator[httpx.Client]:
         yield made
 
 
-def test_cancelled_before_it_began_it_never_runs(system: System, client: httpx.Client, model: ModelServer) -> None:
+def test_a_run_cancelled_before_it_began_never_runs(system: System, client: httpx.Client, model: ModelServer) -> None:
     first = system.ask("long", SLOW)
     second = system.ask("never", {}, conversation=first["conversation"])
     answer = client.post(f"/api/runs/{second['run']['id']}/cancel/")
@@ -31,14 +31,14 @@ def test_cancelled_before_it_began_it_never_runs(system: System, client: httpx.C
     assert not [q for q in model.calls if q.startswith("never")]
 
 
-def test_cancelled_in_the_middle_it_stops_and_keeps_what_was_said(system: System, client: httpx.Client) -> None:
+def test_a_run_cancelled_in_mid_answer_stops_and_keeps_its_words(system: System, client: httpx.Client) -> None:
     accepted = system.ask("long", {"words": 100, "pause": 0.05})
     run_id = accepted["run"]["id"]
     system.until(run_id, "message.delta")
-    begun = time.monotonic()
+    patience = Patience(2)
     assert client.post(f"/api/runs/{run_id}/cancel/").status_code == 202
     run = system.ended(run_id)
-    assert time.monotonic() - begun < 2
+    assert not patience.is_over()
     assert run["state"] == "cancelled"
     assert run["partial"].startswith("w0")
     assert [e.event for e in system.events(run_id)][-1] == "run.cancelled"
@@ -46,7 +46,7 @@ def test_cancelled_in_the_middle_it_stops_and_keeps_what_was_said(system: System
     assert follow_up["state"] == "succeeded"
 
 
-def test_cancelled_in_a_tool_call_the_conversation_goes_on(system: System, client: httpx.Client) -> None:
+def test_a_conversation_goes_on_after_a_run_was_cancelled_in_a_tool_call(system: System, client: httpx.Client) -> None:
     do = {"call": "counting_look", "args": {"key": "x", "seconds": 5}, "id": uuid.uuid4().hex}
     accepted = system.ask("look", do)
     system.until(accepted["run"]["id"], "tool.started")
@@ -63,7 +63,7 @@ def test_cancelling_what_has_ended_is_a_conflict(system: System, client: httpx.C
     assert (answer.status_code, answer.json()["code"]) == (409, "run_ended")
 
 
-def test_many_are_cancelled_at_once(system: System, client: httpx.Client) -> None:
+def test_many_runs_are_cancelled_at_once(system: System, client: httpx.Client) -> None:
     first = system.ask("long", {"words": 100, "pause": 0.05})
     others = [system.ask("more", {}, conversation=first["conversation"]) for _ in range(3)]
     asked = {"state": "queued", "conversation": first["conversation"]}
@@ -83,7 +83,7 @@ def test_a_deadline_ends_a_run_and_says_so(system: System) -> None:
 # on_busy
 
 
-def test_enqueue_answers_in_order(system: System) -> None:
+def test_messages_sent_with_enqueue_are_answered_in_order(system: System) -> None:
     first = system.ask("one", SLOW)
     second = system.ask("two", {}, conversation=first["conversation"])
     third = system.ask("three", {}, conversation=first["conversation"])

@@ -1,4 +1,7 @@
-"""The command line as a stranger meets it: answers, errors, Ctrl-C, and what each start tells."""
+"""The command line as a stranger meets it: answers, errors, Ctrl-C, and what each start tells.
+
+More than 250 lines: one promise per command, on one running system.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ import socket
 import stat
 import subprocess
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.system import BIN, System, eventually
+from tests.acceptance.system import BIN, System, eventually, exit_code
 
 
 def test_a_question_is_answered_in_plain_text_when_piped(system: System) -> None:
@@ -54,7 +58,7 @@ def test_ctrl_c_stops_the_run_on_the_server(system: System) -> None:
     assert "The run is cancelled." in said
 
 
-def test_without_a_message_one_can_talk(system: System) -> None:
+def test_chat_without_a_message_is_a_dialogue(system: System) -> None:
     main, side = pty.openpty()
     env = {**system.env, "TERM": "xterm"}
     talking = subprocess.Popen([str(BIN / "aiops"), "chat"], env=env, stdin=side, stdout=side, stderr=side)
@@ -74,7 +78,7 @@ def test_without_a_message_one_can_talk(system: System) -> None:
     seen = ""
     eventually(lambda: shows("you ›"), what="the next prompt")
     os.write(main, b"\x04")
-    assert talking.wait(timeout=10) == 0
+    assert exit_code(talking) == 0
     os.close(main)
 
 
@@ -134,6 +138,7 @@ def test_doctor_finds_every_part_and_names_what_is_down(system: System) -> None:
 
 def test_doctor_fails_with_the_cure_when_parts_are_down(system: System) -> None:
     env = {"REDIS_URL": "redis://127.0.0.1:1/0", "LLM_TYPE": "nobody", "DATABASE_URL": "postgres://x@127.0.0.1:1/x"}
+    env["AIOPS_URL"] = "http://127.0.0.1:1"
     done = system.cli("doctor", env=env)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
@@ -141,6 +146,17 @@ def test_doctor_fails_with_the_cure_when_parts_are_down(system: System) -> None:
         assert f"DOWN  {part}" in done.stdout, done.stdout
     assert done.stdout.count("→") >= 4
     assert "Connection refused" in next(line for line in done.stdout.splitlines() if "DOWN  database" in line)
+
+
+def test_doctor_names_the_servers_model_and_tool_servers_from_a_shell_without_its_variables(system: System) -> None:
+    shell = {"PATH": system.env["PATH"], "AIOPS_HOME": str(system.home)}
+    done = subprocess.run(
+        [str(BIN / "aiops"), "doctor", "--json"], env=shell, cwd=system.home.parent, capture_output=True, text=True
+    )
+    found = {f["part"]: f for f in json.loads(done.stdout)}
+    assert "scripted (openai)" in found["model"]["seen"], done.stdout
+    assert "as the server says" in found["tools absent"]["seen"]
+    assert "database here" not in found
 
 
 def test_a_reader_that_goes_away_ends_quietly(system: System) -> None:
@@ -154,7 +170,7 @@ def test_a_reader_that_goes_away_ends_quietly(system: System) -> None:
     assert "No space left on device" in done.stderr
 
 
-def test_without_a_server_the_cure_is_told(tmp_path: Path) -> None:
+def test_a_command_without_a_server_names_the_cure(tmp_path: Path) -> None:
     nowhere = System(tmp_path / "none")
     nowhere.home.parent.mkdir(exist_ok=True)
     done = nowhere.cli("chat", "hello")
@@ -212,7 +228,7 @@ def test_a_damaged_memory_store_is_one_sentence(tmp_path: Path) -> None:
     assert_one_sentence(start(tmp_path / "h"), "Invalid AOF manifest", "restore a backup", "move that folder away")
 
 
-def test_every_wrong_variable_is_told_at_once(tmp_path: Path) -> None:
+def test_every_wrong_variable_is_reported_at_once(tmp_path: Path) -> None:
     done = start(tmp_path / "h", AIOPS_LEASE_S="soon", REDIS_URL="http://x", AIOPS_TYPO="1")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -234,6 +250,16 @@ def test_the_first_password_is_shown_even_when_the_first_start_was_interrupted(t
     assert any("admin / " in line and "shown this once" in line for line in system.output)
     assert not (system.home / "first_password").exists()
     assert system.stop() == 0
+
+
+def test_what_a_script_started_in_the_background_ends_when_it_is_interrupted(tmp_path: Path) -> None:
+    system = System(tmp_path / "h", AIOPS_WORKERS="1")
+    command = [str(BIN / "aiops"), "up", "--port", str(system.port)]
+    ignored = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    started = subprocess.Popen(command, env=system.env, stdout=subprocess.DEVNULL, preexec_fn=ignored)
+    eventually((system.home / "first_password").exists, within_s=20, what="the administrator")
+    started.send_signal(signal.SIGINT)
+    assert exit_code(started) == 0
 
 
 def test_everything_that_is_written_belongs_to_its_owner_alone(system: System) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.acceptance.system import System, answer_of
+from tests.patience import Patience
 
 SLOW = {"words": 40, "pause": 0.05}
 
@@ -58,16 +59,16 @@ def test_a_viewer_who_comes_back_gets_the_rest_and_then_nothing(system: System) 
     assert list(system.events(run_id, after=rest[-1].id)) == []
 
 
-def test_after_the_streams_life_the_row_tells_the_end(system: System) -> None:
+def test_after_a_stream_has_expired_the_row_shows_the_end(system: System) -> None:
     run_id = system.ask("hello", {})["run"]["id"]
     system.ended(run_id)
     system.redis().delete(f"aiops:events:{run_id}")
-    told = list(system.events(run_id))
-    assert [e.event for e in told] == ["message.completed", "run.succeeded"]
-    assert list(system.events(run_id, after=told[-1].id)) == []
+    replayed = list(system.events(run_id))
+    assert [e.event for e in replayed] == ["message.completed", "run.succeeded"]
+    assert list(system.events(run_id, after=replayed[-1].id)) == []
 
 
-def test_a_cursor_that_is_gone_is_told_to_begin_again(system: System) -> None:
+def test_a_subscriber_whose_cursor_is_gone_begins_again(system: System) -> None:
     run_id = system.ask("a story", {"words": 60, "pause": 0.03})["run"]["id"]
     system.until(run_id, "message.delta")
     system.redis().xtrim(f"aiops:events:{run_id}", maxlen=1, approximate=False)
@@ -76,14 +77,15 @@ def test_a_cursor_that_is_gone_is_told_to_begin_again(system: System) -> None:
 
 
 def test_an_answer_larger_than_an_event_is_linked(system: System) -> None:
-    run_id = system.ask("much", {"words": 1_500, "longer": 40})["run"]["id"]
+    run_id = system.ask("much", {"words": 60, "longer": 1_200})["run"]["id"]
     for params in ({}, {"render": "html"}):
         events = list(system.events(run_id, **params))
         assert max(len(e.data.encode()) for e in events) <= 64_000
         done = next(e.json() for e in events if e.event == "message.completed")
         assert done["link"] == f"/api/runs/{run_id}/"
     answer = system.run(run_id)["answer"]
-    assert answer.endswith("w1499" + "x" * 40)
+    assert len(answer) > 64_000
+    assert answer.endswith("w59" + "x" * 1_200)
     assert answer_of(list(system.events(run_id))) == answer
 
 
@@ -104,9 +106,10 @@ def test_a_long_poll_of_a_run_that_is_deleted_ends_with_404(system: System, clie
 
 def test_a_long_poll_answers_at_the_end_or_when_its_time_is_up(system: System) -> None:
     run_id = system.ask("a story", {"words": 60, "pause": 0.05})["run"]["id"]
-    begun = time.monotonic()
+    begun, short, long = time.monotonic(), Patience(2.5), Patience(10)
     assert system.run(run_id, wait=1)["state"] == "running"
-    assert 0.9 < time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun > 0.9
+    assert not short.is_over()
     run = system.run(run_id, wait=20)
     assert run["state"] == "succeeded"
-    assert time.monotonic() - begun < 10
+    assert not long.is_over()

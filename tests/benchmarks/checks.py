@@ -35,7 +35,7 @@ class Other:
     figure: float
 
 
-def told(what: str, figure: float, unit: str, *, note: str = "") -> Check:
+def reported(what: str, figure: float, unit: str, *, note: str = "") -> Check:
     """Return a figure without a target."""
     return Check(what, figure, unit, note=note)
 

@@ -35,6 +35,5 @@ class Echo(BaseChatModel):
             yield chunk
 
 
-def build(spec: Any, *, timeout_s: float) -> Echo:
-    """Return the model, as a provider's module does."""
-    return Echo()
+OfflineModel = Echo
+"""The name by which the offline provider imports its model, for which this module stands in."""

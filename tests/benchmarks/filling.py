@@ -24,7 +24,7 @@ MESSAGES = """
     SELECT {message}, {conversation}, {position}, 'user', 'what uses the most memory on this machine?', {no}, {then}
     FROM s"""
 RUNS = """
-    INSERT INTO conversations_run
+    INSERT INTO runs_run
         (id, conversation_id, user_id, message_id, position, answer_id, answer, state, fence, attempts, worker, sent_at,
          rolled_back, deadline_s, options, steps, notices, usage, queued_at, started_at, finished_at)
     SELECT {run}, {conversation}, {user}, {message}, {position}, {answer}, 'The process java, with 3.2 GB.',
@@ -58,4 +58,4 @@ def fill(user_id: Any, *, runs: int) -> None:
             cursor.execute(NUMBERS[vendor].format(count=count, insert=statement.format(**words)))
     if vendor == "postgresql":  # as autovacuum does by itself; nobody does it for SQLite
         with connection.cursor() as cursor:
-            cursor.execute("VACUUM ANALYZE conversations_run, conversations_message, conversations_conversation")
+            cursor.execute("VACUUM ANALYZE runs_run, conversations_message, conversations_conversation")

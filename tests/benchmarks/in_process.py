@@ -17,20 +17,21 @@ from langchain_core.messages import AIMessageChunk, HumanMessage
 from aiops import keyspace, log
 from aiops.agent import build
 from aiops.agent.memory.redis import RedisSaver
-from aiops.agent.values import Limits, ModelSpec
+from aiops.agent.values import Limits
 from aiops.events.redaction import Redactor
+from aiops.llm.values import ModelSpec
 from aiops.settings import Settings
-from aiops.tools.pool import Catalogue, ToolPool
-from aiops.tools.values import ServerSpec
+from aiops.tool_servers.client.pool import Catalogue, ToolPool
+from aiops.tool_servers.client.values import ServerSpec
 from config import env
 from tests.benchmarks import echo
 
 SPEC = ModelSpec("offline", "offline")
-HOST = ServerSpec("host", command=sys.executable, args=("-m", "aiops.tools.host"))
+HOST = ServerSpec("host", command=sys.executable, args=("-m", "aiops.tool_servers.host"))
 
 
 class Nobody:
-    """A watcher whom nothing is told."""
+    """A watcher that keeps nothing."""
 
     def __getattr__(self, name: str) -> Any:
         async def ignore(*args: Any, **kwargs: Any) -> None:
@@ -63,15 +64,16 @@ class Bare:
             SPEC,
             catalogue,
             tools=self.tools,
-            watcher=Nobody(),
             limits=self.limits,
             redactor=self.redactor,
             memory=self.memory,
         )
         config: Any = {"configurable": {"thread_id": str(uuid.uuid4())}}
         words = 0
-        asked = {"messages": [HumanMessage("hi")]}
-        streamed = agent.astream(asked, config, stream_mode=["messages", "updates"], durability="exit")
+        asked: Any = {"messages": [HumanMessage("hi")]}
+        streamed: Any = agent.astream(
+            asked, config, context=Nobody(), stream_mode=["messages", "updates"], durability="exit"
+        )
         async with contextlib.aclosing(streamed) as steps:
             async for mode, payload in steps:
                 words += mode == "messages" and isinstance(payload[0], AIMessageChunk)
@@ -99,5 +101,5 @@ async def main(count: int, clients: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.modules["aiops.agent.llm.offline"] = echo
+    sys.modules["aiops.llm.offline.model"] = echo
     asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))

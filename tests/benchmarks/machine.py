@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from config import valkey
+from config.local import valkey
 from tests.benchmarks import database
 
 CORES = 2

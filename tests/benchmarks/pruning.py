@@ -8,7 +8,8 @@ import time
 from django.core.management import call_command
 
 from aiops.people.models import User
-from aiops.retention import pruning
+from aiops.retention import pruning, rules
+from aiops.retention.pruning import Pruned
 from aiops.retention.rules import Rule
 from tests.benchmarks.filling import fill
 
@@ -20,12 +21,12 @@ def main(rows: int, for_s: float) -> None:
     took: list[float] = []
     step = pruning.step
 
-    def timed(rule: Rule, *, size: int) -> int:
+    def timed(rule: Rule, pruned: Pruned, *, size: int) -> int:
         begun = time.perf_counter()
-        removed = step(rule, size=size)
+        found = step(rule, pruned, size=size)
         took.append((time.perf_counter() - begun) * 1e3)
-        return removed
+        return found
 
     pruning.step = timed
-    removed = pruning.prune(Rule("runs", "succeeded", 30), for_s=for_s)
+    removed = pruning.prune(Rule(rules.kinds()["runs"], "succeeded", 30), for_s=for_s).removed
     print(json.dumps({"took": took, "removed": removed}), flush=True)

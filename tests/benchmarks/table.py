@@ -13,7 +13,7 @@ STYLES = {True: "green", False: "red", None: ""}
 
 
 def show(console: Console, measured: dict[str, Any]) -> None:
-    table = Table(title="aiops bench", show_lines=False)
+    table = Table(title="aiops benchmarks", show_lines=False)
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading in ("figure", "ratio") else "left")
     for row in measured["rows"]:

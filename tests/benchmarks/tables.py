@@ -22,13 +22,14 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
 
-from aiops import dispatch, keyspace
-from aiops.conversations import transitions
-from aiops.conversations.acceptance import Question, accept
-from aiops.conversations.models import Run
+from aiops import database, dispatch, keyspace
 from aiops.people import tokens
 from aiops.people.models import User
-from aiops.upkeep.jobs import reaper
+from aiops.runs import reaper, transitions
+from aiops.runs.accept import NewMessage, accept
+from aiops.runs.models import Run
+from aiops.runs.options import RunOptions
+from aiops.runs.states import State
 from tests.benchmarks.filling import fill
 
 CLAIMS, LOOKS, BACKLOG, PAGE = 20, 10, 100, 50
@@ -68,14 +69,14 @@ class Person:
 
     def __init__(self) -> None:
         self.user = User.objects.create_user("ann", password="correct-horse-battery")
-        _, text = tokens.issue(self.user, name="bench")
+        _, text = tokens.issue(self.user, name="benchmark")
         self._client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {text}"})
 
     def ask(self, count: int) -> list[Run]:
         runs = []
         for _ in range(count):
             with transaction.atomic():
-                runs.append(accept(self.user, Question("hi"), max_queued=1_000_000).run)
+                runs.append(accept(self.user, NewMessage("hi", RunOptions(deadline_s=120)), max_queued=1_000_000).run)
         return runs
 
     def list(self) -> None:
@@ -98,11 +99,11 @@ def measure(person: Person, statements: Statements) -> dict[str, float]:
 
 
 def _claim(run: Run) -> None:
-    assert transitions.claim(str(run.pk), worker="bench", lease_s=django_settings.SETTINGS.lease_s) is not None
+    assert transitions.claim(str(run.pk), worker="benchmark", lease_s=django_settings.SETTINGS.lease_s) is not None
 
 
 def _tick() -> None:
-    assert reaper.work(django_settings.SETTINGS) == {"taken_back": 0, "sent_again": 0}
+    assert reaper.reap(django_settings.SETTINGS) == {"taken_back": 0, "sent_again": 0}
 
 
 def _median_ms(act: Callable[[], None], times: Iterable[int]) -> float:
@@ -117,11 +118,11 @@ def _median_ms(act: Callable[[], None], times: Iterable[int]) -> float:
 def _make_a_busy_day(person: Person) -> None:
     """Leave a backlog that is still on the queue, and a page of ended runs."""
     backlog = person.ask(BACKLOG)
-    Run.objects.filter(pk__in=[run.pk for run in backlog]).update(sent_at=transitions.in_seconds(-60))
+    Run.objects.filter(pk__in=[run.pk for run in backlog]).update(sent_at=database.in_seconds(-60))
     keyspace.sync().rpush(dispatch.RUNS_QUEUE, *["{}"] * 10_000)
     keyspace.sync().zadd(keyspace.workers("runs"), {f"worker-{n}": time.time() + 3_600 for n in range(10)})
     ended = person.ask(PAGE)
-    Run.objects.filter(pk__in=[run.pk for run in ended]).update(state=Run.State.SUCCEEDED)
+    Run.objects.filter(pk__in=[run.pk for run in ended]).update(state=State.SUCCEEDED)
 
 
 def main(rows: int) -> None:

@@ -7,7 +7,7 @@ import sys
 from mcp.server.fastmcp import FastMCP
 
 PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-server = FastMCP("bench", host="127.0.0.1", port=PORT or 8000, log_level="ERROR")
+server = FastMCP("benchmark", host="127.0.0.1", port=PORT or 8000, log_level="ERROR")
 
 
 @server.tool()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from config import processes
 from config.cli import run
+from config.local import processes
 
 if __name__ == "__main__":
     processes.CELERY = (processes.PYTHON, "-m", "tests.benchmarks.worker", *processes.CELERY[3:])

@@ -9,5 +9,5 @@ from celery.__main__ import main
 from tests.benchmarks import echo
 
 if __name__ == "__main__":
-    sys.modules["aiops.agent.llm.offline"] = echo
+    sys.modules["aiops.llm.offline.model"] = echo
     main()

@@ -13,7 +13,8 @@ from aiops import metrics
 
 DOCS = Path(__file__).parents[2] / "docs" / "operations"
 RULES = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"][0]["rules"]
-EXPOSITION = (Path(__file__).parents[2] / "aiops" / "web" / "exposition.py").read_text()
+AIOPS = Path(__file__).parents[2] / "aiops"
+EXPOSITION = "\n".join(path.read_text() for path in [AIOPS / "web/exposition.py", *AIOPS.glob("*/metrics.py")])
 NAME = re.compile(r"\baiops_\w+")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.contract.test_house import ROOT
+from tests.contract.test_consistency import ROOT
 
 TEXT = (ROOT / "docs/security.md").read_text()
 TESTS = {

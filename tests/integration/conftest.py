@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import transaction
 
 from aiops import dispatch, keyspace
-from aiops.conversations.acceptance import Question, accept
-from aiops.conversations.models import Run
+from aiops.maintenance import clock
 from aiops.people.models import User
-from aiops.upkeep import clock
-from aiops.upkeep.jobs import reaper
+from aiops.runs import reaper, transitions
+from aiops.runs.accept import NewMessage, accept
+from aiops.runs.models import Run
+from aiops.runs.options import RunOptions
+from tests.integration.receivers import Receiver
 
 Ask = Callable[..., Run]
 
@@ -32,11 +34,19 @@ def user(db: None) -> User:
 
 @pytest.fixture
 def ask(user: User) -> Ask:
-    def make(text: str = "hello", conversation: object = None, **options: object) -> Run:
+    def make(text: str = "hello", conversation: object = None, **asked: object) -> Run:
+        new = NewMessage(
+            text,
+            RunOptions(deadline_s=120),
+            conversation_id=conversation,
+            on_busy=asked.get("on_busy", "enqueue"),
+            webhook=asked.get("webhook", ""),
+        )
         with transaction.atomic():
-            return accept(
-                options.pop("user", user), Question(text, conversation_id=conversation, **options), max_queued=50
-            ).run
+            accepted = accept(asked.get("user", user), new, max_queued=50)
+        if not accepted.ahead:
+            transitions.mark_sent(str(accepted.run.pk), sent=True)
+        return accepted.run
 
     return make
 
@@ -49,5 +59,13 @@ def empty_redis() -> None:
 @pytest.fixture(autouse=True)
 def fresh_reaper() -> None:
     """What the reaper remembers of its last look, in a process that has had none."""
-    for remembered in (clock._last, reaper._rest_until, reaper._suspected):
+    for remembered in (clock._last_offset_s, reaper._paused_until, reaper._suspected):
         remembered.clear()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()

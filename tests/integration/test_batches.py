@@ -1,96 +1,30 @@
-"""A batch is validated whole, fed in fair shares, settled item by item, and ends with every item accounted for."""
+"""A batch is validated whole, fed in fair shares, settled item by item, and ends with every item accounted for.
+
+More than 250 lines: the life of a batch, whose tests read best in order.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
-from django.db import transaction
 from django.db.models import Sum
 from django.db.models.functions import Now
 
-from aiops import dispatch, keyspace
-from aiops.batches import feeding, lifecycle
-from aiops.batches.lifecycle import Plan
+from aiops import keyspace
+from aiops.batches import feeding, lifecycle, validation
 from aiops.batches.models import Batch, Item, Upload
-from aiops.conversations import transitions
-from aiops.conversations.models import Conversation, Message, Run
-from aiops.conversations.transitions import Ending
+from aiops.conversations.models import Conversation, Message
 from aiops.errors import Conflict, TooMany
 from aiops.people.models import User
+from aiops.runs import transitions
+from aiops.runs.models import Run
+from aiops.runs.transitions import Ending
+from tests.integration.batching import SETTINGS, Make, counts, end, make, queue, running, tick
 
+__all__ = ["make", "queue"]
 pytestmark = pytest.mark.django_db
-SETTINGS = django_settings.SETTINGS.model_copy(update={"batch_concurrency": 4})
-Make = Callable[..., Batch]
-
-
-@pytest.fixture(autouse=True)
-def queue(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was put on the batch queue."""
-    ids: list[str] = []
-
-    def run(run_id: str, *, queue: str, version: int = 1) -> bool:
-        assert queue == dispatch.BATCH_QUEUE
-        ids.append(run_id)
-        return True
-
-    monkeypatch.setattr(dispatch, "run", run)
-    monkeypatch.setattr(dispatch, "validate", lambda batch_id: ids.append(batch_id) or True)
-    return ids
-
-
-@pytest.fixture
-def make(user: User) -> Make:
-    def made(count: int = 3, *, lines: list[str] | None = None, validate: bool = True, **options: Any) -> Batch:
-        plan: dict[str, Any] = {
-            "name": "b",
-            "format": "jsonl",
-            "policy": "all_or_nothing",
-            "template": "",
-            "response_schema": None,
-            "defaults": {"model": "m", "deadline_s": 9},
-            "max_concurrency": 1_000,
-            "completion_window_s": 3_600,
-        }
-        owner = options.pop("user", user)
-        lines = lines or [json.dumps({"custom_id": f"c{n}", "prompt": f"p{n}"}) for n in range(count)]
-        with transaction.atomic():
-            batch = lifecycle.make(owner, Plan(**{**plan, **options}), ["\n".join(lines).encode()], most=20)
-        if validate:
-            lifecycle.validate(str(batch.pk), SETTINGS)
-        batch.refresh_from_db()
-        return batch
-
-    return made
-
-
-def tick(times: int = 1) -> dict[str, int]:
-    done = {}
-    for _ in range(times):
-        done = feeding.tick(SETTINGS)
-    return done
-
-
-def end(run: Run, state: str = "succeeded", **error: Any) -> None:
-    claim = transitions.claim(str(run.pk), worker="w", lease_s=100)
-    assert claim is not None
-    usage = {"model": "p:m", "input_tokens": 2, "output_tokens": 3}
-    answer = "yes" if state == "succeeded" else ""
-    assert transitions.finish(claim, Ending(state, answer, usage=usage, error=error or None))
-
-
-def counts(batch: Batch) -> dict[str, int]:
-    batch.refresh_from_db()
-    names = ("total", "invalid", "succeeded", "failed", "cancelled", "expired")
-    return {name: getattr(batch, name) for name in names if getattr(batch, name)}
-
-
-def running(batch: Batch) -> list[Run]:
-    return [i.run for i in Item.objects.filter(batch=batch, state="running").select_related("run").order_by("number")]
 
 
 def test_a_valid_batch_runs_a_few_items_at_a_time_and_completes(make: Make, queue: list[str]) -> None:
@@ -120,7 +54,7 @@ def test_more_workers_get_more_items(make: Make) -> None:
     assert tick()["started"] == 16
 
 
-def test_one_invalid_line_stops_the_whole_batch_and_is_reported(make: Make) -> None:
+def test_one_invalid_line_stops_an_all_or_nothing_batch_and_is_reported(make: Make) -> None:
     batch = make(lines=['{"prompt": "fine"}', "nonsense"])
     assert (batch.state, batch.error["code"]) == ("failed", "invalid_batch")
     assert "1 of 2 lines" in batch.error["detail"]
@@ -137,30 +71,30 @@ def test_invalid_lines_can_be_left_out(make: Make) -> None:
     tick()
     assert counts(batch) == {"total": 3, "invalid": 2, "succeeded": 1}
     assert batch.state == "completed"
-    assert "there twice" in Item.objects.get(batch=batch, number=2).error["detail"]
+    assert "is not unique" in Item.objects.get(batch=batch, number=2).error["detail"]
 
 
 def test_a_file_without_a_valid_line_fails(make: Make) -> None:
     assert "No line is valid" in make(lines=["x"], policy="skip_invalid").error["detail"]
 
 
-def test_more_lines_than_allowed_fail(user: User, make: Make) -> None:
+def test_a_batch_of_more_lines_than_allowed_fails(user: User, make: Make) -> None:
     batch = make(5, validate=False)
-    lifecycle.validate(str(batch.pk), SETTINGS.model_copy(update={"max_batch_items": 4}))
+    validation.validate(str(batch.pk), SETTINGS.model_copy(update={"max_batch_items": 4}))
     batch.refresh_from_db()
     assert "more than 4 lines" in batch.error["detail"]
 
 
-def test_a_validation_that_died_is_asked_for_again_and_begins_anew(make: Make, queue: list[str]) -> None:
+def test_a_batch_validation_that_died_is_requested_again_and_starts_over(make: Make, queue: list[str]) -> None:
     batch = make(3, validate=False)
-    lifecycle.validate("00000000-0000-7000-8000-000000000000", SETTINGS)
+    validation.validate("00000000-0000-7000-8000-000000000000", SETTINGS)
     Item.objects.create(batch=batch, number=1, custom_id="of the dead")
     Batch.objects.filter(pk=batch.pk).update(
         lease_until=Now() - timedelta(seconds=1), created_at=Now() - timedelta(minutes=1), total=1
     )
-    assert feeding.validate_again() == 1
+    assert feeding.redispatch_validations() == 1
     assert queue == [str(batch.pk)]
-    lifecycle.validate(str(batch.pk), SETTINGS)
+    validation.validate(str(batch.pk), SETTINGS)
     assert counts(batch) == {"total": 3}
     assert Item.objects.filter(batch=batch).count() == 3
 
@@ -168,15 +102,15 @@ def test_a_validation_that_died_is_asked_for_again_and_begins_anew(make: Make, q
 def test_a_validation_under_way_is_left_alone(make: Make) -> None:
     batch = make(3, validate=False)
     Batch.objects.filter(pk=batch.pk).update(lease_until=Now() + timedelta(minutes=1))
-    lifecycle.validate(str(batch.pk), SETTINGS)
+    validation.validate(str(batch.pk), SETTINGS)
     assert not Item.objects.filter(batch=batch).exists()
-    assert feeding.validate_again() == 0
+    assert feeding.redispatch_validations() == 0
 
 
 def test_a_batch_cancelled_while_it_is_validated_ends(make: Make) -> None:
     batch = make(3, validate=False)
     lifecycle.cancel(batch)
-    lifecycle.validate(str(batch.pk), SETTINGS)
+    validation.validate(str(batch.pk), SETTINGS)
     tick()
     assert counts(batch) == {}
     assert batch.state == "cancelled"
@@ -227,7 +161,7 @@ def test_cancel_keeps_what_is_done_and_resume_goes_on(make: Make) -> None:
     tick()
     assert counts(batch) == {"total": 20, "succeeded": 1, "cancelled": 19}
     assert batch.state == "cancelled"
-    assert lifecycle.again(batch, states=("cancelled", "expired")) == 19
+    assert lifecycle.rerun(batch, states=("cancelled", "expired")) == 19
     while runs := running(batch) or (tick() and running(batch)):
         for run in runs:
             end(run)
@@ -236,27 +170,27 @@ def test_cancel_keeps_what_is_done_and_resume_goes_on(make: Make) -> None:
     assert batch.state == "completed"
 
 
-def test_only_what_failed_is_run_again(make: Make) -> None:
+def test_retrying_a_batch_runs_only_its_failed_items(make: Make) -> None:
     batch = make(3)
     tick()
     good, bad, _ = running(batch)
     end(good)
     end(bad, "failed", code="c", detail="d", retry=False)
     with pytest.raises(Conflict):
-        lifecycle.again(batch, states=("failed",))
+        lifecycle.rerun(batch, states=("failed",))
     end(running(batch)[2])
     tick()
-    assert lifecycle.again(batch, states=("failed",)) == 1
+    assert lifecycle.rerun(batch, states=("failed",)) == 1
     tick()
     (again,) = running(batch)
     end(again)
     tick()
     assert counts(batch) == {"total": 3, "succeeded": 3}
     with pytest.raises(Conflict):
-        lifecycle.again(batch, states=("failed",))
+        lifecycle.rerun(batch, states=("failed",))
 
 
-def test_what_was_not_begun_when_the_window_closed_expires(make: Make) -> None:
+def test_items_not_begun_when_the_batchs_window_closes_expire(make: Make) -> None:
     batch = make(20)
     tick()
     begun = running(batch)[0]
@@ -266,7 +200,7 @@ def test_what_was_not_begun_when_the_window_closed_expires(make: Make) -> None:
     tick(2)
     assert counts(batch) == {"total": 20, "expired": 19}
     assert Run.objects.filter(state="expired").count() == 7
-    assert transitions.finish(claim, Ending("succeeded", "late but whole"))
+    assert transitions.finish(claim.claim, Ending("succeeded", "late but whole"))
     tick()
     assert counts(batch) == {"total": 20, "expired": 19, "succeeded": 1}
     assert batch.state == "expired"
@@ -280,7 +214,7 @@ def test_max_concurrency_is_never_passed(make: Make) -> None:
         end(running(batch)[0])
 
 
-def test_two_users_share_the_room(make: Make) -> None:
+def test_two_users_share_the_room_for_batch_items(make: Make) -> None:
     other = User.objects.create_user("bob", password="correct-horse-battery")
     mine, also_mine, theirs = make(50), make(50), make(50, user=other)
     tick()
@@ -293,7 +227,7 @@ def test_items_do_not_count_among_ones_own_questions_or_lists(make: Make, ask: C
     assert ask().state == "queued"
 
 
-def test_an_item_whose_conversation_was_deleted_is_told_as_failed(make: Make) -> None:
+def test_an_item_whose_conversation_was_deleted_is_reported_as_failed(make: Make) -> None:
     batch = make(1)
     tick()
     Conversation.objects.filter(kind="batch").delete()
@@ -319,7 +253,7 @@ def test_deleting_needs_an_end_and_removes_everything_but_what_somebody_went_on_
     assert list(Conversation.objects.values_list("pk", flat=True)) == [kept.pk]
 
 
-def test_one_user_has_so_many_unfinished_batches(user: User, make: Make) -> None:
+def test_a_user_has_a_limited_number_of_unfinished_batches(user: User, make: Make) -> None:
     for _ in range(20):
         make(1, validate=False)
     with pytest.raises(TooMany):

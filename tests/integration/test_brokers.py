@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ import trustme
 from django.conf import settings as django_settings
 
 from aiops import dispatch, keyspace
-from config.valkey import free_port
-from tests.conftest import missing
+from tests.conftest import program
+from tests.ports import free_port
 from tests.servers.redis import Redis
 from workers import process
 from workers.process import Process
@@ -55,11 +54,11 @@ class TlsRedis(Redis):
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[TlsRedis]:
-    binary = shutil.which("redis-server") or missing("redis-server with TLS (Debian: redis-server)")
+    binary = program("redis-server", package="redis-server")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
-    server = TlsRedis(tmp_path, binary=str(binary))
+    server = TlsRedis(tmp_path, binary=binary)
     certificate = tmp_path / "server.pem"
     server._options = [
         "port 0",
@@ -109,14 +108,14 @@ def test_a_redis_that_is_down_is_not_taken_for_a_cluster() -> None:
 def test_an_old_worker_leaves_a_newer_message_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(dispatch, "run", lambda run_id, **how: sent.append((run_id, how)))
-    monkeypatch.setattr(process, "LEAVE_S", 0.01)
+    monkeypatch.setattr(process, "PUT_BACK_S", 0.01)
     claimed: list[Any] = []
     monkeypatch.setattr(process.transitions, "claim", lambda *args, **_: claimed.append(args))
     Process(django_settings.SETTINGS).answer("run", version=dispatch.VERSION + 1)
     assert (sent, claimed) == ([("run", {"queue": "runs", "version": dispatch.VERSION + 1})], [])
 
 
-def test_what_is_put_on_the_queue_is_the_runs_id_and_the_version(empty_redis: None) -> None:
+def test_a_message_on_the_queue_holds_the_runs_id_and_the_version_alone(empty_redis: None) -> None:
     assert dispatch.run("one")
     message = json.loads(keyspace.sync().lpop("runs"))
     assert message["headers"]["argsrepr"] == "['one']"

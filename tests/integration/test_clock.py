@@ -12,15 +12,15 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from django.db.models.functions import Now
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from aiops import database, dispatch, keyspace
-from aiops.conversations import transitions
-from aiops.conversations.models import Run
-from aiops.jobs.models import JobRun
-from aiops.upkeep import clock, ledger
-from aiops.upkeep.jobs import reaper
+from aiops.maintenance import clock, ledger
+from aiops.maintenance.models import JobRun
+from aiops.runs import reaper, transitions
+from aiops.runs.models import Run
 from config.celery import app
 
 Ask = Callable[..., Run]
@@ -56,7 +56,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch, sent: list[str]) -> Clocks:
     monkeypatch.setattr(database, "now_s", lambda: made.monotonic_s + made.set_by_s)
     monkeypatch.setattr(dispatch, "depth", lambda queue: 0)
     keyspace.sync().zadd(keyspace.workers("runs"), {"w": time.time()})
-    reaper.work(SETTINGS)
+    reaper.reap(SETTINGS)
     return made
 
 
@@ -66,34 +66,34 @@ def test_a_clock_set_ahead_takes_no_run_from_a_living_worker(ask: Ask, clocks: C
     assert claim is not None
     clocks.pass_(1)
     clocks.set(HOUR_S)
-    assert reaper.work(SETTINGS) == {"taken_back": 0, "sent_again": 0}
-    transitions.renew([claim], worker="w", lease_s=SETTINGS.lease_s)
+    assert reaper.reap(SETTINGS) == {"taken_back": 0, "failed": 0, "sent_again": 0}
+    transitions.renew([claim.claim], worker="w", lease_s=SETTINGS.lease_s)
     clocks.pass_(SETTINGS.lease_s)
-    assert reaper.work(SETTINGS)["taken_back"] == 0
+    assert reaper.reap(SETTINGS)["taken_back"] == 0
 
 
 def test_a_clock_set_ahead_delays_the_recovery_of_a_dead_workers_run_by_one_lease(ask: Ask, clocks: Clocks) -> None:
     assert transitions.claim(str(ask().pk), worker="w", lease_s=SETTINGS.lease_s)
     clocks.set(HOUR_S)
-    assert reaper.work(SETTINGS)["taken_back"] == 0
+    assert reaper.reap(SETTINGS)["taken_back"] == 0
     clocks.pass_(SETTINGS.lease_s)
-    assert reaper.work(SETTINGS)["taken_back"] == 1
+    assert reaper.reap(SETTINGS)["taken_back"] == 1
 
 
 def test_a_clock_set_back_keeps_no_dead_workers_run_for_an_hour(ask: Ask, clocks: Clocks) -> None:
     run = ask()
     assert transitions.claim(str(run.pk), worker="w", lease_s=SETTINGS.lease_s)
     clocks.set(-HOUR_S)
-    reaper.work(SETTINGS)
+    reaper.reap(SETTINGS)
     assert Run.objects.filter(pk=run.pk, lease_until__lte=Now() + timedelta(seconds=SETTINGS.lease_s)).exists()
 
 
-def test_a_clock_set_back_does_not_stop_upkeep_for_an_hour() -> None:
-    assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is not None
+def test_a_clock_set_back_does_not_stop_jobs_for_an_hour() -> None:
+    assert ledger.run_job("event_streams", settings=SETTINGS, every_s=HOUR_S) is not None
     JobRun.objects.update(started_at=Now() + timedelta(minutes=30))  # what a slot of before looks like after
-    assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is None
-    assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is not None
-    assert ledger.work("event_streams", settings=SETTINGS, every_s=HOUR_S) is None
+    assert ledger.run_job("event_streams", settings=SETTINGS, every_s=HOUR_S) is None
+    assert ledger.run_job("event_streams", settings=SETTINGS, every_s=HOUR_S) is not None
+    assert ledger.run_job("event_streams", settings=SETTINGS, every_s=HOUR_S) is None
 
 
 def test_beat_sends_our_own_entries_alone() -> None:
@@ -122,6 +122,15 @@ def test_beat_goes_on_when_the_clock_was_set_back() -> None:
     assert wait_s <= 3
 
 
+def test_beat_keeps_no_connection_to_a_database_whose_file_may_be_moved(transactional_db: None) -> None:
+    app.loader.import_default_modules()
+    from celery.utils.imports import symbol_by_name
+
+    scheduler = symbol_by_name(app.conf.beat_scheduler)(app=app, lazy=True)
+    scheduler.tick()
+    assert connection.connection is None
+
+
 INTERRUPTED = """
 import os, signal, sys
 import django
@@ -146,8 +155,8 @@ main()
 """
 
 
-def test_beat_ends_when_it_is_told_to_in_the_middle_of_a_statement() -> None:
-    beat = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=8)
+def test_beat_ends_on_a_signal_in_the_middle_of_a_statement() -> None:
+    beat = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert beat.returncode == 0
     assert "Starting" in beat.stderr
     assert "nothing interrupted it" not in beat.stdout

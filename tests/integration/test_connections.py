@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
@@ -15,8 +16,8 @@ import pytest
 import uvicorn
 
 from aiops.web.doors.connections import Connection
-from config.valkey import free_port
 from tests.acceptance.system import eventually
+from tests.ports import free_port
 
 PROXY, CLIENT = "127.0.0.1", "127.0.0.2"
 """Both are this machine; only the first is a proxy that uvicorn trusts."""
@@ -29,12 +30,19 @@ class Small(Connection):
     most_head_bytes = 4_096
     most_request_bytes = 400_000
     arrival_s = 0.4
+    least_bytes_per_s = 1_000
     unread_s = 1.0
     _open: ClassVar[Counter[str]] = Counter()
 
 
 async def answer(scope, receive, send) -> None:
-    """Answer at once without a look at the body; ``/big`` is answered with more than a socket holds."""
+    """Answer at once without a look at the body, save ``/read``; ``/big`` is answered with more than a socket holds."""
+    while scope["path"] == "/read":
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        if not message["more_body"]:
+            break
     names = [name for name, _ in scope["headers"]]
     body = b"x" * 30_000_000 if scope["path"] == "/big" else b",".join(names)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
@@ -110,6 +118,66 @@ def test_dripping_bytes_win_no_time(server: uvicorn.Server) -> None:
         eventually(ended, within_s=2)
 
 
+def post(client: socket.socket, length: int) -> None:
+    client.sendall(f"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
+    client.settimeout(0.05)
+
+
+def is_silent(client: socket.socket) -> bool:
+    """Wait a moment for an answer; whether none came and the connection lives."""
+    try:
+        return client.recv(1, socket.MSG_PEEK) == b"never"
+    except TimeoutError:
+        return True
+
+
+def test_a_slow_but_steady_body_has_the_time_it_needs(server: uvicorn.Server) -> None:
+    begun = time.monotonic()
+    with closing(connect(server)) as client:
+        post(client, 100_000)
+        sent = 0
+        while time.monotonic() - begun < 4 * Small.arrival_s or sent < 90_000:
+            client.sendall(b"x" * 2_000)
+            sent += 2_000
+            assert is_silent(client), sent
+            assert sent < 100_000
+        client.sendall(b"x" * (100_000 - sent))
+        client.settimeout(5)
+        assert status(client) == b"200"
+
+
+def test_a_body_that_drips_is_ended_with_the_reason(server: uvicorn.Server) -> None:
+    with closing(connect(server)) as client:
+        post(client, 100_000)
+        sent = 0
+        while is_silent(client):
+            client.sendall(b"x")
+            sent += 1
+            assert sent < Small.least_bytes_per_s
+        answer = client.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"application/problem+json" in answer
+    eventually(lambda: is_quiet(server), within_s=2)
+
+
+def test_an_answer_that_nobody_reads_wins_no_time(server: uvicorn.Server) -> None:
+    with closing(connect(server)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 390000\r\n\r\n")
+        assert status(client) == b"200"
+        client.settimeout(0.05)
+
+        def ended() -> bool:
+            try:
+                client.sendall(b"x" * 100)
+                return client.recv(1) == b""
+            except TimeoutError:
+                return False
+            except ConnectionError:
+                return True
+
+        eventually(ended, within_s=5)
+
+
 def test_a_connection_is_used_again_and_again(server: uvicorn.Server) -> None:
     with closing(connect(server)) as client:
         for _ in range(3):
@@ -134,14 +202,14 @@ def test_a_body_that_nobody_reads_is_cut(server: uvicorn.Server) -> None:
             client.sendall(b"x" * 99_000_000)
 
 
-def test_headers_after_the_body_are_none(server: uvicorn.Server) -> None:
+def test_headers_after_a_chunked_body_are_ignored(server: uvicorn.Server) -> None:
     chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nAuthorization: y\r\n\r\n"
     with closing(connect(server)) as client:
         client.sendall(chunked)
         assert client.recv(65_536).endswith(b"host,transfer-encoding")
 
 
-def test_what_is_no_http_gets_a_problem(server: uvicorn.Server) -> None:
+def test_bytes_that_are_no_http_get_a_problem(server: uvicorn.Server) -> None:
     with closing(connect(server)) as client:
         client.sendall(b"\x16\x03\x01\x00\x01")
         answer = client.recv(65_536)

@@ -1,10 +1,13 @@
-"""From the worker's writer to a viewer: in order, each once, whatever Redis does."""
+"""From the worker's writer to a viewer: in order, each once, whatever Redis does.
+
+More than 250 lines: writer, stream and hub share their fixtures.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import redis.asyncio
@@ -45,7 +48,17 @@ def writer(connection: redis.asyncio.Redis, fence: int = 1) -> EventWriter:
     return EventWriter(connection, RUN, fence=fence, message_id="m", redactor=redactor, ttl_s=60)
 
 
-async def told(connection: redis.asyncio.Redis, after: EventId = types.START) -> list[Event]:
+async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await look():
+            await asyncio.sleep(0.01)
+
+
+async def subscribed(connection: redis.asyncio.Redis, channel: str) -> bool:
+    return bool((await connection.pubsub_numsub(channel))[0][1])
+
+
+async def stored(connection: redis.asyncio.Redis, after: EventId = types.START) -> list[Event]:
     return (await stream.replay(connection, RUN, after))[0]
 
 
@@ -54,15 +67,15 @@ async def test_deltas_are_coalesced_and_nothing_is_lost(connection: redis.asynci
     for n in range(100):
         await events.say(f"w{n} ")
     await events.close()
-    seen = await told(connection)
+    seen = await stored(connection)
     assert len(seen) <= 5
     assert "".join(e.data["text"] for e in seen) == "".join(f"w{n} " for n in range(100))
 
 
-async def test_the_first_words_do_not_wait(connection: redis.asyncio.Redis) -> None:
+async def test_the_first_words_of_an_answer_are_sent_at_once(connection: redis.asyncio.Redis) -> None:
     events = writer(connection)
     await events.say("first ")
-    assert [e.data["text"] for e in await told(connection)] == ["first "]
+    assert [e.data["text"] for e in await stored(connection)] == ["first "]
 
 
 async def test_a_secret_in_pieces_is_not_shown_and_not_kept(connection: redis.asyncio.Redis) -> None:
@@ -71,7 +84,7 @@ async def test_a_secret_in_pieces_is_not_shown_and_not_kept(connection: redis.as
         await events.say(piece)
     await events.close()
     assert events.said == f"it is {MASK}, see"
-    assert "".join(e.data["text"] for e in await told(connection)) == events.said
+    assert "".join(e.data["text"] for e in await stored(connection)) == events.said
 
 
 async def test_an_older_claim_can_write_no_more(connection: redis.asyncio.Redis) -> None:
@@ -80,14 +93,14 @@ async def test_an_older_claim_can_write_no_more(connection: redis.asyncio.Redis)
     await new.emit(types.STARTED)
     await old.emit(types.NOTICE, code="x", text="late")
     assert old.outdated
-    assert [str(e.id) for e in await told(connection)] == ["1-1", "2-1"]
+    assert [str(e.id) for e in await stored(connection)] == ["1-1", "2-1"]
 
 
 async def test_a_long_text_is_cut_into_events_of_bounded_size(connection: redis.asyncio.Redis) -> None:
     events = writer(connection)
     await events.say("é" * 100_000)
     await events.close()
-    seen = await told(connection)
+    seen = await stored(connection)
     assert max(len(e.dumps().encode()) for e in seen) < types.MAX_BYTES
     assert sum(len(e.data["text"]) for e in seen) == 100_000
 
@@ -112,7 +125,7 @@ async def test_without_redis_the_run_goes_on_and_the_loss_is_counted() -> None:
     await dead.aclose()
 
 
-async def test_after_a_loss_the_stream_tells_all_that_was_said(
+async def test_after_a_loss_the_stream_holds_all_that_was_said(
     connection: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aiops.events.writer.DOWN_S", 0.0)
@@ -127,7 +140,7 @@ async def test_after_a_loss_the_stream_tells_all_that_was_said(
     await events.say("three")
     await events.flush()
     await events.emit(types.SUCCEEDED)
-    seen = await told(connection)
+    seen = await stored(connection)
     assert [e.type for e in seen] == [types.DELTA, types.RESET, types.DELTA, types.SUCCEEDED]
     assert seen[2].data["text"] == "one two three"
     await dead.aclose()
@@ -154,7 +167,7 @@ async def test_a_viewer_gets_what_was_before_and_what_comes_each_once(
         assert item.id.seq == 2
 
 
-async def test_one_subscription_serves_all_viewers_and_ends_with_the_last(
+async def test_one_subscription_serves_all_subscribers_and_ends_with_the_last(
     connection: redis.asyncio.Redis, hub: Hub
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
@@ -166,7 +179,7 @@ async def test_one_subscription_serves_all_viewers_and_ends_with_the_last(
     assert hub.watched == []
 
 
-async def test_a_viewer_that_never_reads_is_told_to_go_and_others_are_not_held_up(
+async def test_a_subscriber_that_never_reads_is_dismissed_and_delays_no_other(
     connection: redis.asyncio.Redis, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aiops.events.hub.MOST_WAITING", 10)
@@ -179,7 +192,7 @@ async def test_a_viewer_that_never_reads_is_told_to_go_and_others_are_not_held_u
         assert await lazy.next(5) is Signal.OVERFLOW
 
 
-async def test_after_a_lost_connection_viewers_are_told_to_replay(connection: redis.asyncio.Redis, hub: Hub) -> None:
+async def test_subscribers_replay_after_a_lost_connection(connection: redis.asyncio.Redis, hub: Hub) -> None:
     async with hub.watch(RUN) as viewer:
         assert await viewer.next(5) is Signal.GAP
         await connection.client_kill_filter(_type="pubsub")
@@ -190,3 +203,56 @@ async def test_after_a_lost_connection_viewers_are_told_to_replay(connection: re
         await asyncio.sleep(0)
         await writer(connection).emit(types.STARTED)
         assert isinstance(await viewer.next(5), Event)
+
+
+class SlowToSubscribe:
+    """A Redis client whose SUBSCRIBE commands wait until they are let through."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self._client = client
+        self.asked, self.let_through = asyncio.Event(), asyncio.Event()
+
+    def pubsub(self) -> redis.asyncio.client.PubSub:
+        made = self._client.pubsub()
+        subscribe = made.subscribe
+
+        async def slow(*channels: str) -> None:
+            if keyspace.live(RUN) in channels:
+                self.asked.set()
+                await self.let_through.wait()
+            await subscribe(*channels)
+
+        made.subscribe = slow
+        return made
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+async def test_viewers_get_live_events_when_the_first_leaves_while_its_subscription_is_under_way(
+    connection: redis.asyncio.Redis,
+) -> None:
+    slow = SlowToSubscribe(client())
+    hub = Hub(slow)  # type: ignore[arg-type]
+    hub.start()
+
+    async def look_in() -> None:
+        async with hub.watch(RUN) as viewer:
+            await viewer.next(60)
+
+    try:
+        await eventually(lambda: subscribed(connection, keyspace.CONTROL))
+        first = asyncio.create_task(look_in())
+        await asyncio.wait_for(slow.asked.wait(), 5)
+        async with contextlib.AsyncExitStack() as stack:
+            second = asyncio.create_task(stack.enter_async_context(hub.watch(RUN)))
+            await asyncio.sleep(0)
+            first.cancel()
+            await asyncio.wait([first])
+            slow.let_through.set()
+            viewer = await second
+            assert await viewer.next(5) is Signal.GAP
+            await writer(connection).emit(types.STARTED)
+            assert isinstance(await viewer.next(5), Event)
+    finally:
+        await hub.stop()

@@ -1,4 +1,4 @@
-"""The fork server: what it forks has its own output, name and chance, and is told of when it ends."""
+"""The fork server: what it forks has its own output, name and chance, and its end is reported."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from config.launching import FORKS, CannotLaunch, ForkServer, Process, spawn
+from config.local.launching import FORKS, CannotLaunch, ForkServer, Process, spawn
 from tests.acceptance.system import eventually
+from tests.processes import running
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="there is no fork server on this system")
 PROGRAM = """
@@ -56,8 +57,8 @@ def end(process: Process) -> None:
 
 def said(process: Process) -> dict[str, Any]:
     assert process.stdout is not None
-    told: dict[str, Any] = json.loads(process.stdout.readline())
-    return told
+    reported: dict[str, Any] = json.loads(process.stdout.readline())
+    return reported
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def start(program: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
             for name, value in environment.items():
                 monkeypatch.setenv(name, value)
             server = ForkServer()
-            ending.callback(server.give_up)
+            ending.callback(server.kill)
             ending.callback(end, server.spawn())
             eventually(server.is_ready, within_s=30, what="the fork server")
             return server
@@ -98,27 +99,32 @@ def fork(start: Start) -> Iterator[Callable[..., Process]]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_is_forked_is_a_process_of_its_own_and_its_end_is_told(start: Start, program: Path, model: str) -> None:
+def test_a_forked_process_is_of_its_own_and_its_end_is_reported(start: Start, program: Path, model: str) -> None:
     process = start(**MODELS[model]).fork([*COMMAND, "a", "b c"], nice=5)
-    told = said(process)
-    assert told["arguments"] == [str(program / "forked_program.py"), "a", "b c"]
-    assert (told["nice"] - os.nice(0), told["leads"], told["known"], told["input"]) == (5, True, True, "")
-    assert told["threads"] == 1
-    assert told["provider"] is (model == "openai")
-    nothing, output, same = (link.partition(":")[0] for link in told["open"])
+    reported = said(process)
+    assert reported["arguments"] == [str(program / "forked_program.py"), "a", "b c"]
+    assert (reported["nice"] - os.nice(0), reported["leads"], reported["known"], reported["input"]) == (
+        5,
+        True,
+        True,
+        "",
+    )
+    assert reported["threads"] == 1
+    assert reported["provider"] is (model == "openai")
+    nothing, output, same = (link.partition(":")[0] for link in reported["open"])
     assert (nothing, output, same) == ("/dev/null", "pipe", "pipe")
-    assert told["open"][1] == told["open"][2], "it has a pipe that is not its output"
+    assert reported["open"][1] == reported["open"][2], "it has a pipe that is not its output"
     assert process.wait(timeout=5) == 3
     assert process.poll() == 3
     end(process)
 
 
-def test_two_that_are_forked_share_no_chance(fork: Callable[..., Process]) -> None:
+def test_two_forked_processes_share_no_random_numbers(fork: Callable[..., Process]) -> None:
     first, second = (said(fork())["chance"] for _ in range(2))
     assert not set(first) & set(second)
 
 
-def test_it_bears_its_name_and_ends_as_it_is_told(fork: Callable[..., Process]) -> None:
+def test_a_forked_process_bears_its_name_and_ends_on_a_signal(fork: Callable[..., Process]) -> None:
     process = fork("wait")
     said(process)
     assert "-m forked_program wait" in " ".join(psutil.Process(process.pid).cmdline())
@@ -136,7 +142,7 @@ def test_a_module_that_is_not_there_says_so_and_ends(start: Start) -> None:
     end(process)
 
 
-def test_what_a_dead_server_forked_ends_and_another_server_forks_again(start: Start) -> None:
+def test_processes_of_a_dead_fork_server_end_and_another_server_forks_again(start: Start) -> None:
     server = start()
     process = server.fork([*COMMAND, "wait"])
     said(process)
@@ -155,7 +161,7 @@ def test_what_a_dead_server_forked_ends_and_another_server_forks_again(start: St
     end(again)
 
 
-def test_what_ends_under_a_stopped_server_is_seen_and_nothing_waits_for_it(start: Start) -> None:
+def test_a_child_that_ends_under_a_stopped_fork_server_is_seen_and_not_waited_for(start: Start) -> None:
     server = start()
     process = server.fork([*COMMAND, "wait"])
     said(process)
@@ -168,12 +174,10 @@ def test_what_ends_under_a_stopped_server_is_seen_and_nothing_waits_for_it(start
     with pytest.raises(CannotLaunch, match="did not answer"):
         server.fork([*COMMAND, "wait"])
     stopped.resume()
-    eventually(lambda: not server.is_ready() or _children(stopped) == [], what="the end of what was born too late")
+    eventually(
+        lambda: not server.is_ready() or running(stopped.children()) == [], what="the end of what was born too late"
+    )
     assert server.is_ready()
-
-
-def _children(server: psutil.Process) -> list[psutil.Process]:
-    return [one for one in server.children() if one.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_server_that_may_open_no_more_files_says_so_and_goes_on(start: Start) -> None:

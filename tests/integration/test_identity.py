@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
 
 from aiops.errors import TooMany, Unauthenticated
 from aiops.people import tokens
@@ -75,3 +76,13 @@ def test_what_has_ended_is_found_in_three_queries_however_many_watch(django_asse
     User.objects.update(is_active=False)
     assert identity.ended(live) == set(live)
     assert identity.ended([]) == set()
+
+
+def test_the_administration_refuses_a_user_who_is_not_staff_and_names_who_can_help(
+    user: User,
+) -> None:
+    browser = Client()
+    browser.force_login(user)
+    page = browser.get("/admin/", follow=True)
+    assert (page.status_code, len(page.redirect_chain)) == (403, 1)
+    assert "An administrator can make you one" in page.content.decode()

@@ -65,7 +65,7 @@ async def put(saver: RedisSaver, config: Any, **values: Any) -> Any:
     return await saver.aput(config, checkpoint, generate_metadata(), versions)
 
 
-async def test_a_put_is_one_round_trip_however_much_it_holds(
+async def test_storing_a_checkpoint_is_one_round_trip_however_much_it_holds(
     connection: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trips = 0
@@ -84,14 +84,14 @@ async def test_a_put_is_one_round_trip_however_much_it_holds(
     assert trips == 2
 
 
-async def test_use_renews_the_life_of_a_thread(connection: redis.asyncio.Redis) -> None:
+async def test_reading_memory_renews_its_life(connection: redis.asyncio.Redis) -> None:
     await put(saver_over(connection, ttl_s=50), generate_config("t"), a=1)
     assert await connection.ttl(keyspace.memory("t")) <= 50
     assert await saver_over(connection, ttl_s=500).aget_tuple(generate_config("t"))
     assert await connection.ttl(keyspace.memory("t")) > 400
 
 
-async def test_only_the_latest_checkpoint_is_kept(connection: redis.asyncio.Redis) -> None:
+async def test_only_the_latest_checkpoint_of_a_conversation_is_kept(connection: redis.asyncio.Redis) -> None:
     saver = saver_over(connection)
     config: Any = generate_config("t")
     for n in range(12):
@@ -122,7 +122,7 @@ class Leaving(ProcessSaver):
 
 async def test_a_run_goes_on_when_its_memorys_server_goes_away_and_asks_it_no_more() -> None:
     server = Leaving(writes=1)
-    memory = RunMemory(server, away=AWAY, ours=lambda: True)
+    memory = RunMemory(server, away=AWAY, may_write=lambda: True)
     versions: Any = {}
     first = await memory.aput(generate_config("t"), generate_checkpoint(), generate_metadata(), versions)
     assert not memory.lost
@@ -139,7 +139,7 @@ async def test_a_run_goes_on_when_its_memorys_server_goes_away_and_asks_it_no_mo
 async def test_a_run_reads_its_memory_once(connection: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     saver = saver_over(connection)
     await put(saver, generate_config("t"), a=1)
-    memory = RunMemory(saver, away=AWAY, ours=lambda: True)
+    memory = RunMemory(saver, away=AWAY, may_write=lambda: True)
     first = await memory.aget_tuple(generate_config("t"))
     await connection.flushdb()
     assert await memory.aget_tuple(generate_config("t")) is first
@@ -147,7 +147,7 @@ async def test_a_run_reads_its_memory_once(connection: redis.asyncio.Redis, monk
 
 async def test_a_run_that_another_worker_has_writes_no_memory() -> None:
     server, ours = Leaving(writes=9), [True]
-    memory = RunMemory(server, away=AWAY, ours=lambda: ours[0])
+    memory = RunMemory(server, away=AWAY, may_write=lambda: ours[0])
     config = await memory.aput(generate_config("t"), generate_checkpoint(), generate_metadata(), {})
     ours[0] = False
     await memory.aput(config, generate_checkpoint(), generate_metadata(), {})

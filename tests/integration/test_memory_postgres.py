@@ -38,7 +38,7 @@ def environment(url: str) -> dict[str, str]:
     return {**os.environ, "DATABASE_URL": url, "AIOPS_CHECKPOINTER": "postgres"}
 
 
-async def test_it_does_all_that_a_saver_must(url: str) -> None:
+async def test_memory_in_postgresql_does_all_that_a_saver_must(url: str) -> None:
     await postgres.migrate(url)
     await postgres.migrate(url)
 

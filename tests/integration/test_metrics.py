@@ -38,7 +38,7 @@ def test_counts_of_several_processes_are_added_up() -> None:
     assert read["aiops_run_seconds", ("runs",)] == {"0.25": 3, "sum": pytest.approx(0.6)}
 
 
-def test_what_could_not_be_sent_is_sent_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_that_could_not_be_sent_are_sent_later(monkeypatch: pytest.MonkeyPatch) -> None:
     class Away:
         def __getattr__(self, name: str) -> Any:
             raise redis.ConnectionError("away")
@@ -52,7 +52,7 @@ def test_what_could_not_be_sent_is_sent_later(monkeypatch: pytest.MonkeyPatch) -
     assert metrics.read()["aiops_messages_sent_again", ()] == {"total": 2}
 
 
-def test_names_without_end_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_keeps_a_bounded_number_of_series(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "MAX_SERIES", 5)
     for n in range(10):
         metrics.count(metrics.TOOL_CALLS, f"server{n}", "ok")
@@ -76,7 +76,7 @@ def test_the_present_is_summed_or_the_largest_and_fades_with_its_process() -> No
 
 
 @pytest.mark.django_db
-def test_a_part_that_is_down_is_told_and_costs_the_page_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_is_down_is_shown_and_costs_the_page_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> Any:
         raise redis.ConnectionError("away")
 
@@ -88,7 +88,7 @@ def test_a_part_that_is_down_is_told_and_costs_the_page_nothing_else(monkeypatch
 
 
 @pytest.mark.django_db
-def test_the_page_is_what_prometheus_reads() -> None:
+def test_the_metrics_page_is_what_prometheus_reads() -> None:
     metrics.measure(metrics.FIRST_DELTA_SECONDS, "runs", seconds=0.07)
     metrics.measure(metrics.FIRST_DELTA_SECONDS, "runs", seconds=1_000)
     metrics.count(metrics.TOOL_CALLS, 'sh"ell\n', "ok")

@@ -33,9 +33,9 @@ from django_migration_linter.sql_analyser import analyse_sql_statements, get_sql
 operation = eval(sys.argv[1])
 before = MigrationLoader(connection).project_state()
 after = before.clone()
-operation.state_forwards("conversations", after)
+operation.state_forwards("runs", after)
 with connection.schema_editor(collect_sql=True, atomic=False) as editor:
-    operation.database_forwards("conversations", editor, before, after)
+    operation.database_forwards("runs", editor, before, after)
 statements = [line for line in editor.collected_sql if not line.startswith("--")]
 errors, _, _ = analyse_sql_statements(get_sql_analyser_class("postgresql"), statements)
 print([error.code for error in errors])
@@ -63,5 +63,7 @@ def test_no_migration_breaks_the_version_before(postgresql: PostgreSQL) -> None:
         ("RenameField('run', 'worker', 'who')", "['RENAME_COLUMN']"),
     ],
 )
-def test_the_check_sees_what_would_break_it(postgresql: PostgreSQL, operation: str, errors: str) -> None:
+def test_the_check_of_migrations_sees_one_that_breaks_the_version_before(
+    postgresql: PostgreSQL, operation: str, errors: str
+) -> None:
     assert run(postgresql, JUDGE, operation) == errors

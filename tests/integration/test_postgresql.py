@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.servers.postgresql import PostgreSQL
 
@@ -57,6 +58,17 @@ def run(code: str, url: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_servers_of_tests_start_again_when_another_session_of_pytest_has_closed_its_folders(tmp_path: Path) -> None:
+    server = PostgreSQL(tmp_path)
+    try:
+        server.start()
+        tmp_path.parent.chmod(0o700)
+        server.restart()
+        assert server.answers()
+    finally:
+        server.end()
 
 
 def test_a_connection_that_the_server_cut_is_not_used_again(postgresql: PostgreSQL) -> None:

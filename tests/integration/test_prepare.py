@@ -8,7 +8,7 @@ import pytest
 
 from aiops.people import tokens
 from aiops.people.models import User
-from config import prepare
+from config.local import prepare
 
 pytestmark = pytest.mark.django_db
 

@@ -14,27 +14,30 @@ from django.db import connection
 
 from aiops import keyspace, settings
 from aiops.agent.ports import Earlier
-from aiops.conversations import transitions
-from aiops.conversations.models import Message, Run
-from aiops.conversations.transitions import Claim, Ending
+from aiops.batches import lifecycle as batches
+from aiops.conversations.models import Message
 from aiops.events.redaction import Redactor
 from aiops.events.writer import EventWriter
-from aiops.runs import conclusion, rows
-from aiops.runs.recorder import ARGUMENTS_BYTES, Recorder
-from aiops.tools.values import RemoteTool
+from aiops.runs import transitions
+from aiops.runs.models import Run
+from aiops.runs.states import State
+from aiops.runs.transitions import Claimed, Ending
+from aiops.runs.work import conclusion, rows
+from aiops.runs.work.recorder import ARGUMENTS_BYTES, Recorder
+from aiops.tool_servers.client.values import RemoteTool
 
 TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"}, read_only=False)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def claim(ask: Callable[..., Run], sent: list[str]) -> Claim:
+def claimed(ask: Callable[..., Run], sent: list[str]) -> Claimed:
     made = transitions.claim(str(ask().pk), worker="w", lease_s=60)
     assert made is not None
     return made
 
 
-class Bench(SimpleNamespace):
+class Context(SimpleNamespace):
     """What a recorder needs of its process: real threads, a real database and a real Redis."""
 
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -48,39 +51,42 @@ class Bench(SimpleNamespace):
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
+async def context() -> AsyncIterator[Context]:
     client = keyspace.async_client(settings.current().redis_url.get_secret_value())
     with ThreadPoolExecutor(4) as threads:
-        yield Bench(threads=threads, redactor=Redactor(), redis=client)
+        yield Context(threads=threads, redactor=Redactor(), redis=client)
     await client.aclose()
 
 
-async def recorder(claim: Claim, bench: Bench) -> Recorder:
-    assignment = await bench.in_thread(rows.assignment, claim)
-    client: redis.asyncio.Redis = bench.redis
-    events = EventWriter(client, claim.run_id, fence=1, message_id="m", redactor=bench.redactor, ttl_s=60)
-    return Recorder(assignment, bench, events)  # type: ignore[arg-type]
+async def recorder(claimed: Claimed, context: Context) -> Recorder:
+    now = await context.in_thread(lambda: Run.objects.select_related("message").get(pk=claimed.claim.run_id))
+    assignment = rows.assignment(Claimed(claimed.claim, now), batches.schema_of)
+    client: redis.asyncio.Redis = context.redis
+    events = EventWriter(client, claimed.claim.run_id, fence=1, message_id="m", redactor=context.redactor, ttl_s=60)
+    return Recorder(assignment, context, events)  # type: ignore[arg-type]
 
 
-async def stored(claim: Claim, bench: Bench) -> dict[str, dict[str, Any]]:
-    steps = await bench.in_thread(lambda: Run.objects.values_list("steps", flat=True).get(pk=claim.run_id))
+async def stored(claimed: Claimed, context: Context) -> dict[str, dict[str, Any]]:
+    steps = await context.in_thread(lambda: Run.objects.values_list("steps", flat=True).get(pk=claimed.claim.run_id))
     return {step["call_id"]: step for step in steps}
 
 
-async def test_calls_made_at_once_are_all_in_the_row_before_any_is_made(claim: Claim, bench: Bench) -> None:
-    records = await recorder(claim, bench)
+async def test_calls_made_at_once_are_all_in_the_row_before_any_is_made(claimed: Claimed, context: Context) -> None:
+    records = await recorder(claimed, context)
     for turn in range(5):
         ids = [f"{turn}-{n}" for n in range(5)]
         await asyncio.gather(*(records.tool_started(i, tool=TOOL, name=TOOL.name, arguments={}) for i in ids))
-        assert set(ids) <= set(await stored(claim, bench))
+        assert set(ids) <= set(await stored(claimed, context))
 
 
-async def test_what_an_earlier_attempt_made_is_told_and_not_made_again(claim: Claim, bench: Bench) -> None:
-    first = await recorder(claim, bench)
+async def test_a_tool_call_of_an_earlier_attempt_is_returned_and_not_repeated(
+    claimed: Claimed, context: Context
+) -> None:
+    first = await recorder(claimed, context)
     for call_id in ("ended", "begun"):
         assert await first.tool_started(call_id, tool=TOOL, name=TOOL.name, arguments={"key": 1}) is None
     await first.tool_finished("ended", status="ok", ms=1, result="changed " + "x" * 5_000)
-    second = await recorder(claim, bench)
+    second = await recorder(claimed, context)
     assert await second.tool_started("ended", tool=TOOL, name=TOOL.name, arguments={}) == Earlier(
         "ok", "changed " + "x" * 5_000
     )
@@ -90,18 +96,18 @@ async def test_what_an_earlier_attempt_made_is_told_and_not_made_again(claim: Cl
     assert await second.tool_started("new", tool=TOOL, name=TOOL.name, arguments={}) is None
 
 
-async def test_large_arguments_are_cut_however_deep_they_are(claim: Claim, bench: Bench) -> None:
-    records = await recorder(claim, bench)
+async def test_large_arguments_are_cut_however_deep_they_are(claimed: Claimed, context: Context) -> None:
+    records = await recorder(claimed, context)
     await records.tool_started("a", tool=TOOL, name=TOOL.name, arguments={"deep": [{"text": "x" * 200_000}]})
-    assert len(str((await stored(claim, bench))["a"]["arguments"])) < ARGUMENTS_BYTES + 100
+    assert len(str((await stored(claimed, context))["a"]["arguments"])) < ARGUMENTS_BYTES + 100
 
 
-async def test_an_answer_that_cannot_be_stored_ends_the_run_all_the_same(claim: Claim, bench: Bench) -> None:
-    ending = Ending(Run.State.SUCCEEDED, "half a pair: \ud800")
-    assignment = await bench.in_thread(rows.assignment, claim)
-    written, _ = await conclusion._finish(assignment, ending, bench)  # type: ignore[arg-type]
+async def test_an_answer_that_cannot_be_stored_ends_the_run_all_the_same(claimed: Claimed, context: Context) -> None:
+    ending = Ending(State.SUCCEEDED, "half a pair: \ud800")
+    assignment = await context.in_thread(rows.assignment, claimed, batches.schema_of)
+    written, _ = await conclusion._finish(assignment, ending, context)  # type: ignore[arg-type]
     assert written is not None
-    assert written.state == Run.State.FAILED
-    run = await bench.in_thread(lambda: Run.objects.get(pk=claim.run_id))
+    assert written.state == State.FAILED
+    run = await context.in_thread(lambda: Run.objects.get(pk=claimed.claim.run_id))
     assert (run.state, run.error["code"]) == ("failed", "internal_error")
-    assert not await bench.in_thread(lambda: Message.objects.filter(pk=run.answer_id).exists())
+    assert not await context.in_thread(lambda: Message.objects.filter(pk=run.answer_id).exists())

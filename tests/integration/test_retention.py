@@ -9,17 +9,23 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.sessions.models import Session
+from django.db import IntegrityError, connection
+from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from aiops import keyspace
 from aiops.batches.models import Batch
 from aiops.conversations import memories
-from aiops.conversations.models import Conversation, Message, Run
-from aiops.people.models import User
+from aiops.conversations.models import Conversation, Message
+from aiops.people import jobs as tokens_and_sessions
+from aiops.people.models import ApiToken, User
 from aiops.retention import pruning, rules
+from aiops.retention.pruning import Pruned
 from aiops.retention.rules import Rule
+from aiops.runs.models import Run
 from aiops.schedules.models import Firing, Schedule
-from aiops.upkeep.jobs import retention
 
 pytestmark = pytest.mark.django_db
 SETTINGS = django_settings.SETTINGS
@@ -53,8 +59,8 @@ def test_old_turns_go_with_question_answer_and_an_empty_conversation(ask: Ask) -
     end(young, state="succeeded", days_ago=20)
     Message.objects.create(conversation=old.conversation, pk=old.answer_id, position=2, role="assistant", text="a")
     keyspace.sync().hset(keyspace.memory(str(old.conversation_id)), "x", "y")
-    assert Rule("runs", "succeeded", 30).due().count() == 1
-    done = retention.work(keep(runs=30))
+    assert Rule(rules.kinds()["runs"], "succeeded", 30).due().count() == 1
+    done = pruning.remove_old(keep(runs=30))
     assert done["runs.succeeded"] == 1
     assert set(Run.objects.values_list("pk", flat=True)) == {young.pk, running.pk}
     assert not Conversation.objects.filter(pk=old.conversation_id).exists()
@@ -66,7 +72,7 @@ def test_a_conversation_of_which_something_is_left_stays(ask: Ask) -> None:
     first = ask()
     end(first, state="failed", days_ago=40)
     second = ask(conversation=first.conversation_id)
-    pruning.prune(Rule("runs", "failed", 30), for_s=5)
+    pruning.prune(Rule(rules.kinds()["runs"], "failed", 30), for_s=5)
     assert list(Run.objects.values_list("pk", flat=True)) == [second.pk]
     assert list(Message.objects.values_list("pk", flat=True)) == [second.message_id]
 
@@ -75,7 +81,7 @@ def test_idle_conversations_go_whole_and_busy_ones_stay(ask: Ask) -> None:
     idle, busy = ask(), ask()
     end(idle, state="succeeded", days_ago=400)
     Conversation.objects.filter(pk=busy.conversation_id).update(updated_at=Now() - timedelta(days=400))
-    assert retention.work(keep(conversations=365))["conversations"] == 1
+    assert pruning.remove_old(keep(conversations=365))["conversations"] == 1
     assert list(Conversation.objects.values_list("pk", flat=True)) == [busy.conversation_id]
 
 
@@ -89,26 +95,58 @@ def test_ended_batches_are_hidden_for_their_own_job_and_firings_go(user: User) -
     for days, outcome in ((100, "succeeded"), (101, "started"), (1, "succeeded")):
         at = Now() - timedelta(days=days)
         Firing.objects.create(schedule=schedule, due_at=at, fired_at=at, outcome=outcome)
-    done = retention.work(keep(batches__completed=90, firings=90))
+    done = pruning.remove_old(keep(batches__completed=90, firings=90))
     assert (done["batches.completed"], done["firings"]) == (1, 1)
     assert list(Batch.objects.filter(deleted_at__isnull=False).values_list("pk", flat=True)) == [old.pk]
     assert Firing.objects.count() == 2
 
 
-def test_many_go_in_steps_and_the_time_for_it_ends(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retention_removes_rows_in_steps_until_its_time_is_over(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "FIRST", 2)
     for _ in range(5):
         end(ask(), state="succeeded", days_ago=40)
-    rule = Rule("runs", "succeeded", 30)
-    assert pruning.prune(rule, for_s=0) == 0
-    assert pruning.step(rule, size=2) == 2
-    assert pruning.prune(rule, for_s=5) == 3
+    rule = Rule(rules.kinds()["runs"], "succeeded", 30)
+    assert pruning.prune(rule, for_s=0) == Pruned()
+    assert pruning.step(rule, Pruned(), size=2) == 2
+    assert pruning.prune(rule, for_s=5) == Pruned(removed=3)
     assert Run.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_conversation_that_cannot_be_removed_keeps_no_other(ask: Ask) -> None:
+    """Such as one to which the table of an installed package refers."""
+    held, *others = [ask() for _ in range(5)]
+    for run in (held, *others):
+        end(run, state="succeeded", days_ago=400)
+    key = "uuid" if connection.vendor == "postgresql" else "char(32)"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE extension (id {key} REFERENCES conversations_conversation (id))")
+        try:
+            pk = held.conversation_id if connection.vendor == "postgresql" else held.conversation_id.hex
+            cursor.execute("INSERT INTO extension VALUES (%s)", [pk])
+            done = pruning.remove_old(keep(conversations=365))
+        finally:
+            cursor.execute("DROP TABLE extension")
+    assert (done["conversations"], done["failed"]) == (4, 1)
+    assert list(Conversation.objects.values_list("pk", flat=True)) == [held.conversation_id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tokens_that_cannot_be_removed_do_not_stop_other_kinds(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Referenced(QuerySet[ApiToken]):
+        def delete(self) -> tuple[int, dict[str, int]]:
+            raise IntegrityError("a table of an installed package refers to it")
+
+    monkeypatch.setitem(tokens_and_sessions.EXPIRED, "tokens", Referenced(ApiToken))
+    Session.objects.create(session_key="old", session_data="", expire_date=timezone.now() - timedelta(days=1))
+    done = tokens_and_sessions.remove_expired(SETTINGS)
+    assert (done["failed"], done["sessions"]) == (1, 1)
 
 
 def test_memory_that_no_conversation_has_is_removed(ask: Ask, empty_redis: None) -> None:
     kept = str(ask().conversation_id)
     for one in (kept, str(uuid4()), "nonsense"):
         keyspace.sync().hset(keyspace.memory(one), "x", "y")
-    assert memories.forget_orphans() == 2
+    keyspace.sync().hset(keyspace.MEMORY_PATTERN.replace("*", "").encode() + b"\xff", "x", "y")
+    assert memories.forget_orphans() == 3
     assert keyspace.sync().keys(keyspace.MEMORY_PATTERN) == [keyspace.memory(kept).encode()]

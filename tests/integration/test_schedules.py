@@ -1,4 +1,7 @@
-"""What is due is started once, whoever looks; what overlaps, was missed or fails again and again is dealt with."""
+"""What is due is started once, whoever looks; what overlaps, was missed or fails again and again is dealt with.
+
+More than 250 lines: the life of a schedule, whose tests share a clock.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,13 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from aiops import dispatch
+from aiops.batches import validation
 from aiops.batches.models import Batch
-from aiops.conversations.models import Conversation, Message, Run
+from aiops.conversations.models import Conversation, Message
 from aiops.errors import Conflict, Invalid, TooMany
 from aiops.people.models import User
+from aiops.runs import states
+from aiops.runs.models import Run
 from aiops.schedules import firing, lifecycle
 from aiops.schedules.models import Firing, Schedule
 
@@ -61,12 +67,12 @@ def outcomes(schedule: Schedule) -> list[str]:
 
 
 def end(state: str, **error: Any) -> None:
-    Run.objects.filter(state__in=Run.UNFINISHED).update(state=state, finished_at=Now(), error=error or None)
+    Run.objects.filter(state__in=states.UNFINISHED).update(state=state, finished_at=Now(), error=error or None)
 
 
-def test_what_is_due_is_asked_once_and_its_next_time_is_set(make: Make) -> None:
+def test_a_due_schedule_fires_once_and_its_next_time_is_set(make: Make) -> None:
     schedule = make()
-    assert tick() == {"fired": 0, "settled": 0}
+    assert tick() == {"fired": 0, "settled": 0, "broken": 0}
     come(schedule)
     assert tick()["fired"] == 1
     assert tick()["fired"] == 0
@@ -83,7 +89,7 @@ def test_what_is_due_is_asked_once_and_its_next_time_is_set(make: Make) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_that_look_at_once_start_it_once(make: Make, queue: list[str]) -> None:
+def test_a_schedule_that_two_workers_find_due_fires_once(make: Make, queue: list[str]) -> None:
     schedule = make()
     come(schedule)
     ready = threading.Barrier(4)
@@ -112,18 +118,18 @@ def test_two_that_look_at_once_start_it_once(make: Make, queue: list[str]) -> No
         ("replace", "started", ["cancelled", "queued"]),
     ],
 )
-def test_one_that_comes_while_the_one_before_is_unfinished_follows_its_policy(
+def test_a_firing_during_an_unfinished_one_follows_the_schedules_policy(
     make: Make, overlap: str, second: str, states: list[str]
 ) -> None:
     schedule = make(overlap=overlap)
     for _ in range(2):
         come(schedule)
-        firing._fire(schedule.pk, datetime.now(UTC), SETTINGS)
+        firing._fire(schedule.pk, SETTINGS)
     assert outcomes(schedule) == ["started", second]
     assert list(Run.objects.order_by("position").values_list("state", flat=True)) == states
 
 
-def test_times_that_passed_while_nobody_looked_are_left_out_or_made_up_for_once(make: Make) -> None:
+def test_missed_times_of_a_schedule_are_skipped_or_made_up_for_once(make: Make) -> None:
     left_out, made_up = make(), make(catch_up="once")
     for schedule in (left_out, made_up):
         come(schedule, ago_s=5 * 3_600)
@@ -155,7 +161,7 @@ def test_a_schedule_that_fails_again_and_again_is_paused_and_says_why(make: Make
         lifecycle.resume(schedule)
 
 
-def test_it_ends_after_its_last_time(make: Make) -> None:
+def test_a_schedule_ends_after_its_last_time(make: Make) -> None:
     schedule = make(max_times=1)
     come(schedule)
     tick()
@@ -187,9 +193,7 @@ def test_a_batch_is_sent_each_time_and_not_while_the_one_before_is_unfinished(ma
         tick()
     assert outcomes(schedule) == ["started", "skipped"]
     batch = Batch.objects.get()
-    from aiops.batches import lifecycle as batches
-
-    batches.validate(str(batch.pk), SETTINGS)
+    validation.validate(str(batch.pk), SETTINGS)
     assert Batch.objects.get().total == 2
     assert Batch.objects.get().webhook == "https://hooks.example.org/"
     assert [item.options["read_only"] for item in batch.items.all()] == [True, True], "nobody watches these either"
@@ -198,7 +202,7 @@ def test_a_batch_is_sent_each_time_and_not_while_the_one_before_is_unfinished(ma
     assert outcomes(schedule) == ["succeeded", "skipped"]
 
 
-def test_a_conversation_that_was_deleted_is_made_anew_and_the_run_counts_as_cancelled(make: Make) -> None:
+def test_a_schedule_whose_conversation_was_deleted_gets_a_new_one_and_the_run_counts_as_cancelled(make: Make) -> None:
     schedule = make()
     come(schedule)
     tick()
@@ -209,7 +213,7 @@ def test_a_conversation_that_was_deleted_is_made_anew_and_the_run_counts_as_canc
     assert Message.objects.count() == 1
 
 
-def test_who_has_too_much_under_way_is_refused_this_time(make: Make, user: User) -> None:
+def test_a_firing_of_a_user_with_too_many_unfinished_runs_is_refused(make: Make, user: User) -> None:
     schedule = make()
     come(schedule)
     firing.tick(SETTINGS.model_copy(update={"max_queued_runs": 0}))
@@ -218,7 +222,7 @@ def test_who_has_too_much_under_way_is_refused_this_time(make: Make, user: User)
     assert "unfinished runs" in refused.reason
 
 
-def test_a_locked_owner_asks_nothing(make: Make, user: User) -> None:
+def test_a_schedule_of_a_locked_owner_does_not_fire(make: Make, user: User) -> None:
     schedule = make()
     user.is_active = False
     user.save()
@@ -228,7 +232,7 @@ def test_a_locked_owner_asks_nothing(make: Make, user: User) -> None:
     assert (schedule.state, Run.objects.count()) == ("paused", 0)
 
 
-def test_one_that_cannot_be_started_is_paused_and_holds_no_other_up(make: Make) -> None:
+def test_a_schedule_that_cannot_fire_is_paused_and_delays_no_other(make: Make) -> None:
     broken, good = make(message="", batch={"items": [], "of an older version": 1}), make()
     come(broken, ago_s=5)
     come(good)
@@ -239,7 +243,7 @@ def test_one_that_cannot_be_started_is_paused_and_holds_no_other_up(make: Make) 
     assert outcomes(good) == ["started"]
 
 
-def test_it_can_be_run_besides_its_times(make: Make) -> None:
+def test_a_schedule_can_be_fired_between_its_times(make: Make) -> None:
     schedule = make()
     due = schedule.due_at
     made = firing.run_now(schedule, SETTINGS)
@@ -260,20 +264,20 @@ def test_it_can_be_run_besides_its_times(make: Make) -> None:
         ({"every_s": 3_600, "ends_at": datetime(2020, 1, 1, tzinfo=UTC)}, "every_s"),
     ],
 )
-def test_a_schedule_that_would_never_come_is_refused_by_field(make: Make, fields: dict[str, Any], field: str) -> None:
+def test_a_schedule_that_would_never_fire_is_refused_by_field(make: Make, fields: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as raised:
         make(**fields)
     assert field in raised.value.errors
 
 
-def test_one_person_has_so_many_and_no_more(user: User) -> None:
+def test_a_user_has_a_limited_number_of_schedules(user: User) -> None:
     fields = {"name": "s", "message": "m", "every_s": 60}
     lifecycle.make(user, dict(fields), most=1)
     with pytest.raises(TooMany):
         lifecycle.make(user, dict(fields), most=1)
 
 
-def test_what_is_changed_counts_from_now_and_keeps_what_was(make: Make) -> None:
+def test_a_changed_schedule_counts_from_now_and_keeps_its_past(make: Make) -> None:
     schedule = make()
     changed = lifecycle.change(schedule, {"cron": "0 7 * * *", "timezone": "Europe/Berlin"})
     assert (changed.kind, changed.every_s) == ("cron", None)
@@ -282,7 +286,7 @@ def test_what_is_changed_counts_from_now_and_keeps_what_was(make: Make) -> None:
     assert lifecycle.change(schedule, {"name": "other"}).cron == "0 7 * * *"
 
 
-def test_what_has_had_all_its_times_can_still_be_renamed(make: Make) -> None:
+def test_a_schedule_that_has_ended_can_still_be_renamed(make: Make) -> None:
     schedule = make(max_times=1)
     come(schedule)
     tick()

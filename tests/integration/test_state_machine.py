@@ -20,15 +20,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from aiops.conversations import transitions
-from aiops.conversations.acceptance import Question, accept
-from aiops.conversations.models import Conversation, Message, Run
-from aiops.conversations.transitions import Claim, Ending
+from aiops import database
+from aiops.conversations.models import Conversation, Message
 from aiops.errors import Conflict
 from aiops.people.models import User
+from aiops.runs import recovery, states, transitions
+from aiops.runs.accept import NewMessage, accept
+from aiops.runs.models import Run
+from aiops.runs.options import RunOptions
+from aiops.runs.states import State
+from aiops.runs.transitions import Claim, Ending
 
 MAX_ATTEMPTS = 2
-State = Run.State
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -80,7 +83,7 @@ class Runs(RuleBasedStateMachine):
         busy = self.unfinished(conversation)
         try:
             with transaction.atomic():
-                question = Question("q", conversation_id=conversation, on_busy=on_busy)  # type: ignore[arg-type]
+                question = NewMessage("q", RunOptions(deadline_s=120), conversation_id=conversation, on_busy=on_busy)  # type: ignore[arg-type]
                 run = accept(self.user, question, max_queued=1_000).run
         except Conflict:
             assert busy
@@ -89,10 +92,10 @@ class Runs(RuleBasedStateMachine):
         assert not (busy and on_busy == "reject")
         if on_busy in ("interrupt", "rollback"):
             for pk in busy:
-                self.ask_to_stop(pk)
+                self.request_stop(pk)
         self.known[str(run.pk)] = Known(conversation, run.position)
 
-    def ask_to_stop(self, pk: str) -> None:
+    def request_stop(self, pk: str) -> None:
         known = self.known[pk]
         if known.state == "queued":
             known.state = "cancelled"
@@ -106,10 +109,11 @@ class Runs(RuleBasedStateMachine):
     def _claim(self, pk: str) -> tuple[str, Claim] | None:
         known = self.known[pk]
         mine_to_have = known.state == "queued" and self.unfinished(known.conversation)[0] == pk
-        made = transitions.claim(pk, worker="w", lease_s=60)
-        assert (made is not None) == mine_to_have
-        if made is None:
+        claimed = transitions.claim(pk, worker="w", lease_s=60)
+        assert (claimed is not None) == mine_to_have
+        if claimed is None:
             return None
+        made = claimed.claim
         assert made.fence == known.fence + 1
         known.state, known.fence, known.expired = "running", made.fence, False
         return pk, made
@@ -131,7 +135,7 @@ class Runs(RuleBasedStateMachine):
 
     @rule(held=claims)
     def note(self, held: tuple[str, Claim]) -> None:
-        assert transitions.note_steps(held[1], [{"call_id": "a", "status": "running"}]) == self.holds(*held)
+        assert transitions.write_steps(held[1], [{"call_id": "a", "status": "running"}]) == self.holds(*held)
 
     @rule(held=claims)
     def renew(self, held: tuple[str, Claim]) -> None:
@@ -153,23 +157,21 @@ class Runs(RuleBasedStateMachine):
     def let_a_lease_end(self, data: st.DataObject) -> None:
         pk = self.one(data)
         if self.known[pk].state == "running":
-            Run.objects.filter(pk=pk).update(lease_until=transitions.in_seconds(-1))
+            Run.objects.filter(pk=pk).update(lease_until=database.in_seconds(-1))
             self.known[pk].expired = True
 
     @rule()
     def set_the_clock_back(self) -> None:
-        Run.objects.filter(state=State.RUNNING, lease_until__gt=Now()).update(
-            lease_until=transitions.in_seconds(99_999)
-        )
-        transitions.shorten_leases(lease_s=60)
-        assert not Run.objects.filter(lease_until__gt=transitions.in_seconds(60 + transitions.FAR_S)).exists()
+        Run.objects.filter(state=State.RUNNING, lease_until__gt=Now()).update(lease_until=database.in_seconds(99_999))
+        recovery.shorten_leases(lease_s=60)
+        assert not Run.objects.filter(lease_until__gt=database.in_seconds(60 + recovery.FAR_S)).exists()
 
     @rule(data=st.data(), target=claims)
     def crash_and_claim_again(self, data: st.DataObject) -> Any:
         """Make late workers common: the lease ends, is taken back, and somebody else claims."""
         pk = self.one(data)
         if self.known[pk].state == "running":
-            Run.objects.filter(pk=pk).update(lease_until=transitions.in_seconds(-1))
+            Run.objects.filter(pk=pk).update(lease_until=database.in_seconds(-1))
             self.known[pk].expired = True
             self._take_back(pk, stale=False)
         return self._claim(pk) or multiple()
@@ -181,7 +183,7 @@ class Runs(RuleBasedStateMachine):
     def _take_back(self, pk: str, *, stale: bool) -> None:
         known = self.known[pk]
         due = known.state == "running" and known.expired and not stale
-        taken = transitions.take_back(pk, fence=known.fence - stale, max_attempts=MAX_ATTEMPTS)
+        taken = recovery.take_back(pk, fence=known.fence - stale, max_attempts=MAX_ATTEMPTS)
         assert (taken is not None) == due
         if taken is None:
             return
@@ -193,14 +195,14 @@ class Runs(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         pk = self.one(data)
         assert transitions.request_cancel([pk]) == {pk: self.known[pk].state}
-        self.ask_to_stop(pk)
+        self.request_stop(pk)
 
     @invariant()
     def rows_are_what_they_must_be(self) -> None:
         rows = Run.objects.filter(user=self.user)
         seen = {str(run.pk): (run.state, run.fence, run.attempts, run.answer) for run in rows}
         assert seen == {pk: (k.state, k.fence, k.attempts, k.answer) for pk, k in self.known.items()}
-        assert all((run.finished_at is not None) == (run.state in Run.ENDED) for run in rows)
+        assert all((run.finished_at is not None) == (run.state in states.ENDED) for run in rows)
         assert all((run.lease_until is not None) == (run.state == State.RUNNING) for run in rows)
 
     @invariant()
@@ -215,7 +217,7 @@ class Runs(RuleBasedStateMachine):
         assert sorted(said.values_list("text", flat=True)) == expected
 
 
-def test_no_sequence_breaks_the_invariants() -> None:
+def test_no_sequence_of_transitions_breaks_the_invariants_of_runs() -> None:
     calm = settings(
         max_examples=40,
         stateful_step_count=30,

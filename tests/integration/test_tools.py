@@ -15,15 +15,15 @@ import httpx
 import psutil
 import pytest
 
-from aiops.tools import probe
-from aiops.tools.pool import Catalogue, Missing, ToolPool
-from aiops.tools.server import ServerDown
-from aiops.tools.values import Health, Protocol, ServerSpec
-from config.valkey import free_port
+from aiops.tool_servers.client import probe
+from aiops.tool_servers.client.pool import Catalogue, Missing, ToolPool
+from aiops.tool_servers.client.server import ServerDown
+from aiops.tool_servers.client.values import Health, Protocol, ServerSpec
 from tests.acceptance.system import eventually
+from tests.ports import free_port
 
 COUNTING = Path(__file__).parents[1] / "acceptance" / "counting_server.py"
-HOST = ServerSpec("host", command=sys.executable, args=("-m", "aiops.tools.host"))
+HOST = ServerSpec("host", command=sys.executable, args=("-m", "aiops.tool_servers.host"))
 MOMENTS_S = [0.0, 0.2, 0.4, 0.7, 1.1]
 """From before the child process exists until after the handshake."""
 
@@ -37,14 +37,14 @@ async def test_servers_end_at_once_whatever_they_are_doing(after_s: float) -> No
     async with asyncio.timeout(5):
         await pool.stop()
     ours = [p.info for p in psutil.process_iter(["ppid", "cmdline"]) if p.info["ppid"] == os.getpid()]
-    assert [p for p in ours if "aiops.tools.host" in (p["cmdline"] or ())] == []
+    assert [p for p in ours if "aiops.tool_servers.host" in (p["cmdline"] or ())] == []
     assert not any(task.get_name().startswith("tools:") for task in asyncio.all_tasks())
 
 
 async def test_a_tool_that_blocks_its_server_is_not_cut_off_by_the_ping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aiops.tools.server.PING_S", 0.1)
+    monkeypatch.setattr("aiops.tool_servers.client.server.PING_S", 0.1)
     spec = ServerSpec("counting", command=sys.executable, args=(str(COUNTING),), env=(("MARKS", str(tmp_path / "m")),))
     pool = ToolPool([spec], timeout_s=10)
     pool.start()
@@ -54,7 +54,7 @@ async def test_a_tool_that_blocks_its_server_is_not_cut_off_by_the_ping(
     await pool.stop()
 
 
-async def test_a_call_is_told_at_once_when_its_session_ends(tmp_path: Path) -> None:
+async def test_a_tool_call_fails_at_once_when_its_session_ends(tmp_path: Path) -> None:
     spec = ServerSpec("counting", command=sys.executable, args=(str(COUNTING),), env=(("MARKS", str(tmp_path / "m")),))
     pool = ToolPool([spec], timeout_s=20)
     pool.start()
@@ -65,7 +65,7 @@ async def test_a_call_is_told_at_once_when_its_session_ends(tmp_path: Path) -> N
     pool.servers["counting"]._lose(ConnectionError("no pong"))
     with pytest.raises(ServerDown, match="was lost during the call"):
         await asyncio.wait_for(call, 8)
-    assert await pool.servers["counting"].back(10)
+    assert await pool.servers["counting"].wait_connected(10)
     await pool.stop()
 
 
@@ -108,7 +108,7 @@ server.run()
 """
 
 
-async def test_tools_are_listed_anew_when_asked_and_when_the_list_is_old(
+async def test_tools_are_listed_again_on_request_and_when_the_list_is_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flag = tmp_path / "more"
@@ -126,8 +126,8 @@ async def test_tools_are_listed_anew_when_asked_and_when_the_list_is_old(
     pool.update([spec])
     await has("more")
     flag.unlink()
-    monkeypatch.setattr("aiops.tools.server.TOOLS_TTL_S", 0.0)
-    monkeypatch.setattr("aiops.tools.server.PING_S", 0.05)
+    monkeypatch.setattr("aiops.tool_servers.client.server.TOOLS_TTL_S", 0.0)
+    monkeypatch.setattr("aiops.tool_servers.client.server.PING_S", 0.05)
     pool.servers["changing"]._woken.set()
     await has()
     await pool.stop()
@@ -182,7 +182,7 @@ async def test_tools_are_called_and_health_is_seen_over_both_kinds_of_http(
     wrong = replace(spec, url=base + "/nowhere")
     external = replace(spec, external=True)
     by_path, wrong_path = replace(spec, health_url=base + "/health"), replace(spec, health_url=base + "/sick")
-    shaken, lost, refused, got, sick = await probe.look([spec, wrong, external, by_path, wrong_path])
+    shaken, lost, refused, got, sick = await probe.check_async([spec, wrong, external, by_path, wrong_path])
     assert (shaken.problem, [tool.name for tool in shaken.tools or ()]) == ("", ["hello"])
     assert "404" in lost.problem
     assert "not public" in refused.problem
@@ -195,7 +195,7 @@ async def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/mcp"
         spec = ServerSpec("silent", protocol=Protocol.HTTP, url=url, handshake_s=0.3)
         async with asyncio.timeout(5):
-            assert await probe.look([spec]) == [Health("It did not answer within 0.3 s.")]
+            assert await probe.check_async([spec]) == [Health("It did not answer within 0.3 s.")]
 
 
 async def test_a_frozen_server_over_http_holds_up_neither_its_end_nor_the_others(

@@ -10,20 +10,25 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from aiops.conversations import acceptance, transitions
-from aiops.conversations.acceptance import Question
-from aiops.conversations.models import Conversation, Message, Run
-from aiops.conversations.transitions import Ending
-from aiops.errors import Conflict, NotFound, TooMany
+from aiops import dispatch
+from aiops.conversations import memories
+from aiops.conversations.models import Conversation, Message
+from aiops.errors import Conflict, NotFound, TooMany, Unauthenticated
 from aiops.people.models import User
+from aiops.runs import accept, recovery, transitions
+from aiops.runs.accept import NewMessage
+from aiops.runs.models import Run
+from aiops.runs.options import RunOptions
+from aiops.runs.states import State
+from aiops.runs.transitions import Ending
 
-State = Run.State
 Ask = Callable[..., Run]
 pytestmark = pytest.mark.django_db
 
 
 def claim(run: Run, lease_s: float = 10) -> transitions.Claim | None:
-    return transitions.claim(str(run.pk), worker="w", lease_s=lease_s)
+    claimed = transitions.claim(str(run.pk), worker="w", lease_s=lease_s)
+    return claimed and claimed.claim
 
 
 def state(run: Run) -> str:
@@ -73,8 +78,32 @@ def test_a_claim_takes_only_the_oldest_unfinished_run(ask: Ask) -> None:
     assert held is not None
     assert claim(second) is None
     assert transitions.finish(held, Ending(State.SUCCEEDED, "done"))
-    assert transitions.next_in_line(first.conversation_id) == str(second.pk)
+    assert transitions.next_in_line(first.conversation_id) == second
     assert claim(second) is not None
+
+
+def test_a_locked_users_question_begins_only_when_the_user_is_unlocked(ask: Ask, user: User) -> None:
+    run = ask()
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    assert claim(run) is None
+    assert state(run) == State.QUEUED
+    User.objects.filter(pk=user.pk).update(is_active=True)
+    assert claim(run) is not None
+
+
+def test_an_item_that_a_batch_has_started_is_not_held_back_by_a_lock(ask: Ask, user: User) -> None:
+    """It would take the place of other people's items for as long as its owner is locked."""
+    run = ask()
+    Run.objects.filter(pk=run.pk).update(queue=dispatch.BATCH_QUEUE)
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    assert claim(run) is not None
+
+
+def test_a_question_of_somebody_who_was_locked_meanwhile_is_refused(ask: Ask, user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    with pytest.raises(Unauthenticated):
+        ask()
+    assert not Message.objects.exists()
 
 
 def test_an_ended_run_cannot_be_claimed(ask: Ask) -> None:
@@ -89,13 +118,13 @@ def test_the_answer_is_written_once_by_the_holder_of_the_fence(ask: Ask) -> None
     run = ask()
     old = claim(run, lease_s=-1)
     assert old is not None
-    taken = transitions.take_back(str(run.pk), fence=old.fence, max_attempts=3)
+    taken = recovery.take_back(str(run.pk), fence=old.fence, max_attempts=3)
     assert taken is not None
     new = claim(run)
     assert new is not None
     assert new.fence == old.fence + 1
     assert not transitions.finish(old, Ending(State.SUCCEEDED, "from the dead"))
-    assert not transitions.note_steps(old, [{"x": 1}])
+    assert not transitions.write_steps(old, [{"x": 1}])
     assert transitions.finish(new, Ending(State.SUCCEEDED, "once"))
     assert [m.text for m in Message.objects.filter(role="assistant")] == ["once"]
 
@@ -105,7 +134,7 @@ def test_a_run_that_crashes_too_often_is_poisoned(ask: Ask) -> None:
     for attempt in range(4):
         held = claim(run, lease_s=-1)
         assert held is not None
-        taken = transitions.take_back(str(run.pk), fence=held.fence, max_attempts=3)
+        taken = recovery.take_back(str(run.pk), fence=held.fence, max_attempts=3)
         assert taken is not None
         assert taken.state == (State.FAILED if attempt == 3 else State.QUEUED)
     failed = Run.objects.get(pk=run.pk)
@@ -118,7 +147,7 @@ def test_a_live_lease_is_not_taken_back(ask: Ask) -> None:
     run = ask()
     held = claim(run)
     assert held is not None
-    assert transitions.take_back(str(run.pk), fence=held.fence, max_attempts=3) is None
+    assert recovery.take_back(str(run.pk), fence=held.fence, max_attempts=3) is None
 
 
 def test_a_taken_back_run_that_was_to_be_cancelled_is_cancelled(ask: Ask) -> None:
@@ -126,12 +155,12 @@ def test_a_taken_back_run_that_was_to_be_cancelled_is_cancelled(ask: Ask) -> Non
     held = claim(run, lease_s=-1)
     assert held is not None
     transitions.request_cancel([run.pk])
-    taken = transitions.take_back(str(run.pk), fence=held.fence, max_attempts=3)
+    taken = recovery.take_back(str(run.pk), fence=held.fence, max_attempts=3)
     assert taken is not None
     assert taken.state == State.CANCELLED
 
 
-def test_renewing_tells_what_is_lost_and_what_is_to_be_cancelled(ask: Ask) -> None:
+def test_renewing_returns_lost_leases_and_requests_to_cancel(ask: Ask) -> None:
     runs = [ask() for _ in range(3)]
     held = [claim(run) for run in runs]
     assert all(held)
@@ -162,7 +191,7 @@ def test_cancelling_a_queued_run_ends_it_and_a_running_one_is_asked(ask: Ask) ->
 
 
 @pytest.mark.parametrize("on_busy", ["interrupt", "rollback"])
-def test_making_way_stops_what_is_unfinished(ask: Ask, on_busy: str) -> None:
+def test_interrupting_a_conversation_stops_its_unfinished_runs(ask: Ask, on_busy: str) -> None:
     first = ask("one")
     claim(first)
     second = ask("two", first.conversation_id)
@@ -187,19 +216,19 @@ def test_a_strangers_conversation_is_not_found(ask: Ask) -> None:
         ask("two", first.conversation_id, user=User.objects.create_user("eve"))
 
 
-def test_one_person_has_so_many_unfinished_runs(user: User) -> None:
+def test_a_user_has_a_limited_number_of_unfinished_runs(user: User) -> None:
     for _ in range(3):
-        acceptance.accept(user, Question("x"), max_queued=3)
+        accept.accept(user, NewMessage("x", RunOptions(deadline_s=120)), max_queued=3)
     Run.objects.update(sent_at=Now() - timedelta(hours=1))
     with pytest.raises(TooMany):
-        acceptance.accept(user, Question("x"), max_queued=3)
+        accept.accept(user, NewMessage("x", RunOptions(deadline_s=120)), max_queued=3)
     assert Conversation.objects.count() == 3
 
 
 def test_memory_is_not_cleared_under_a_run(ask: Ask) -> None:
     run = ask()
     with pytest.raises(Conflict):
-        acceptance.clear_memory(run.conversation)
+        memories.clear(run.conversation)
 
 
 def test_the_partial_answer_of_an_interrupted_run_is_kept(ask: Ask) -> None:

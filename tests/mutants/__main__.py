@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.mutants.changes import NotFound, changed
 from tests.mutants.mechanisms import MECHANISMS, Mechanism
 
 ROOT = Path(__file__).parents[2]
@@ -33,12 +34,14 @@ def missed(one: Mechanism) -> tuple[bool, str]:
     """Take the mechanism out and return (whether its test failed, pytest's last line)."""
     file = ROOT / one.file
     whole = file.read_text()
-    if whole.count(one.old) != 1:
-        return False, f"{one.file} does not have the text to take out once"
+    try:
+        without = changed(whole, scope=one.scope, change=one.change)
+    except NotFound as error:
+        return False, f"{one.file}: {error}"
     environment = {**os.environ, "MATRIX": "full"} if one.full else dict(os.environ)
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", one.test]
     try:
-        file.write_text(whole.replace(one.old, one.new))
+        file.write_text(without)
         ran = subprocess.run(
             command + (["-k", one.only] if one.only else []),
             cwd=ROOT,

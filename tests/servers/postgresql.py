@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from tests.conftest import missing
+from tests.conftest import missing, program
 from tests.servers.server import Server
 
 SETTINGS = {"unix_socket_directories": "", "max_connections": "200", "fsync": "off"}
@@ -27,30 +29,43 @@ def _found() -> Path:
     return versions[-1].parent if versions else Path(on_path or "").parent
 
 
+def _other_user() -> list[str]:
+    """Return what a command begins with to run as ``postgres``."""
+    if not any(account.pw_name == "postgres" for account in pwd.getpwall()):
+        missing("user postgres (Debian: postgresql)")
+    return [program("setpriv", package="util-linux"), "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+
+
+def open_folder(name: str) -> Path:
+    """Make a folder that other users can reach; it goes when the tests end."""
+    folder = Path(tempfile.mkdtemp(prefix=f"aiops-{name}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.chmod(0o755)
+    return folder
+
+
 class PostgreSQL(Server):
     """It refuses to run as root, so root starts it as the user ``postgres``."""
 
     name = "postgresql"
 
-    def __init__(self, folder: Path, **where: Any) -> None:
+    def __init__(self, folder: Path, *, data: Path | None = None, **where: Any) -> None:
         super().__init__(folder, **where)
         self._bin = _found()
-        self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-        data = folder / "data"
-        data.mkdir()
+        self._as = _other_user() if os.geteuid() == 0 else []
+        # Not in pytest's folders: every session of pytest closes them to other users, such as postgres, when it starts.
+        self._data = data or open_folder("postgresql")
+        self._data.mkdir(exist_ok=True)
         if self._as:
             account = pwd.getpwnam("postgres")
-            os.chown(data, account.pw_uid, account.pw_gid)
-            for parent in [folder, *folder.parents]:
-                if parent.owner() == "root" and str(parent).startswith("/tmp/"):
-                    parent.chmod(0o755)
+            os.chown(self._data, account.pw_uid, account.pw_gid)
         subprocess.run(
-            [*self._as, str(self._bin / "initdb"), "-D", str(data), "-U", "aiops", "-A", "trust", "--no-sync"],
+            [*self._as, str(self._bin / "initdb"), "-D", str(self._data), "-U", "aiops", "-A", "trust", "--no-sync"],
             check=True,
             capture_output=True,
             cwd="/",
         )
-        with (data / "pg_hba.conf").open("a") as rights:
+        with (self._data / "pg_hba.conf").open("a") as rights:
             rights.write(f"host all all {self.host}/24 trust\n")
 
     @property
@@ -63,8 +78,7 @@ class PostgreSQL(Server):
             for name, value in {**SETTINGS, "listen_addresses": self.host}.items()
             for part in ("-c", f"{name}={value}")
         ]
-        data = str(self.folder / "data")
-        return [*self._as, str(self._bin / "postgres"), "-D", data, "-p", str(self.port), *options]
+        return [*self._as, str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), *options]
 
     def answers(self) -> bool:
         try:

@@ -9,8 +9,8 @@ from typing import Any
 
 import amqp
 
-from config.valkey import free_port
-from tests.conftest import missing
+from tests.conftest import missing, program
+from tests.ports import free_port
 from tests.servers.server import Server
 
 BINARY = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -25,6 +25,7 @@ class RabbitMQ(Server):
         super().__init__(folder, **where)
         if not BINARY.exists():
             missing("RabbitMQ (Debian: rabbitmq-server)")
+        self._epmd_program = program("epmd", package="rabbitmq-server")
         self._epmd_port, self._dist_port = free_port(), free_port()
         self._epmd: subprocess.Popen[bytes] | None = None
         (folder / "plugins").write_text("[].\n")
@@ -54,7 +55,7 @@ class RabbitMQ(Server):
 
     def start(self) -> None:
         if self._epmd is None:
-            command = [*self._inside, "epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"]
+            command = [*self._inside, self._epmd_program, "-port", str(self._epmd_port), "-address", "127.0.0.1"]
             self._epmd = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         super().start()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from config import valkey
+from config.local import valkey
 from tests.servers.server import Server
 
 

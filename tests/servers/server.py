@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from config.valkey import free_port
-from tests.conftest import missing
+from tests.conftest import missing, program
+from tests.ports import free_port
 
 START_S = 60
 
@@ -32,6 +32,8 @@ class Server:
         self._inside = list(inside)
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._nft = ""
+        """The program that cut it off; empty while it can be reached."""
 
     def command(self) -> Sequence[str]:
         raise NotImplementedError
@@ -92,11 +94,15 @@ class Server:
         }}"""
         if os.geteuid() != 0:
             missing("root, which can drop packets")
-        subprocess.run([*self._inside, "nft", "-f", "-"], input=rules, text=True, check=True)
+        nft = program("nft", package="nftables")
+        subprocess.run([*self._inside, nft, "-f", "-"], input=rules, text=True, check=True)
+        self._nft = nft
 
     def heal(self) -> None:
-        command = [*self._inside, "nft", "delete", "table", "inet", self._table]
-        subprocess.run(command, check=False, capture_output=True)
+        """Let packets through again, where they were dropped."""
+        if self._nft:
+            subprocess.run([*self._inside, self._nft, "delete", "table", "inet", self._table], check=True)
+            self._nft = ""
 
     @property
     def _table(self) -> str:
@@ -112,6 +118,5 @@ class Server:
     def end(self) -> None:
         if self._process is not None:
             self.thaw()
-            if os.geteuid() == 0:
-                self.heal()
+            self.heal()
             self.kill()

@@ -18,12 +18,12 @@ def test_a_known_vulnerability_fails_and_is_named() -> None:
     assert audit.judge({"dependencies": [BAD, UNKNOWN]})[0] == 1
 
 
-def test_packages_without_any_pass() -> None:
+def test_an_audit_without_known_vulnerabilities_passes() -> None:
     assert audit.judge({"dependencies": [GOOD]})[0] == 0
 
 
 @pytest.mark.parametrize("found", [{}, {"dependencies": [GOOD, UNKNOWN]}], ids=["nobody answers", "unknown packages"])
-def test_what_could_not_be_audited_is_said_aloud_without_an_address(found: dict) -> None:
+def test_packages_that_could_not_be_audited_are_named_without_an_address(found: dict) -> None:
     code, said = audit.judge(found)
     assert code == 0
     assert said[0].startswith("NOT AUDITED")

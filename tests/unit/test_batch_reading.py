@@ -24,7 +24,7 @@ def test_jsonl_becomes_items_however_the_file_is_cut() -> None:
         assert (second.number, second.custom_id, second.problem) == (2, "2", "")
 
 
-def test_messages_are_taken_over_in_order() -> None:
+def test_earlier_messages_of_a_batch_line_are_taken_over_in_order() -> None:
     said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
     (line,) = lines(json.dumps({"messages": said}).encode())
     assert [(m["role"], m["text"]) for m in line.messages] == [("user", "a"), ("assistant", "b"), ("user", "c")]
@@ -112,3 +112,46 @@ def test_a_json_list_nested_without_end_is_refused_before_it_is_built() -> None:
     deep = b'[{"prompt": "a", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]"
     with pytest.raises(BadFile, match="nested deeper"):
         lines(deep, "json", piece=4_096)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (r'{"prompt": "hello", "\ud800x": 1}', "\ufffdx: It has half a surrogate pair, which is not a character."),
+        (r'{"prompt": "hello", "\u0000x": 1}', "\ufffdx: It has a NUL character."),
+        (r'{"prompt": "hel\u0000lo"}', "prompt: It has a NUL character."),
+        ('{"prompt": "hello", "x": 1e999}', "x: It is not a finite number."),
+        ('{"prompt": "hello", "x": NaN}', "x: It is not a finite number."),
+        ('{"prompt": "hello", "x": ' + "[" * 950 + "]" * 950 + "}", "The line is nested deeper than 50."),
+        ("[" * 100_000, "The line is not JSON"),
+    ],
+)
+@pytest.mark.parametrize("template", ["", "say {{x}}"])
+def test_text_that_no_row_can_hold_spoils_its_line_alone(line: str, reason: str, template: str) -> None:
+    rules = Rules(template=template, max_message_bytes=1_000, max_line_bytes=1_000_000)
+    bad, good = lines(
+        line.encode() + b'\n{"prompt": "good", "x": 1}'.replace(b', "x": 1' if not template else b"\0", b""),
+        rules=rules,
+    )
+    assert bad.problem.startswith(reason)
+    assert not good.problem
+
+
+def test_a_nul_in_a_csv_header_spoils_its_lines_and_breaks_nothing() -> None:
+    (line,) = lines(b"prompt,a\0b\nhello,1\n", "csv")
+    assert line.problem == "a\ufffdb: It has a NUL character."
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ('[{"prompt": "grüße"}]'.encode("latin-1"), "The file is not UTF-8: save it as UTF-8."),
+        ('[{"prompt": "hello"}]'.encode("utf-16"), "The file is not UTF-8: save it as UTF-8."),
+        (b'[{"prompt": "x",}]', "The file is not JSON: parse error: invalid object key (must be a string)"),
+        (b"[1", "The file is not JSON: parse error: premature EOF"),
+    ],
+)
+def test_a_list_that_is_no_json_says_what_is_wrong_in_words(data: bytes, reason: str) -> None:
+    with pytest.raises(BadFile) as bad:
+        lines(data, "json")
+    assert str(bad.value) == reason

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from aiops.agent import build
-from aiops.agent.llm import handlers
-from aiops.agent.values import Limits, ModelSpec
+from aiops.agent.values import Limits
 from aiops.events.redaction import Redactor
-from aiops.tools.pool import Catalogue, ToolPool
-from aiops.tools.values import RemoteTool, ToolResult
+from aiops.llm import clients
+from aiops.llm.values import ModelSpec
+from aiops.tool_servers.client.pool import Catalogue, Missing, ToolPool
+from aiops.tool_servers.client.values import RemoteTool, ToolResult
 
 LIMITS = Limits(5, 5, 10, 1, 10, 1_000, 1_000)
 TOOL = RemoteTool("t_look", "t", "look", "Look.", {"type": "object", "properties": {}}, read_only=True)
@@ -21,7 +23,7 @@ CALL = {"name": "t_look", "args": {}, "id": "c1"}
 
 
 class StubWatcher:
-    """Remembers which calls it was told of."""
+    """Remembers which calls it saw."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -43,27 +45,41 @@ class CallingModel(GenericFakeChatModel):
         return self
 
 
-async def test_each_run_is_told_of_its_own_calls_alone(monkeypatch: Any) -> None:
+def test_the_text_of_a_failure_compiles_no_second_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "make", lambda spec, timeout_s: CallingModel(messages=iter([])))
+    pool, redactor, memory = StubPool([], timeout_s=1), Redactor(), InMemorySaver()
+
+    def nodes(server: str, reason: str) -> Any:
+        catalogue = Catalogue((TOOL,), (Missing(server, reason),), left_out=(reason,))
+        given: Any = {"tools": pool, "limits": LIMITS, "redactor": redactor, "memory": memory}
+        return build.build(ModelSpec("ollama", "stub"), catalogue, **given).nodes["model"]
+
+    first = nodes("netbox", "ConnectError: attempt 1")
+    assert nodes("netbox", "ConnectError: attempt 2") is first
+    assert nodes("other", "ConnectError: attempt 1") is not first, "the prompt names who is missing"
+
+
+async def test_each_run_sees_its_own_tool_calls_alone(monkeypatch: Any) -> None:
     answers = iter([AIMessage("", tool_calls=[CALL]), AIMessage("done"), AIMessage("hello")])
-    monkeypatch.setattr(handlers, "make", lambda spec, timeout_s: CallingModel(messages=answers))
+    monkeypatch.setattr(clients, "make", lambda spec, timeout_s: CallingModel(messages=answers))
     pool, redactor = StubPool([], timeout_s=1), Redactor()
     watchers = [StubWatcher(), StubWatcher()]
     agents = [
         build.build(
-            ModelSpec("stub", "stub", reason=reason),
+            ModelSpec("ollama", "stub", reason=reason),
             Catalogue((TOOL,), ()),
             tools=pool,
-            watcher=watcher,
             limits=LIMITS,
             redactor=redactor,
             memory=InMemorySaver(),
         )
-        for reason, watcher in zip(("default", "asked for"), watchers, strict=True)
+        for reason in ("default", "asked for")
     ]
-    assert agents[0].graph.nodes["model"] is agents[1].graph.nodes["model"]
-    assert agents[0].graph.checkpointer is not agents[1].graph.checkpointer
-    for agent in agents:
-        config = {"configurable": {"thread_id": "x"}}
-        async for _ in agent.astream({"messages": [HumanMessage("hi")]}, config, stream_mode="updates"):
+    assert agents[0].nodes["model"] is agents[1].nodes["model"]
+    assert agents[0].checkpointer is not agents[1].checkpointer
+    for agent, watcher in zip(agents, watchers, strict=True):
+        config: Any = {"configurable": {"thread_id": "x"}}
+        given: Any = {"messages": [HumanMessage("hi")]}
+        async for _ in agent.astream(given, config, context=watcher, stream_mode="updates"):
             pass
     assert [watcher.calls for watcher in watchers] == [["c1", "c1 ended"], []]

@@ -16,18 +16,18 @@ def problems(**values: str) -> list[str]:
     return caught.value.problems
 
 
-def test_an_empty_environment_is_fine() -> None:
+def test_an_empty_environment_gives_the_defaults() -> None:
     settings = env.read({})
     assert settings.environment == "LAB"
     assert settings.lease_s == 10
 
 
-def test_every_problem_is_told_at_once() -> None:
-    told = problems(AIOPS_LEASE_S="soon", AIOPS_ENVIRONMENT="HOME", REDIS_URL="http://x", AIOPS_TYPO="1")
-    assert len(told) == 4
-    assert any("AIOPS_LEASE_S='soon'" in p for p in told)
-    assert any("AIOPS_TYPO is not a variable" in p for p in told)
-    assert any("REDIS_URL must begin with redis://" in p for p in told)
+def test_every_problem_of_the_environment_is_reported_at_once() -> None:
+    reported = problems(AIOPS_LEASE_S="soon", AIOPS_ENVIRONMENT="HOME", REDIS_URL="http://x", AIOPS_TYPO="1")
+    assert len(reported) == 4
+    assert any("AIOPS_LEASE_S='soon'" in p for p in reported)
+    assert any("AIOPS_TYPO is not a variable" in p for p in reported)
+    assert any("REDIS_URL must begin with redis://" in p for p in reported)
 
 
 def test_a_secret_is_not_repeated_in_a_problem() -> None:
@@ -43,7 +43,7 @@ def test_beat_counts_in_whole_seconds() -> None:
 
 
 def test_a_bad_pattern_is_named() -> None:
-    assert "no regular expression" in problems(AIOPS_REDACT_PATTERNS='["("]')[0]
+    assert "not a regular expression" in problems(AIOPS_REDACT_PATTERNS='["("]')[0]
 
 
 def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
@@ -65,19 +65,19 @@ def test_values_for_headers_may_have_any_name_under_their_prefix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "reported"),
     [
         ('{"x": {"url": 5}}', "url"),
         ('{"x": {"url": "ftp://x"}}', "url"),
-        ('{"x y": {"url": "http://x"}}', "a name is lower case"),
+        ('{"x y": {"url": "http://x"}}', "a name has lower case"),
         ('{"x": {"adress": "http://x"}}', "adress"),
         ('{"x": {"url": "http://x", "command": "y"}}', "either a url or a command"),
         ('{"x": {"url": "http://x", "headers": {"A": "env:AIOPS_SECRET_NO"}}}', "AIOPS_SECRET_NO is not set"),
         ('{"x": {"url": "http://x", "headers": {"A": "env:PATH"}}}', "must begin with AIOPS_SECRET_"),
     ],
 )
-def test_a_tool_server_that_cannot_be_used_is_told_at_the_start(written: str, told: str) -> None:
-    assert any("AIOPS_TOOL_SERVERS['x" in p and told in p for p in problems(AIOPS_TOOL_SERVERS=written))
+def test_a_tool_server_that_cannot_be_used_is_reported_at_the_start(written: str, reported: str) -> None:
+    assert any("AIOPS_TOOL_SERVERS['x" in p and reported in p for p in problems(AIOPS_TOOL_SERVERS=written))
 
 
 @pytest.mark.parametrize("url", ["sentinel://a:26379", "redis+sentinel://a:26379/mymaster", "rediscluster://a:6379"])
@@ -89,3 +89,31 @@ def test_sentinel_and_cluster_are_refused_with_the_cure(url: str) -> None:
 def test_memory_in_postgresql_needs_postgresql() -> None:
     with pytest.raises(BadEnvironment, match="set DATABASE_URL to postgres"):
         env.read({"AIOPS_CHECKPOINTER": "postgres"})
+
+
+@pytest.mark.parametrize(
+    "name", ["OPENAI_API_KEY", "AIOPS_TOKEN", "AIOPS_METRICS_TOKEN", "LLM_MODEL", "OPENAI_BASE_URL"]
+)
+def test_space_around_a_value_is_no_part_of_it(name: str) -> None:
+    value = "https://x" if name.endswith("URL") else "sk-canary"
+    settings = env.read({name: f" {value}\r\n"})
+    field = env.variables().get(name)
+    found = getattr(settings, field) if field else settings.of_provider(name)
+    assert (found if isinstance(found, str) else found.get_secret_value()) == value
+
+
+def test_the_path_of_the_home_keeps_its_spaces() -> None:
+    assert env.read({"AIOPS_HOME": "with space "}).home == Path("with space ")
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "AIOPS_TOKEN", "AIOPS_METRICS_TOKEN"])
+def test_a_key_of_several_lines_is_reported_and_not_shown(name: str) -> None:
+    (reported,) = problems(**{name: "sk-canary\nX-Other: 1"})
+    assert "no header can carry" in reported
+    assert "canary" not in reported
+
+
+def test_a_secret_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"\xff\xfe\x00")
+    (reported,) = problems(OPENAI_API_KEY_FILE=str(tmp_path / "key"))
+    assert "cannot be read" in reported

@@ -1,4 +1,4 @@
-"""A damaged home is told in one sentence that names the file and the cure."""
+"""A damaged home is reported in one sentence that names the file and the cure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from config.home import Home, Unusable
+from config.local.home import Home, Unusable
 
 
 def unusable(home: Path) -> str:
@@ -41,7 +41,7 @@ def test_a_damaged_secret_is_named(tmp_path: Path, kept: str) -> None:
         home.secret(home.secret_key)
 
 
-def test_a_secret_is_made_once(tmp_path: Path) -> None:
+def test_a_secret_of_a_home_is_made_once(tmp_path: Path) -> None:
     home = Home(tmp_path)
     made = home.secret(home.secret_key)
     assert len(made) >= 50

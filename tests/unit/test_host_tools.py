@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
-from aiops.tools.host import server
+from aiops.tool_servers.host import server
 
 
 def test_this_process_is_among_those_it_can_describe() -> None:
-    told = server.process(str(os.getpid()))
-    assert told["pid"] == os.getpid()
-    assert told["memory_mb"] > 1
+    shown = server.process(str(os.getpid()))
+    assert shown["pid"] == os.getpid()
+    assert shown["memory_mb"] > 1
 
 
-def test_an_unknown_process_is_told_as_not_running() -> None:
+def test_an_unknown_process_is_reported_as_not_running() -> None:
     assert server.process("no-such-process-here") == {"running": False, "looked_for": "no-such-process-here"}
     assert server.process(str(os.getpid()))["running"] is True
 
@@ -38,11 +40,19 @@ def test_the_numbers_of_the_machine_make_sense() -> None:
 
 
 def test_an_open_port_is_listed() -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listening:
         ports = {row["port"]: row for row in server.listening_ports()["ports"]}
         assert ports[listening.getsockname()[1]]["pid"] == os.getpid()
+
+
+def test_a_process_that_ends_meanwhile_hides_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(pid: int) -> None:
+        raise psutil.NoSuchProcess(pid)
+
+    monkeypatch.setattr(psutil, "Process", gone)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ports = {row["port"]: row for row in server.listening_ports()["ports"]}
+        assert ports[listening.getsockname()[1]]["process"] == server.HIDDEN
 
 
 @pytest.mark.parametrize("asked", ["/etc/passwd", "../../etc/passwd", "passwd", "other.log"])

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from aiops.agent.llm.matching import fill, rank
-from aiops.agent.llm.offline import NO_MODEL, OfflineModel
-from aiops.tools.host.server import make
+from aiops.llm.offline.matching import fill, rank
+from aiops.llm.offline.model import NO_MODEL, OfflineModel
+from aiops.tool_servers.host.server import make
 
-PARTS = [f"aiops.agent.llm.{name}" for name in ("offline", "matching", "markdown")]
+PARTS = [f"aiops.llm.offline.{name}" for name in ("model", "matching", "markdown")]
 HOST = {
     "load": "how is the load?",
     "memory": "how much memory is free?",
@@ -61,7 +61,7 @@ def test_a_missing_argument_is_asked_for(tools: list[dict]) -> None:
     assert "name_or_pid" in said.text
 
 
-def test_an_unknown_topic_is_admitted(tools: list[dict]) -> None:
+def test_the_offline_model_admits_that_no_tool_fits_a_question(tools: list[dict]) -> None:
     said = OfflineModel(tools=tools).answer([HumanMessage("write a poem on the weather in Rome")])
     assert said.text.startswith("I found no tool that fits")
     assert NO_MODEL in said.text
@@ -80,13 +80,13 @@ def test_a_result_becomes_a_table_and_says_that_no_model_is_configured() -> None
     assert NO_MODEL in said
 
 
-async def test_it_streams_in_words() -> None:
+async def test_the_offline_model_streams_in_words() -> None:
     chunks = [c.text async for c in OfflineModel().astream([HumanMessage("hello")])]
     assert len(chunks) > 5
     assert "".join(chunks).startswith("Hello.")
 
 
-def test_the_model_is_small() -> None:
+def test_the_offline_model_has_at_most_two_hundred_lines() -> None:
     parts = [Path(sys.modules[m].__file__) for m in sys.modules if m in PARTS]
     assert len(parts) == len(PARTS)
     assert sum(len(part.read_text().splitlines()) for part in parts) <= 200

@@ -81,7 +81,7 @@ def test_what_only_looks_like_a_secret_costs_no_more_than_its_text(text: str) ->
     assert redactor.redact(text).startswith(text[:3])
 
 
-def test_what_no_database_takes_is_replaced() -> None:
+def test_characters_that_no_database_takes_are_replaced_by_redaction() -> None:
     assert redactor.redact("a\x00b\ud800c") == "a\ufffdb\ufffdc"
     assert redactor.split("a\x00b") == ("a\ufffdb", "")
     assert redactor.redact_json({"k": ["\x00"]}) == {"k": ["\ufffd"]}
@@ -98,3 +98,8 @@ def test_the_secrets_of_a_servers_address_are_known() -> None:
     servers = {"x": {"url": "https://ann:url-password@x.example/mcp?api_key=QUERY-SECRET-1"}}
     known = Redactor.from_settings(env.read({"AIOPS_TOOL_SERVERS": json.dumps(servers)}))
     assert known.redact("url-password QUERY-SECRET-1") == f"{MASK} {MASK}"
+
+
+@given(st.text("a\0\ud83d\ude00 sk-", max_size=40), st.lists(st.integers(1, 3), max_size=30))
+def test_a_pair_cut_into_its_halves_is_one_character(text: str, sizes: list[int]) -> None:
+    assert streamed(text, sizes) == redactor.redact(text)

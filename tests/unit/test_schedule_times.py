@@ -64,10 +64,14 @@ def test_a_single_time_comes_once_and_no_time_comes_after_the_end() -> None:
         ("0 0 * * *", "Mars/Base"),
         ("0 0 * * *", "../../etc/passwd"),
         ("0 0 * * *", "Europe"),
+        ("0 0 * * *", "right/Europe/Berlin"),
+        ("0 0 * * *", "posixrules"),
+        ("0 0 * * *", "Factory"),
+        ("@reboot", "UTC"),
         ("0 0 * * *", ""),
     ],
 )
-def test_what_tells_no_time_is_refused(cron: str, zone: str) -> None:
+def test_a_cron_expression_or_zone_without_a_next_time_is_refused(cron: str, zone: str) -> None:
     with pytest.raises(BadTime):
         Times(since=START, cron=cron, timezone=zone).next(START)
 
@@ -77,3 +81,44 @@ def test_jitter_comes_later_and_never_earlier() -> None:
     assert all(START <= share <= START + timedelta(seconds=10) for share in shares if share)
     assert len(set(shares)) > 1
     assert with_jitter(None, jitter_s=10) is None
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "moment"),
+    [
+        ("30 2 * * *", "Europe/Berlin", datetime(2026, 10, 25, 1, 5, tzinfo=UTC)),
+        ("30 1 * * *", "America/New_York", datetime(2026, 11, 1, 6, 10, tzinfo=UTC)),
+        ("45 1 * * *", "Australia/Lord_Howe", datetime(2027, 4, 3, 15, 5, tzinfo=UTC)),
+    ],
+)
+def test_in_an_hour_that_comes_twice_no_time_is_one_that_has_passed(cron: str, zone: str, moment: datetime) -> None:
+    for minutes in range(0, 120, 5):
+        look = moment - timedelta(minutes=60) + timedelta(minutes=minutes)
+        times = Times(since=START, cron=cron, timezone=zone).some(look, count=3)
+        assert times == sorted(set(times))
+        assert times[0] > look
+
+
+@pytest.mark.parametrize(
+    ("cron", "reason"),
+    [
+        ("@reboot", "There is no @reboot: use @hourly"),
+        ("0 7 * *", "this one has 4"),
+        ("0 7 * * 1-5 /usr/bin/backup --all", "and no command; this one has 7"),
+    ],
+)
+def test_what_is_wrong_with_a_cron_expression_is_named(cron: str, reason: str) -> None:
+    with pytest.raises(BadTime, match=reason):
+        Times(since=START, cron=cron).next(START)
+
+
+def test_short_names_of_crontabs_are_known() -> None:
+    daily = Times(since=START, cron="@daily", timezone="Europe/Berlin")
+    assert daily.some(START, count=2) == Times(since=START, cron="0 0 * * *", timezone="Europe/Berlin").some(
+        START, count=2
+    )
+
+
+def test_the_shortest_gap_is_that_between_the_closest_times() -> None:
+    assert Times(since=START, cron="0,5 7 * * *").shortest_gap(START) == timedelta(minutes=5)
+    assert Times(since=START, at=START + timedelta(days=1)).shortest_gap(START) is None

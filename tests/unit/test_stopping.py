@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from aiops.runs.stopping import Stop, Why
+from aiops.runs.work.stopping import Stop, Why
 
 
 async def stubborn(stop: Stop, swallow: int) -> str:
@@ -36,7 +36,7 @@ async def test_a_swallowed_cancellation_is_repeated(swallowed: int) -> None:
     assert task.cancelling() == 0
 
 
-async def test_asked_before_it_began_it_never_begins() -> None:
+async def test_a_run_stopped_before_it_began_never_begins() -> None:
     stop = Stop()
     stop.ask(Why.DRAIN)
     with pytest.raises(asyncio.CancelledError), stop.guard():
@@ -50,7 +50,7 @@ async def test_a_lost_claim_outranks_every_other_reason() -> None:
     assert stop.why is Why.LOST
 
 
-async def test_nothing_is_cancelled_after_the_end() -> None:
+async def test_a_request_to_stop_cancels_nothing_after_its_guard_ended() -> None:
     stop = Stop()
     with contextlib.suppress(asyncio.CancelledError), stop.guard():
         stop.ask(Why.CANCEL)

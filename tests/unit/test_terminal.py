@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
 
 import pytest
 
-from aiops.terminal.client import CallFailed, Client
+from aiops.batches.cli import _summary
+from aiops.terminal.client import CallFailed, Client, _sentence
 from aiops.terminal.text import printable, step_name
 
 STREAM = (
@@ -45,11 +47,48 @@ def test_the_comments_of_a_quiet_stream_are_no_events(url: str) -> None:
     assert [event.type for event in Client(url, "x").events("run")] == ["run.started", "run.succeeded"]
 
 
-def test_what_is_no_address_is_told() -> None:
-    with pytest.raises(CallFailed, match="is no address"):
+def test_a_text_that_is_no_url_is_refused() -> None:
+    with pytest.raises(CallFailed, match="is not a URL"):
         Client("http://[::1", "x")
 
 
 def test_an_answer_cannot_steer_a_terminal() -> None:
     assert printable("\x1b[31mred\x1b[0m \x9b2Jü\n\tok\x07") == "[31mred[0m 2Jü\n\tok"
     assert step_name({"server": "", "tool": "x\x1b"}) == "x"
+
+
+def test_a_reason_that_several_fields_share_is_said_once() -> None:
+    why = ["Give one of every_s, cron and at."]
+    said = _sentence("When is it due?", {"every_s": why, "cron": why, "at": why})
+    assert said == "When is it due? every_s, cron, at: Give one of every_s, cron and at."
+
+
+def test_the_terminal_names_a_wrong_field_once() -> None:
+    assert _sentence("Correct message.", {"message": ["It is blank."]}) == "message: It is blank."
+    assert _sentence("The file is empty.", {}) == "The file is empty."
+
+
+class InvalidLines:
+    """A client of a batch whose lines are all invalid, for three kinds of reasons and one more."""
+
+    def get(self, path: str, **params: object) -> dict[str, list[dict[str, object]]]:
+        assert (path, params["state"]) == ("/api/batches/b/items/", "invalid")
+        reasons = [
+            "It is not JSON.",
+            "It is not JSON.",
+            "There is no such field: x.",
+            "\x1b[2JIt is blank.",
+            "Another.",
+        ]
+        return {"results": [{"number": n, "error": {"detail": why}} for n, why in enumerate(reasons, start=1)]}
+
+
+def test_a_batch_without_a_valid_line_says_the_first_reasons_each_once() -> None:
+    batch = {"id": "b", "state": "failed", "counts": {"invalid": 5}, "error": {"detail": "No line is valid."}}
+    assert _summary(cast(Client, InvalidLines()), batch).splitlines() == [
+        "The batch failed: No line is valid.",
+        "  line 1: It is not JSON.",
+        "  line 3: There is no such field: x.",
+        "  line 4: [2JIt is blank.",
+        "All of them: aiops batch results b --errors",
+    ]

@@ -1,1 +1,1 @@
-"""Memory: where the agent's checkpoints live."""
+"""Memory: where the agent's checkpoints are stored."""

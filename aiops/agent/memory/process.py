@@ -1,4 +1,4 @@
-"""Memory inside one process: lost with it, shared with no other; for tests, and when memory's server is away."""
+"""Memory inside one process, lost when it ends; for tests, and when the memory server is unreachable."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 
 class ProcessSaver(InMemorySaver):
-    """LangGraph's own saver in memory, which can forget all but the latest checkpoint."""
+    """LangGraph's in-memory saver with ``aprune``, which it lacks."""
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        """Remove everything but each namespace's latest checkpoint and its values, or (``delete``) all."""
+        """Keep only each namespace's latest checkpoint and its values; ``delete`` removes those, too."""
         for thread_id in thread_ids:
             if strategy == "delete":
                 await self.adelete_thread(thread_id)

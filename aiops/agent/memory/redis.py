@@ -24,7 +24,7 @@ from langgraph.checkpoint.base import (
 )
 
 AWAY = (redis.RedisError, OSError)
-"""What the saver raises when its server cannot be reached."""
+"""Errors of the saver when its server cannot be reached."""
 SEPARATOR = "\x1f"
 Fields = dict[tuple[str, ...], bytes]
 
@@ -32,7 +32,7 @@ Fields = dict[tuple[str, ...], bytes]
 class RedisSaver(BaseCheckpointSaver[str]):
     """A checkpoint saver whose threads expire ``ttl_s`` after their last use.
 
-    ``key`` names a thread's hash; ``pattern`` matches all of them (only listing every thread needs it).
+    ``key`` returns the key of a thread's hash; ``pattern`` matches all of these keys, to list every thread.
     """
 
     def __init__(self, client: redis.asyncio.Redis, *, key: Callable[[str], str], pattern: str, ttl_s: int) -> None:
@@ -52,14 +52,13 @@ class RedisSaver(BaseCheckpointSaver[str]):
         """Store a checkpoint and the values that changed."""
         thread, ns, parent = _place(config)
         values = checkpoint["channel_values"]
-        bare = {**checkpoint, "channel_values": {}}
         fields = {
             _field("b", ns, channel, str(version)): self._dump(values[channel])
             for channel, version in new_versions.items()
             if channel in values
         }
         fields[_field("c", ns, checkpoint["id"])] = self._dump(
-            (bare, get_checkpoint_metadata(config, metadata), parent)
+            ({**checkpoint, "channel_values": {}}, get_checkpoint_metadata(config, metadata), parent)
         )
         pipe = self._client.pipeline(transaction=True)
         pipe.hset(self._key(thread), mapping=cast(Any, fields))
@@ -70,7 +69,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Store a task's pending writes; an ordinary write that exists is kept, a special one is replaced."""
+        """Store a task's pending writes; existing special writes (negative index) are replaced, ordinary ones stay."""
         thread, ns, checkpoint_id = _place(config)
         pipe = self._client.pipeline(transaction=True)
         for index, (channel, value) in enumerate(writes):
@@ -82,7 +81,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         await pipe.execute()
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the checkpoint asked for, or the latest; renews the thread's life."""
+        """Return the requested checkpoint, or the latest; extends the thread's expiry."""
         thread, ns, wanted = _place(config)
         fields = await self._load(thread)
         checkpoint_id = wanted or max((f[2] for f in fields if f[0] == "c" and f[1] == ns), default="")
@@ -114,11 +113,10 @@ class RedisSaver(BaseCheckpointSaver[str]):
                     yield found
 
     async def adelete_thread(self, thread_id: str) -> None:
-        """Forget a conversation."""
         await self._client.delete(self._key(thread_id))
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        """Remove everything but each namespace's latest checkpoint and its values, or (``delete``) all."""
+        """Keep only each namespace's latest checkpoint and its values; ``delete`` removes those, too."""
         for thread_id in thread_ids:
             if strategy == "delete":
                 await self.adelete_thread(thread_id)
@@ -126,7 +124,6 @@ class RedisSaver(BaseCheckpointSaver[str]):
                 await self._keep_latest(thread_id)
 
     async def _keep_latest(self, thread_id: str) -> None:
-        """Remove what is not the latest, and renew the thread's life."""
         fields = {_split(name) for name in await self._client.hkeys(self._key(thread_id))}
         latest = {
             ns: max(f[2] for f in fields if f[0] == "c" and f[1] == ns) for ns in {f[1] for f in fields if f[0] == "c"}

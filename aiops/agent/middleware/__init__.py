@@ -1,1 +1,1 @@
-"""The agent's middleware, one behaviour per file; ``priority`` 1 is outermost, 100 innermost."""
+"""The agent's middleware, one behaviour per file; ``agent.chain`` has them in order."""

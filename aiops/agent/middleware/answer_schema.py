@@ -1,4 +1,4 @@
-"""Holds the last answer against a JSON Schema; one that doesn't fit is sent back to the model once."""
+"""Validates the last answer against a JSON Schema; an answer that does not fit is sent back to the model once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiops import log, schemas
 from aiops.agent.ports import Watcher
 from aiops.errors import RunFailed
 
-WISH = "\nYour last answer must be JSON alone, without any other words, and fit this JSON Schema:\n{schema}"
+INSTRUCTION = "\nYour last answer must be JSON alone, without any other words, and fit this JSON Schema:\n{schema}"
 """Added to the system prompt."""
 REPAIR = "Your answer does not fit the JSON Schema:\n{problems}\nAnswer again: JSON alone, corrected."
 
@@ -22,31 +22,26 @@ logger = log.get(__name__)
 
 
 class AnswerSchema(AgentMiddleware[Any, Any]):
-    """Wraps every model call; a call that asks for tools is no answer yet."""
-
-    priority = 30
+    """Wraps every model call; a response with tool calls is not an answer yet."""
 
     def __init__(self, written: str) -> None:
         super().__init__()
         self._schema = schemas.compiled(written)
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Return an answer that fits, or a call of tools; raises RunFailed ``answer_invalid``."""
+        """Return an answer that fits, or tool calls; raises RunFailed ``answer_invalid``."""
         watcher: Watcher = request.runtime.context
         response = await handler(request)
-        problems = self._problems(response)
-        if not problems:
+        if not (problems := self._problems(response)):
             return response
         logger.info("answer.repaired", problems=len(problems))
         await watcher.model_call_failed("answer_invalid")
         first = response.result[-1]
-        asked = HumanMessage(REPAIR.format(problems="\n".join(problems)))
-        second = await handler(request.override(messages=[*request.messages, first, asked]))
-        problems = self._problems(second)
-        if problems:
-            told = "; ".join(problems)
+        correction = HumanMessage(REPAIR.format(problems="\n".join(problems)))
+        second = await handler(request.override(messages=[*request.messages, first, correction]))
+        if problems := self._problems(second):
             raise RunFailed(
-                f"The answer does not fit the response_schema, also when asked again: {told}",
+                f"The answer does not fit the response_schema, also when asked again: {'; '.join(problems)}",
                 code="answer_invalid",
             )
         return replace(second, result=[*second.result[:-1], _with_usage(second.result[-1], first)])

@@ -1,4 +1,4 @@
-"""Tries a model call again after a transient error, with back-off and jitter; watchers discard what had streamed."""
+"""Retries a model call after a transient error, with back-off and jitter; watchers discard the partial answer."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from langgraph.errors import GraphBubbleUp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from aiops import log
-from aiops.agent.llm import failures
 from aiops.agent.ports import Watcher
-from aiops.agent.values import ModelSpec
+from aiops.llm import failures
+from aiops.llm.providers import PROVIDERS
+from aiops.llm.values import ModelSpec
 
 logger = log.get(__name__)
 
 
 class ModelRetry(AgentMiddleware[Any, Any]):
-    """Wraps every model call; what fails for good is raised as RunFailed with its cure."""
-
-    priority = 80
+    """Wraps every model call; a permanent failure is raised as RunFailed with its cure."""
 
     def __init__(self, spec: ModelSpec, *, tries: int) -> None:
         super().__init__()
@@ -31,7 +30,6 @@ class ModelRetry(AgentMiddleware[Any, Any]):
         self._tries = tries
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Call the model, again when that may help."""
         watcher: Watcher = request.runtime.context
         try:
             async for attempt in AsyncRetrying(
@@ -42,7 +40,7 @@ class ModelRetry(AgentMiddleware[Any, Any]):
                 reraise=True,
             ):
                 with attempt:
-                    return self._whole(await handler(request))
+                    return self._checked(await handler(request))
         except (GraphBubbleUp, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -56,11 +54,11 @@ class ModelRetry(AgentMiddleware[Any, Any]):
         )
         await watcher.model_call_failed("model_retry")
 
-    def _whole(self, response: Any) -> Any:
-        """Return the response; raises StreamCut when it stopped in mid-answer without saying so, or EmptyAnswer."""
+    def _checked(self, response: Any) -> Any:
+        """Return the response; raises StreamCut when the answer stopped in the middle, or EmptyAnswer."""
         last = response.result[-1] if response.result else None
-        cut = isinstance(last, AIMessage) and not last.response_metadata.get("finish_reason")
-        if self._spec.provider == "openai" and cut:
+        is_cut = isinstance(last, AIMessage) and not last.response_metadata.get("finish_reason")
+        if is_cut and PROVIDERS[self._spec.provider].reports_finish:
             raise failures.StreamCut("the stream ended without a finish reason")
         if isinstance(last, AIMessage) and not last.text.strip() and not last.tool_calls:
             raise failures.EmptyAnswer("neither words nor tool calls")

@@ -1,4 +1,4 @@
-"""Gives up a model call that takes too long."""
+"""Cancels a model call that takes too long."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from langchain.agents.middleware import AgentMiddleware
 
 
 class ModelTimeout(AgentMiddleware[Any, Any]):
-    """Wraps every try of a model call, innermost."""
-
-    priority = 88
+    """Wraps every attempt of a model call."""
 
     def __init__(self, *, timeout_s: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Hides secrets in tool results before the model, memory or anybody else sees them."""
+"""Removes secrets from tool results before the model, memory or a reader gets them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from aiops.events.redaction import Redactor
 class Redaction(AgentMiddleware[Any, Any]):
     """Wraps every tool call."""
 
-    priority = 70
-
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
         self._redactor = redactor
 
     async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Return the result without secrets."""
         result = await handler(request)
         if not isinstance(result, ToolMessage):
             return result

@@ -1,7 +1,7 @@
-"""Keeps the agent's memory within a number of tokens: whole old turns go first, then old tool results of this turn.
+"""Keeps the agent's memory within a token budget: drops whole old turns first, then old tool results of this turn.
 
-Only memory is trimmed; the transcript people read stays. A cut goes down to half the budget, so that cuts are rare
-and a provider's prompt cache is kept between them.
+Only memory is trimmed; the transcript stays. A cut goes down to half the budget, so that cuts are rare and a
+provider's prompt cache stays valid between them.
 """
 
 from __future__ import annotations
@@ -12,21 +12,18 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-CUT = "[an older tool result was dropped to save room]"
+CUT = "[an older tool result was dropped to save space]"
 KEPT_RESULTS = 2
 
 
 class Window(AgentMiddleware[Any, Any]):
     """Runs before every model call."""
 
-    priority = 10
-
     def __init__(self, *, budget_tokens: int) -> None:
         super().__init__()
         self._budget = budget_tokens
 
     async def abefore_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
-        """Remove what does not fit."""
         changes = trim(state["messages"], budget_tokens=self._budget)
         return {"messages": changes} if changes else None
 
@@ -37,10 +34,7 @@ def trim(messages: list[AnyMessage], *, budget_tokens: int) -> list[Any]:
         return []
     starts = [i for i, message in enumerate(messages) if isinstance(message, HumanMessage)]
     this_turn = starts[-1] if starts else 0
-    cut = next(
-        (i for i in starts if count_tokens_approximately(messages[i:]) <= budget_tokens // 2),
-        this_turn,
-    )
+    cut = next((i for i in starts if count_tokens_approximately(messages[i:]) <= budget_tokens // 2), this_turn)
     changes: list[Any] = [RemoveMessage(id=str(message.id)) for message in messages[:cut]]
     kept = messages[cut:]
     if count_tokens_approximately(kept) > budget_tokens:

@@ -1,1 +1,1 @@
-"""The REST API, one file for each thing that is asked for."""
+"""The frame of the REST API: authentication, strict parsing, paging, filters, problems."""

@@ -1,4 +1,4 @@
-"""Who may call the API: a bearer token or a session (with CSRF), and a read-only token only to read."""
+"""Authentication of API calls: bearer token or session (with CSRF); read-only tokens may only read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ class Token(BaseAuthentication):
     """``Authorization: Bearer aiops_…``."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        """Return the token's user; None when there is none; raises Unauthenticated for a wrong one, TooMany."""
         header = request.headers.get("Authorization", "")
         if not header:
             return None
@@ -27,15 +26,13 @@ class Token(BaseAuthentication):
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
-        """Name the scheme, which makes 401 of what would be 403."""
-        return "Bearer"
+        return "Bearer"  # without it, DRF answers 403 instead of 401
 
 
 class Session(SessionAuthentication):
-    """The browser's session; every POST needs its CSRF token."""
+    """The browser's session; unsafe methods need its CSRF token."""
 
     def enforce_csrf(self, request: Request) -> None:
-        """Refuse a POST without its token; raises Forbidden ``csrf_failed``."""
         try:
             super().enforce_csrf(request)
         except PermissionDenied as error:
@@ -43,45 +40,37 @@ class Session(SessionAuthentication):
 
 
 class MayWrite(BasePermission):
-    """Signed in, and not with a read-only token when something is to change."""
+    """Allows signed-in callers; with a read-only token, only safe methods."""
 
     message = "This token is read-only: use a full one."
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether this request is within the caller's rights."""
         if not request.user.is_authenticated:
             return False
         reads = request.method in SAFE_METHODS
         return reads or not isinstance(request.auth, ApiToken) or request.auth.scope == ApiToken.Scope.FULL
 
 
-class MayRunUpkeep(MayWrite):
-    """Staff alone."""
+class StaffOnly(MayWrite):
+    """Allows staff only."""
 
     message = "Only staff may do this."
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether this is staff within the caller's rights."""
         return super().has_permission(request, view) and request.user.is_staff
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes the bearer token in the schema."""
-
     target_class = Token
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        """Return OpenAPI's words for it."""
         return {"type": "http", "scheme": "bearer", "description": "An API token: aiops_…"}
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes the session cookie in the schema."""
-
     target_class = Session
     name = "session"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        """Return OpenAPI's words for it."""
         return {"type": "apiKey", "in": "cookie", "name": "aiops_session"}

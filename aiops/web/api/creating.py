@@ -1,4 +1,4 @@
-"""Answers creating POSTs once for each Idempotency-Key."""
+"""POSTs that create: executed once per Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from aiops.people.models import User
 HEADER = "Idempotency-Key"
 PARAMETER = OpenApiParameter(
     HEADER,
-    str,
+    {"type": "string", "maxLength": idempotency.MAX_KEY_CHARACTERS, "pattern": idempotency.KEY_PATTERN},
     OpenApiParameter.HEADER,
-    description="The same key within a day gets the same answer; 200 characters at most.",
+    description="The same key within a day gets the same response; 200 characters at most.",
 )
 
 
 def create(request: Request, act: Callable[[User], tuple[int, Any]], *, sent: Any = None) -> Response:
-    """Run ``act`` in a transaction, or give the answer that this key had before.
+    """Run ``act`` in a transaction, or return the earlier response of this key.
 
-    ``sent`` is what makes two requests the same, when their bodies are no JSON.
+    ``sent`` identifies the request's content if its body is not JSON.
     """
     user = cast(User, request.user)
     canonical = json.dumps(request.data if sent is None else sent, sort_keys=True).encode()

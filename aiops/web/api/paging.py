@@ -1,4 +1,4 @@
-"""Cursor paging: newest first, constant cost however long the table."""
+"""Cursor paging of lists: the cost does not grow with the table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMIT = {"minimum": 1, "maximum": 200}
 
 
 class ByUpdate(CursorPagination):
-    """Conversations, the last changed first."""
+    """Most recently updated first."""
 
     page_size = 50
     max_page_size = LIMIT["maximum"]
@@ -24,7 +24,6 @@ class ByUpdate(CursorPagination):
     ordering: str | tuple[str, ...] = ("-updated_at", "-id")
 
     def get_schema_operation_parameters(self, view: Any) -> Any:
-        """Return OpenAPI's words for the parameters, with the bounds of ``limit``."""
         known: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
         for one in known:
             if one["name"] == self.page_size_query_param:
@@ -32,7 +31,6 @@ class ByUpdate(CursorPagination):
         return known
 
     def get_page_size(self, request: Request) -> int:
-        """Return ``limit``; raises Invalid when it is no number from 1 to 200."""
         text = request.query_params.get(self.page_size_query_param, str(self.page_size))
         if not (text.isascii() and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= self.max_page_size):
             raise Invalid(
@@ -41,39 +39,33 @@ class ByUpdate(CursorPagination):
         return int(text)
 
     def decode_cursor(self, request: Request) -> Any:
-        """Return the place that the cursor names; raises NotFound when it names none."""
         cursor = super().decode_cursor(request)
-        if cursor is not None and cursor == (0, False, None):
+        if cursor == (0, False, None):  # DRF's result for a cursor without a position
             raise NotFound
         return cursor
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
-        """Return a page; raises Invalid for a cursor that is none of ours."""
         try:
             return super().paginate_queryset(queryset, request, view=view)
         except (NotFound, ValidationError, ValueError, DataError):
-            raise Invalid("cursor is none of ours.", errors={"cursor": ["Use a link of a page."]}) from None
+            raise Invalid("cursor is not valid.", errors={"cursor": ["Use the links of a page."]}) from None
 
 
 class ById(ByUpdate):
-    """Runs, the newest first (ids are in order of time)."""
+    """Newest first: ids are ordered by time."""
 
     ordering = "-id"
 
 
 class ByNumber(ByUpdate):
-    """Items of a batch, in the order of its file."""
+    """Batch items, in the order of the file."""
 
     ordering = "number"
 
 
 class ByPosition(ByUpdate):
-    """Messages, in order."""
-
     ordering = "position"
 
 
 class ByName(ByUpdate):
-    """Tool servers, by name."""
-
     ordering = "name"

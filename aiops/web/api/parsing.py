@@ -1,31 +1,30 @@
-"""Reads request bodies: JSON alone, strictly, and fields we don't know are refused by name."""
+"""Strict parsing of requests: only JSON bodies, exact types, and unknown fields and parameters are refused by name."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 
-from aiops import addresses, schemas, settings
+from aiops import net, schemas, settings, untrusted
 from aiops.errors import Invalid, TooLarge
 
 MAX_DEPTH = 20
 
 
 class StrictJSON(BaseParser):
-    """A JSON object: UTF-8, no NaN, no repeated names, no half characters, not nested deeper than twenty."""
+    """Parses a JSON object: UTF-8, no repeated names, only values that can be stored, at most 20 levels deep."""
 
     media_type = "application/json"
     max_bytes: int | None = None
-    """Larger ones are refused before they are read; None where the door bounds all bodies already."""
+    """Larger bodies are refused; None where ``doors.limits`` bounds the body already."""
     cure = ""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        """Return the object; raises Invalid."""
         data = stream.read(-1 if self.max_bytes is None else self.max_bytes + 1)
         if self.max_bytes is not None and len(data) > self.max_bytes:
             raise TooLarge(f"The body is larger than {self.max_bytes} bytes. {self.cure}".strip())
@@ -37,50 +36,64 @@ class StrictJSON(BaseParser):
 
 
 def read_json(text: str, *, what: str) -> dict[str, Any]:
-    """Return the object that a text holds, strictly; raises Invalid, which calls the text ``what``."""
+    """Parse a JSON object strictly; raises Invalid, which calls the text ``what`` and names its fields."""
     try:
-        if _depth(text) > MAX_DEPTH:
-            raise Invalid(f"The {what} is nested deeper than {MAX_DEPTH}.", code="invalid_json")
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-        _no_half_characters(value)
-    except (ValueError, RecursionError) as error:
+        value = json.loads(text, object_pairs_hook=_without_repetition)
+        found = untrusted.faults(value, max_depth=MAX_DEPTH)
+    except (untrusted.TooDeep, RecursionError):
+        raise Invalid(f"The {what} is nested deeper than {MAX_DEPTH}.", code="invalid_json") from None
+    except ValueError as error:
         raise Invalid(f"The {what} is not JSON: {str(error)[:200]}", code="invalid_json") from error
+    if found:
+        errors = {place or what: [reason] for place, reason in found.items()}
+        raise Invalid(f"Correct {', '.join(errors)}.", errors=errors, code="invalid_json")
     if not isinstance(value, dict):
         raise Invalid(f"The {what} must be a JSON object.", code="invalid_json")
     return value
 
 
+def refuse_unknown_parameters(given: Iterable[str], *, known: Set[str]) -> None:
+    """Raise Invalid if a query has parameters that are not known."""
+    if unknown := sorted(set(given) - known):
+        reason = "There is no such parameter."
+        raise Invalid(reason, errors={name[:100]: [reason] for name in unknown})
+
+
 class Strict(serializers.Serializer[Any]):
-    """A serializer that refuses fields it does not have."""
+    """A serializer that refuses unknown fields."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return validated values; unknown fields are errors under their own names."""
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
         if unknown:
             raise serializers.ValidationError({str(name)[:100]: ["There is no such field."] for name in unknown})
         return super().to_internal_value(data)
 
+    @classmethod
+    def read(cls, data: Any) -> dict[str, Any]:
+        """Return the valid fields of a body; raises ValidationError."""
+        shape = cls(data=data)
+        shape.is_valid(raise_exception=True)
+        return dict(shape.validated_data)
+
 
 def no_fields(data: Any) -> None:
-    """Refuse a body with fields, for calls that take none; raises ValidationError."""
-    Strict(data=data).is_valid(raise_exception=True)
+    """Raise ValidationError if a body has fields, for calls that take none."""
+    Strict.read(data)
 
 
 class NumberField(serializers.FloatField):
-    """A JSON number; a text that looks like one, true and false are refused."""
+    """A JSON number; strings and booleans are refused."""
 
     def to_internal_value(self, data: Any) -> float:
-        """Return the number; raises ValidationError."""
         if isinstance(data, bool) or not isinstance(data, int | float):
             raise serializers.ValidationError("Not a number.")
         return super().to_internal_value(data)
 
 
 class WholeNumberField(serializers.IntegerField):
-    """A JSON number without a fraction."""
+    """A JSON number without a fraction (1.0 is allowed)."""
 
     def to_internal_value(self, data: Any) -> int:
-        """Return the number (1.0 is one, too); raises ValidationError."""
         whole = isinstance(data, int) or (isinstance(data, float) and data.is_integer())
         if isinstance(data, bool) or not whole:
             raise serializers.ValidationError("Not a whole number.")
@@ -88,27 +101,25 @@ class WholeNumberField(serializers.IntegerField):
 
 
 class NameField(serializers.CharField):
-    """A short text; a number or a truth value is refused, not written out."""
+    """A short text without surrounding space; numbers and booleans are refused, not converted."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the text without space around it; raises ValidationError."""
         if not isinstance(data, str):
             raise serializers.ValidationError("Not a text.")
         return super().to_internal_value(data)
 
 
 class WebhookField(NameField):
-    """Where the end is told: https, or http where AIOPS_WEBHOOK_NETWORKS allows it."""
+    """A webhook's URL: https, or http if AIOPS_WEBHOOK_NETWORKS is set; its host is looked up when it is used."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=addresses.MAX_URL_CHARACTERS, **options)
+        super().__init__(max_length=net.MAX_URL_CHARACTERS, allow_blank=True, **options)
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the URL; raises ValidationError. Its host is looked up when it is sent to."""
         url = super().to_internal_value(data)
         try:
-            scheme = addresses.check(url)[0]
-        except addresses.BadAddress as error:
+            scheme = net.check(url)[0]
+        except net.BadAddress as error:
             raise serializers.ValidationError(str(error)) from error
         if scheme != "https" and not settings.current().networks_of_webhooks():
             raise serializers.ValidationError(
@@ -118,10 +129,9 @@ class WebhookField(NameField):
 
 
 class TruthField(serializers.BooleanField):
-    """true or false; 0, 1 and words are refused."""
+    """true or false; numbers and strings are refused."""
 
     def to_internal_value(self, data: Any) -> bool:
-        """Return it; raises ValidationError."""
         if not isinstance(data, bool):
             raise serializers.ValidationError("Not true or false.")
         return data
@@ -129,14 +139,13 @@ class TruthField(serializers.BooleanField):
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class SchemaField(serializers.JSONField):
-    """A JSON Schema, as an object."""
+    """A JSON Schema object."""
 
     def __init__(self, *, max_bytes: int, **options: Any) -> None:
         super().__init__(**options)
         self.max_bytes = max_bytes
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the schema; raises ValidationError."""
         if not isinstance(data, dict):
             raise serializers.ValidationError("Not an object.")
         written = json.dumps(data)
@@ -150,24 +159,22 @@ class SchemaField(serializers.JSONField):
 
 
 class IdField(serializers.UUIDField):
-    """A UUID as text; a number is refused."""
+    """A UUID as a string; numbers are refused."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the UUID; raises ValidationError."""
         if not isinstance(data, str):
             raise serializers.ValidationError("Not an id.")
         return super().to_internal_value(data)
 
 
 class TextField(serializers.CharField):
-    """Text within a number of bytes of UTF-8, without NUL."""
+    """A text that is not blank, of at most ``max_bytes`` bytes of UTF-8."""
 
     def __init__(self, *, max_bytes: int, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
         self.max_bytes = max_bytes
 
     def to_internal_value(self, data: Any) -> str:
-        """Return the text; raises ValidationError."""
         if not isinstance(data, str):
             raise serializers.ValidationError("Not a text.")
         text = super().to_internal_value(data)
@@ -179,32 +186,8 @@ class TextField(serializers.CharField):
         return text
 
 
-def _depth(text: str) -> int:
-    """Return how deep brackets nest (those inside strings count too, which only makes us stricter)."""
-    depth = deepest = 0
-    for character in text:
-        if character in "{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "}]":
-            depth -= 1
-    return deepest
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a name is given twice")
-    return made
-
-
-def _no_half_characters(value: Any) -> None:
-    """Refuse lone surrogates in any name or text: no answer that repeats them can be written."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise ValueError("it has half a surrogate pair, which is no character") from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    return members

@@ -1,18 +1,18 @@
-"""Errors as RFC 9457 ``application/problem+json``, from our own error tree, DRF's and Django's."""
+"""Errors as RFC 9457 ``application/problem+json``: our own, DRF's and Django's."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from aiops import log
-from aiops.errors import AiopsError, Invalid, TooMany, Unavailable, tells_of_full_disk
+from aiops.errors import AiopsError, Forbidden, Invalid, NotFound, TooLarge, TooMany, Unavailable, database_problem
 
 CONTENT_TYPE = "application/problem+json"
 DRF_CODES = {
@@ -23,8 +23,10 @@ DRF_CODES = {
     exceptions.MethodNotAllowed: ("method_not_allowed", "Method not allowed"),
     exceptions.NotAcceptable: ("not_acceptable", "Not acceptable"),
     exceptions.UnsupportedMediaType: ("unsupported_media_type", "Unsupported media type"),
+    exceptions.ParseError: ("invalid_json", "Invalid request"),
     exceptions.Throttled: ("too_many", "Too many requests"),
 }
+CRASHED = "Something broke on our side; the log has the details."
 
 logger = log.get(__name__)
 
@@ -32,15 +34,9 @@ logger = log.get(__name__)
 def body(
     status: int, code: str, title: str, detail: str, *, errors: dict[str, list[str]] | None = None
 ) -> dict[str, Any]:
-    """Return a problem's members."""
-    made: dict[str, Any] = {
-        "type": f"urn:aiops:error:{code}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-    }
-    return {**made, "errors": errors} if errors else made
+    """Return the members of a problem document."""
+    members = {"type": f"urn:aiops:error:{code}", "title": title, "status": status, "detail": detail, "code": code}
+    return members | ({"errors": errors} if errors else {})
 
 
 def of(error: AiopsError) -> tuple[dict[str, Any], dict[str, str]]:
@@ -53,46 +49,50 @@ def of(error: AiopsError) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def unavailable(error: Exception) -> Unavailable:
-    """Return what a person is told when the database fails: its cause where we know it, and the cure."""
-    full = tells_of_full_disk(error)
-    detail = "The disk of the database is full: make room." if full else "The database does not answer: try again."
-    return Unavailable(f"{detail} Nothing was changed.", code="database_unavailable")
+    """Return the error for a failed database: its cause, if known, and its cure."""
+    return Unavailable(f"{database_problem(error)} Nothing was changed.", code="database_unavailable")
 
 
-def plain(status: int, code: str, title: str, detail: str) -> HttpResponse:
+def response(error: AiopsError) -> HttpResponse:
     """Return a problem outside DRF."""
-    return HttpResponse(json.dumps(body(status, code, title, detail)), status=status, content_type=CONTENT_TYPE)
+    members, headers = of(error)
+    return HttpResponse(json.dumps(members), status=error.status, headers=headers, content_type=CONTENT_TYPE)
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
-    """DRF's exception handler; the unexpected is logged and told as 500 without its inside."""
-    headers: dict[str, str] = {}
-    if isinstance(error, AiopsError):
-        members, headers = of(error)
-    elif isinstance(error, exceptions.ValidationError):
-        fields = _fields(error.detail)
-        members = body(400, "invalid", "Invalid request", f"Correct {', '.join(fields)}.", errors=fields)
-    elif isinstance(error, Http404):
-        members = body(404, "not_found", "Not found", "There is nothing here for you.")
-    elif isinstance(error, PermissionDenied):
-        members = body(403, "forbidden", "Not allowed", str(error) or "Your rights do not cover this.")
-    elif isinstance(error, exceptions.APIException):
-        members, headers = _of_drf(error)
-    elif isinstance(error, OperationalError):
-        logger.exception("database.failed")
-        members, headers = of(unavailable(error))
-    else:
-        logger.exception("request.crashed")
-        members = body(500, "internal_error", "Internal error", "Something broke on our side; the log has the details.")
-    response = Response(members, status=members["status"], headers=headers, content_type=CONTENT_TYPE)
-    response.exception = True
-    return response
+    """Turn any exception into a problem (DRF's exception handler)."""
+    ours = _as_ours(error)
+    members, headers = _of_drf(ours) if isinstance(ours, exceptions.APIException) else of(ours)
+    made = Response(members, status=members["status"], headers=headers, content_type=CONTENT_TYPE)
+    made.exception = True
+    return made
+
+
+def _as_ours(error: Exception) -> AiopsError | exceptions.APIException:
+    """Return the error to show; unexpected ones are logged, and shown without any detail."""
+    match error:
+        case exceptions.ValidationError():
+            fields = _fields(error.detail)
+            return Invalid(f"Correct {', '.join(fields)}.", errors=fields)
+        case AiopsError() | exceptions.APIException():
+            return error
+        case Http404() | ObjectDoesNotExist():  # deleted since the request began
+            return NotFound("There is nothing here for you.")
+        case PermissionDenied():
+            return Forbidden(str(error) or "You have no permission for this.")
+        case RequestDataTooBig():
+            return TooLarge("The form's fields beside the file are larger than a body may be.")
+        case SuspiciousOperation():
+            return Invalid("The form has too many parts.")
+        case OperationalError():
+            logger.exception("database.failed")
+            return unavailable(error)
+    logger.exception("request.crashed")
+    return AiopsError(CRASHED)
 
 
 def _of_drf(error: exceptions.APIException) -> tuple[dict[str, Any], dict[str, str]]:
     code, title = DRF_CODES.get(type(error), (str(error.default_code), "Refused"))
-    if isinstance(error, exceptions.ParseError):
-        code, title = "invalid_json", "Invalid request"
     headers = {}
     if isinstance(error, exceptions.Throttled):
         headers["Retry-After"] = str(int(getattr(error, "wait", None) or 1))
@@ -102,7 +102,7 @@ def _of_drf(error: exceptions.APIException) -> tuple[dict[str, Any], dict[str, s
 
 
 def _fields(detail: Any, prefix: str = "") -> dict[str, list[str]]:
-    """Return DRF's nested reasons flat: field → reasons."""
+    """Flatten DRF's nested reasons: field → reasons."""
     if isinstance(detail, list):
         return {prefix or "body": [str(reason) for reason in detail]}
     flat: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Additions to the OpenAPI document: problems, the stream's door, and what bodies must and must not have."""
+"""Additions to the OpenAPI document: problems, the event stream, and rules of bodies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROBLEM = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "The cause, and the cure where we know it."},
+        "detail": {"type": "string", "description": "The cause, and the cure if known."},
         "code": {"type": "string", "description": "Stable, snake_case."},
         "errors": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
     },
@@ -24,7 +24,7 @@ EVENT = {
     "description": "One Server-Sent Event; `data` is JSON with `run`, `fence`, `seq`, `at` and what the type adds.",
     "properties": {
         "event": {"type": "string"},
-        "id": {"type": "string", "description": "To be sent as `Last-Event-ID` to go on after it."},
+        "id": {"type": "string", "description": "Send it as `Last-Event-ID` to resume after this event."},
         "data": {"type": "string", "contentMediaType": "application/json"},
         "retry": {"type": "integer", "description": "Milliseconds."},
     },
@@ -36,11 +36,11 @@ RULES: dict[str, dict[str, Any]] = {
     },
     "PatchedTitleInRequest": {"required": ["title"]},
 }
-"""What the generator cannot read from serializers."""
+"""Rules that the generator cannot derive from serializers."""
 EVENTS = {
     "get": {
         "operationId": "runs_events",
-        "description": "The run's events (SSE); `Last-Event-ID` replays what came after it. 204 when all was sent.",
+        "description": "The run's events (SSE); `Last-Event-ID` replays later events. 204 if all were sent.",
         "tags": ["runs"],
         "parameters": [
             {"in": "path", "name": "id", "required": True, "schema": {"type": "string", "format": "uuid"}},
@@ -54,14 +54,14 @@ EVENTS = {
         "security": [{"token": []}, {"session": []}],
         "responses": {
             "200": {"description": "", "content": {"text/event-stream": {"schema": EVENT}}},
-            "204": {"description": "Everything was sent before."},
+            "204": {"description": "All events were sent before."},
         },
     }
 }
 
 
 def with_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Add the stream's door, the problem document as every call's other answer, and the rules of bodies."""
+    """Add the event stream, the problem document as every call's default response, and the rules of bodies."""
     schemas = result["components"].setdefault("schemas", {})
     schemas["Problem"] = PROBLEM
     for name in {f"{prefix}{shape.__name__}Request" for shape in Strict.__subclasses__() for prefix in ("", "Patched")}:

@@ -1,7 +1,7 @@
-"""The connections of the web process: bounded in number, in size before a request is known, and in time.
+"""The connections of the web process, bounded in number, in request size and in time.
 
-uvicorn bounds none of these (0.54, October 2026): any byte that arrives ends its only timer, and closing a connection
-waits for the reader for ever.
+uvicorn (0.54, October 2026) bounds none of these: any byte received stops its only timer, and closing a connection
+waits for the reader without limit.
 """
 
 from __future__ import annotations
@@ -28,27 +28,30 @@ logger = log.get(__name__)
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's protocol within bounds; the web process is told to use it by ``--http``."""
+    """uvicorn's protocol with bounds; the web process uses it by ``--http``."""
 
     most: ClassVar[int] = 10_000
     most_of_one_address: ClassVar[int] = 250
-    """Trusted proxies (``FORWARDED_ALLOW_IPS``; this machine if not set) may have all: they count their own clients."""
+    """Does not apply to trusted proxies (``FORWARDED_ALLOW_IPS``; default: this machine), which limit their clients."""
     most_head_bytes: ClassVar[int] = 32_768
-    most_request_bytes: ClassVar[int] = 2_000_000
-    """On the wire, with what chunks and trailers add; the body itself is bounded by ``Limits``."""
+    most_request_bytes: ClassVar[int] = 256_000_000
+    """On the wire, including chunk headers and trailers; ``Limits`` bounds the body itself for each path."""
     arrival_s: ClassVar[float] = 15.0
-    """A request must have arrived whole after so long, counted from the connection's beginning or its first byte."""
+    """A request must be complete this long after the start of the connection or after its first byte."""
+    least_bytes_per_s: ClassVar[int] = 16_000
+    """Received body bytes extend the time at this rate, so a slow line can send a large file (50 MB in an hour)."""
     unread_s: ClassVar[float] = 30.0
-    """What is sent must be taken within so long (Linux); this also ends connections whose other side is gone."""
+    """The client must read within this time (Linux); this also ends connections whose other side is gone."""
     _open: ClassVar[Counter[str]] = Counter()
 
     _arrival: asyncio.TimerHandle | None = None
+    _begun_at = 0.0
     _in_head = True
     _got = 0
+    _got_of_body = 0
     _counts_as = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, unless there are too many."""
         super().connection_made(transport)
         self.ws_protocol_class = None
         self._expect_request()
@@ -63,7 +66,6 @@ class Connection(HttpToolsProtocol):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
         if self._counts_as:
             self._open[self._counts_as] -= 1
             if not self._open[self._counts_as]:
@@ -72,7 +74,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived, in pieces no larger than a head; whatever it is, a whole request must follow in time."""
+        """Process the data in pieces no larger than a head, so that the head's bound holds."""
         for start in range(0, len(data), self.most_head_bytes):
             piece = data[start : start + self.most_head_bytes]
             self._expect_request()
@@ -86,41 +88,53 @@ class Connection(HttpToolsProtocol):
                 return
 
     def on_message_begin(self) -> None:
-        """A request begins, perhaps in the packet that ended the one before."""
         super().on_message_begin()
-        self._expect_request()
+        self._expect_request()  # the packet that ended a request may begin the next one
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those that come after the body are no part of the request that was checked."""
-        if self._in_head:
+        if self._in_head:  # trailers were not checked with the request, so they are dropped
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is known: the application decides."""
         self._in_head = False
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        if not self.cycle.response_complete:  # nobody reads the rest, so it does not extend the time
+            self._got_of_body += len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        """The request has arrived."""
         self._arrived()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
         self._refuse(400, "invalid_http", "Invalid HTTP", msg)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Nothing here speaks another protocol: the request is answered as it is, without a line in the log."""
+        """Serve upgrade requests as plain HTTP, without a line in the log."""
 
     def _expect_request(self) -> None:
         if self._arrival is None:
-            self._arrival = self.loop.call_later(self.arrival_s, self.transport.abort)
+            self._begun_at = self.loop.time()
+            self._arrival = self.loop.call_later(self.arrival_s, self._check_arrival)
+
+    def _check_arrival(self) -> None:
+        """Abort a request that is late, given the size of the body received; otherwise check again later."""
+        until = self._begun_at + self.arrival_s + self._got_of_body / self.least_bytes_per_s
+        if until > self.loop.time():
+            self._arrival = self.loop.call_at(until, self._check_arrival)
+        elif self._got_of_body and not self.cycle.response_started:
+            detail = f"At least {self.least_bytes_per_s} bytes a second."
+            self._refuse(408, "body_too_slow", "Body too slow", detail)
+        else:
+            self.transport.abort()
 
     def _arrived(self) -> None:
         if self._arrival is not None:
             self._arrival.cancel()
             self._arrival = None
-        self._in_head, self._got = True, 0
+        self._in_head, self._got, self._got_of_body = True, 0, 0
 
     def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
         if self.transport.is_closing():
@@ -133,16 +147,16 @@ class Connection(HttpToolsProtocol):
 
 @functools.lru_cache(maxsize=4_096)
 def _is_proxy(host: str, trusted: str) -> bool:
-    """Return whether uvicorn believes this address when it names the client."""
+    """Return whether uvicorn trusts this address's X-Forwarded-For."""
     return host in ProxyHeadersMiddleware(_nothing, trusted).trusted_hosts
 
 
 async def _nothing(*_: object) -> None:
-    """Stand for an application where one is asked for."""
+    """Serve as the application that ProxyHeadersMiddleware requires."""
 
 
 def _bound_silence(transport: asyncio.Transport, seconds: float) -> None:
-    """Have the kernel end a connection whose other side takes nothing, or is gone without a word."""
+    """Let the kernel end a connection whose other side reads nothing, or is gone without closing it."""
     ours: socket.socket | None = transport.get_extra_info("socket")
     if ours is None or ours.family not in (socket.AF_INET, socket.AF_INET6):
         return
@@ -154,7 +168,7 @@ def _bound_silence(transport: asyncio.Transport, seconds: float) -> None:
 
 
 def raise_file_limit() -> None:
-    """Allow this process as many open files as the system lets it: each connection is one."""
+    """Raise this process's limit of open files: each connection needs one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft < wanted:

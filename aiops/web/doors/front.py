@@ -1,11 +1,11 @@
-"""The outermost application: the doors, static files and health beside Django, and the lifespan of the hub."""
+"""The outermost ASGI application: streams, static files and health beside Django, and the lifespan of the hub."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -14,56 +14,65 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aiops import keyspace, log
-from aiops.conversations.models import Run
+from aiops.apps import features, load
 from aiops.errors import AiopsError
 from aiops.events.hub import Hub, Signal
-from aiops.web import health, identity
+from aiops.runs import states
+from aiops.runs.models import Run
+from aiops.web import exposition, health, identity
 from aiops.web.api import problems
-from aiops.web.doors import batches, guard, metrics, sse
+from aiops.web.doors import guard, metrics
 from aiops.web.doors.hosts import Hosts
 from aiops.web.doors.limits import Limits
 from aiops.web.doors.polling import LongPoll
+from aiops.web.doors.shared import SharedQuery
 
 FRESH_S = 1.0
-"""How old what is told of health may be."""
-LOOK_S = 3.0
-"""How often the rows of all watched runs are looked at, in one query."""
-BATCHES = "/api/batches/"
-"""Takes a file."""
-STATIC = ["aiops.web", "drf_spectacular_sidecar", "django_htmx", "rest_framework", "unfold", "django.contrib.admin"]
+"""Maximum age of the cached health result, seconds."""
+RECONCILE_S = 3.0
+"""Interval of the queries for watched runs that ended and viewers that signed out, seconds."""
+STATIC = ["drf_spectacular_sidecar", "django_htmx", "rest_framework", "unfold", "django.contrib.admin"]
 
 logger = log.get(__name__)
+
+
+class CatchAll(BaseRoute):
+    """Passes all other requests on to ``app``; a Mount does not match paths with a line break."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return Match.FULL, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 def make(django: ASGIApp) -> Starlette:
     """Return the application that uvicorn serves."""
     settings = django_settings.SETTINGS
-    packages: list[Any] = [(package, "static") for package in STATIC]
+    ours = [feature.name for feature in features() if Path(feature.path, "static").is_dir()]
+    packages: list[Any] = [(package, "static") for package in [*ours, *STATIC]]
+    body_limits = {path: of(settings) for feature in features() for path, of in feature.body_limits.items()}
     return Starlette(
         routes=[
             Route("/favicon.ico", _icon),
             Route("/health/live", _live),
             Route("/health/ready", _ready),
-            Route("/metrics", metrics.Metrics().answer),
-            Route("/api/runs/{id}/events", sse.events),
+            Route("/metrics", metrics.page),
+            *(Route(path, load(dotted)) for feature in features() for path, dotted in feature.streams.items()),
             Route("/api/runs/{id}/", LongPoll(django)),
-            Route("/api/batches/{id}/events/", batches.events),
-            Route("/api/batches/{id}/results/", batches.results),
-            Route("/api/batches/{id}/errors/", batches.errors),
             Mount("/static", StaticFiles(packages=packages)),
-            Mount("/", django),
+            CatchAll(django),
         ],
         middleware=[
-            Middleware(
-                Limits,
-                max_body_bytes=settings.max_body_bytes,
-                of_path={BATCHES: settings.max_batch_bytes + settings.max_body_bytes},
-            ),
+            Middleware(Limits, max_body_bytes=settings.max_body_bytes, of_path=body_limits, admit=guard.admit),
             Middleware(Hosts, allowed=django_settings.ALLOWED_HOSTS),
         ],
         exception_handlers={AiopsError: _problem, DatabaseError: _no_database},
@@ -74,10 +83,11 @@ def make(django: ASGIApp) -> Starlette:
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     url = django_settings.SETTINGS.redis_url.get_secret_value()
-    app.state.looking, app.state.health = asyncio.Lock(), (float("-inf"), (False, []))
+    app.state.health = SharedQuery(lambda _: health.check(), every_s=FRESH_S)
+    app.state.metrics = SharedQuery(lambda _: exposition.text(), every_s=metrics.FRESH_S)
     hub = app.state.hub = Hub(keyspace.async_client(url))
     hub.start()
-    tasks = [asyncio.create_task(_look_at_rows(hub)), asyncio.create_task(metrics.tell(hub))]
+    tasks = [asyncio.create_task(_reconcile(hub)), asyncio.create_task(metrics.report(hub))]
     try:
         yield
     finally:
@@ -86,21 +96,21 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         await hub.stop()
 
 
-async def _look_at_rows(hub: Hub) -> None:
-    """Tell viewers of runs that ended without an event reaching them, and dismiss those who signed out meanwhile."""
+async def _reconcile(hub: Hub) -> None:
+    """Notify viewers of runs that ended without an event reaching them, and dismiss viewers that signed out."""
     while True:
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(RECONCILE_S)
         watched = hub.watched
         try:
             if watched:
-                hub.nudge(await guard.in_thread(_ended_among, watched), Signal.ENDED)
-                hub.dismiss(await guard.in_thread(identity.ended, hub.let_in))
+                hub.notify(await guard.in_thread(_ended_among, watched), Signal.ENDED)
+                hub.dismiss(await guard.in_thread(identity.ended, hub.credentials))
         except (DatabaseError, InterfaceError) as error:
             logger.warning("rows.not_seen", error=str(error))
 
 
 def _ended_among(run_ids: list[str]) -> list[str]:
-    unfinished = Run.objects.filter(pk__in=run_ids, state__in=Run.UNFINISHED).values_list("pk", flat=True)
+    unfinished = Run.objects.filter(pk__in=run_ids, state__in=states.UNFINISHED).values_list("pk", flat=True)
     return sorted(set(run_ids) - {str(pk) for pk in unfinished})
 
 
@@ -113,12 +123,7 @@ async def _live(request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    async with request.app.state.looking:  # however many ask, one looks
-        at, seen = request.app.state.health
-        if time.monotonic() - at > FRESH_S:
-            seen = await guard.in_thread(health.look)
-            request.app.state.health = (time.monotonic(), seen)
-    database, missing = seen
+    database, missing = await request.app.state.health.get(None, since=asyncio.get_running_loop().time() - FRESH_S)
     body = {"status": "ready" if database else "not ready", "degraded": missing}
     return JSONResponse(body, status_code=200 if database else 503)
 
@@ -130,5 +135,4 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 
 async def _no_database(request: Request, error: Exception) -> Response:
-    members, headers = problems.of(problems.unavailable(error))
-    return JSONResponse(members, status_code=503, headers=headers, media_type=problems.CONTENT_TYPE)
+    return await _problem(request, problems.unavailable(error))

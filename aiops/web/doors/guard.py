@@ -1,4 +1,4 @@
-"""Who may pass a door: checks Host, Origin and rights, each in a thread whose database connection is closed after."""
+"""Admission to streams: checks Origin, rate and ownership, in threads that leave no database connection open."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings as django_settings
-from django.db import close_old_connections, connection
 from django.db.models import QuerySet
 from starlette.requests import Request
+from starlette.types import Scope
 
+from aiops import database
 from aiops.batches.models import Batch
-from aiops.conversations.models import Run
 from aiops.errors import Forbidden, NotFound, TooMany
 from aiops.people.models import User
+from aiops.runs.models import Run
 from aiops.web import identity, throttle
 from aiops.web.identity import Pass
 
@@ -25,49 +26,37 @@ _threads = ThreadPoolExecutor(16, thread_name_prefix="doors")
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Run database work in a thread and leave no connection behind."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, _with_connection, function, args)
-
-
-def _with_connection(function: Callable[..., T], args: tuple[Any, ...]) -> T:
-    close_old_connections()
-    try:
-        return function(*args)
-    finally:
-        connection.close()
+    """Run database work in a thread, and close its connection."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, database.with_connection, function, *args)
 
 
 async def run_of_caller(request: Request) -> tuple[Run, Pass]:
-    """Return the run that is asked for, and what let the caller in; raises NotFound also when it is somebody else's."""
-    check_origin(request)
-    run, let_in = await in_thread(_find, request, Run.objects.all(), "run")
-    return run, let_in
+    """Return the caller's run and their pass; raises NotFound also for runs of other users."""
+    return await in_thread(_find, request, Run.objects.all(), "run")
 
 
 async def batch_of_caller(request: Request) -> tuple[Batch, Pass]:
-    """Return the batch that is asked for, and what let the caller in; raises NotFound as for runs."""
-    check_origin(request)
-    batch, let_in = await in_thread(_find, request, Batch.objects.filter(deleted_at=None), "batch")
-    return batch, let_in
+    """Return the caller's batch and their pass; raises NotFound also for batches of other users."""
+    return await in_thread(_find, request, Batch.objects.filter(deleted_at=None), "batch")
 
 
-def check_origin(request: Request) -> None:
-    """Refuse a browser that comes from another site; raises Forbidden."""
-    host = request.headers.get("host")
-    ours = {f"http://{host}", f"https://{host}", *django_settings.CSRF_TRUSTED_ORIGINS}
-    if not ours.issuperset(request.headers.getlist("origin")):
-        raise Forbidden("This page may not read streams from here.", code="bad_origin")
+async def admit(scope: Scope) -> None:
+    """Check that the sender of a large body is signed in; raises Unauthenticated or TooMany."""
+    await in_thread(_caller, Request(scope))
 
 
 def _find(request: Request, rows: QuerySet[Any], what: str) -> tuple[Any, Pass]:
+    host = request.headers.get("host")
+    ours = {f"http://{host}", f"https://{host}", *django_settings.CSRF_TRUSTED_ORIGINS}
+    if not ours.issuperset(request.headers.getlist("origin")):
+        raise Forbidden("Pages of other sites may not read streams.", code="bad_origin")
     user, let_in = _caller(request)
     if throttle.count(f"api:{user.pk}") > django_settings.SETTINGS.requests_per_minute:
         raise TooMany("Too many requests.", retry_after_s=throttle.seconds_left())
     try:
-        wanted = UUID(request.path_params["id"])
+        found = rows.filter(pk=UUID(request.path_params["id"]), user=user.pk).first()
     except ValueError:
-        raise NotFound(f"There is no such {what}.") from None
-    found = rows.filter(pk=wanted, user=user.pk).first()
+        found = None
     if found is None:
         raise NotFound(f"There is no such {what}.")
     return found, let_in

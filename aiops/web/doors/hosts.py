@@ -1,4 +1,4 @@
-"""Answers only to its own names, so that no foreign name can be pointed at it (DNS rebinding)."""
+"""Refuses unknown host names, against DNS rebinding."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from aiops.web.api import problems
 
 
 class Hosts:
-    """ASGI middleware that checks the Host header as Django does, and names the cure."""
+    """ASGI middleware that checks the Host header as Django does; its error names the cure."""
 
     def __init__(self, app: ASGIApp, *, allowed: Sequence[str]) -> None:
         self._app = app
         self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or refuse it with 400 ``bad_host``."""
         names = Headers(scope=scope).getlist("host") if scope["type"] == "http" else ["localhost"]
         domain = split_domain_port(names[0])[0] if len(names) == 1 else ""
         if domain and validate_host(domain, self._allowed):

@@ -1,13 +1,17 @@
-"""What every request passes first: a bound on its body, and the headers that keep browsers safe."""
+"""The outermost middleware: bounds the body of each request, and adds security headers to each response."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
-from starlette.datastructures import MutableHeaders
+from django.db import DatabaseError
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aiops.errors import AiopsError, TooLarge
 from aiops.web.api import problems
 
 CSP = (
@@ -15,42 +19,46 @@ CSP = (
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 DOCS_CSP = CSP.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-"""Swagger UI sets inline styles; its page shows nothing that users wrote."""
+"""Swagger UI sets inline styles; its page shows no text of users."""
 DOCS_PATH = "/api/docs/"
 ADMIN_CSP = DOCS_CSP.replace("script-src 'self'", "script-src 'self' 'unsafe-eval'")
-"""The administration's Alpine.js evaluates what its templates hold; staff alone open it."""
+"""The administration's Alpine.js evaluates expressions in its templates; only staff can open it."""
 ADMIN_PATH = "/admin/"
+DISCARD_S = 120.0
+"""A refused body is read and dropped for this long: closing at once would reset the connection before the answer."""
+SILENCE_S = 5.0
+"""Reading a refused body stops when nothing arrives for this long."""
 
-
-class _TooLarge(Exception):
-    """The body is larger than allowed."""
+Admit = Callable[[Scope], Awaitable[None]]
 
 
 class Limits:
-    """ASGI middleware around everything."""
+    """ASGI middleware around everything.
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, of_path: Mapping[str, int]) -> None:
+    ``of_path`` holds the limits of paths that accept files. A body above the usual limit is read only if ``admit``
+    accepts the caller; it raises AiopsError for others.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, of_path: Mapping[str, int], admit: Admit) -> None:
         self._app = app
         self._usual = max_body_bytes
         self._of_path = of_path
+        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request within the bounds."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
         most = self._of_path.get(scope["path"], self._usual)
-        started = False
+        started = arrived = False
         got = 0
 
         async def counted() -> Message:
-            nonlocal got
+            nonlocal got, arrived
             message = await receive()
             got += len(message.get("body", b""))
-            if got > most:
-                raise _TooLarge
-            return message
+            arrived = not message.get("more_body")
+            return message if got <= most else {"type": "http.disconnect"}  # makes the application stop
 
         async def guarded(message: Message) -> None:
             nonlocal started
@@ -59,25 +67,48 @@ class Limits:
                 _secure(message, path=scope["path"])
             await send(message)
 
-        try:
-            length = headers.get(b"content-length", b"0")
-            if not length.isdigit() or int(length[:20]) > most:
-                raise _TooLarge
+        refusal = await self._refusal(scope, most)
+        if refusal is None:
             await self._app(scope, counted, guarded)
-        except _TooLarge:
-            if not started:
-                await self._refuse(guarded, most)
+            refusal = _too_large(most) if got > most else None
+        if refusal is not None and not started:
+            await _refuse(guarded, refusal, rest=None if arrived else receive)
 
-    async def _refuse(self, send: Send, most: int) -> None:
-        detail = f"The body is larger than {most} bytes."
-        body = json.dumps(problems.body(413, "body_too_large", "Body too large", detail)).encode()
-        headers = [
-            (b"content-type", problems.CONTENT_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+    async def _refusal(self, scope: Scope, most: int) -> AiopsError | None:
+        """Return why a body is not read at all: too large by its header, or larger than this caller may send."""
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length[:20]) > most:
+            return _too_large(most)
+        if most == self._usual or ("transfer-encoding" not in headers and int(length) <= self._usual):
+            return None
+        try:
+            await self._admit(scope)
+        except AiopsError as error:
+            return error
+        except DatabaseError as error:
+            return problems.unavailable(error)
+        return None
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {most} bytes.")
+
+
+async def _refuse(send: Send, error: AiopsError, *, rest: Receive | None) -> None:
+    """Send the error; end the response when the rest of the body has arrived, the client is gone or time is up."""
+    members, headers = problems.of(error)
+    body = json.dumps(members).encode()
+    headers |= {"Content-Type": problems.CONTENT_TYPE, "Content-Length": str(len(body)), "Connection": "close"}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    if rest is not None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DISCARD_S):
+                while (await asyncio.wait_for(rest(), SILENCE_S)).get("more_body"):
+                    pass
+    await send({"type": "http.response.body"})
 
 
 def _policy(path: str) -> str:

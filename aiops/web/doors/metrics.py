@@ -1,4 +1,4 @@
-"""The door of monitoring systems: ``/metrics``, for who has the token or comes from a network that may."""
+"""``GET /metrics``, for callers with the token or from an allowed network; and this process's own gauges."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hmac
 import ipaddress
 import os
 import socket
-import time
 from collections.abc import Sequence
 
 from django.conf import settings as django_settings
@@ -18,48 +17,35 @@ from starlette.responses import Response
 from aiops import database, log, metrics
 from aiops.errors import NotFound, TooMany, Unauthenticated
 from aiops.events.hub import Hub
-from aiops.web import exposition, identity, throttle
+from aiops.web import identity, throttle
 from aiops.web.address import counted_as
 from aiops.web.doors import guard
 
 FRESH_S = 1.0
-"""How old what is told may be: however many ask, one looks."""
-TELL_S = 3.0
-"""How often this process tells how it fares."""
-LOOK_S = 0.5
+"""Maximum age of the cached page, seconds."""
+REPORT_S = 3.0
+"""Interval between reports of this process's gauges."""
+SAMPLE_S = 0.5
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 logger = log.get(__name__)
 
 
-class Metrics:
-    """The page, and the last one that was made."""
-
-    def __init__(self) -> None:
-        self._looking = asyncio.Lock()
-        self._made = (float("-inf"), b"")
-
-    async def answer(self, request: Request) -> Response:
-        """Return the page; 404 while nobody may read it, 401 without the right token."""
-        await guard.in_thread(_check, request)
-        async with self._looking:
-            at, page = self._made
-            if time.monotonic() - at > FRESH_S:
-                page = await guard.in_thread(exposition.text)
-                self._made = (time.monotonic(), page)
-        return Response(page, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
+async def page(request: Request) -> Response:
+    """Return the metrics; 404 unless a token or a network is configured, 401 without the right token."""
+    await guard.in_thread(_check, request)
+    text = await request.app.state.metrics.get(None, since=asyncio.get_running_loop().time() - FRESH_S)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
 
 
 def _check(request: Request) -> None:
     settings = django_settings.SETTINGS
-    wanted = settings.metrics_token.get_secret_value()
     address = request.client.host if request.client else ""
-    if _let_in(address, settings.networks_of_metrics()):
+    if _is_in(address, settings.networks_of_metrics()):
         return
+    wanted = settings.metrics_token.get_secret_value()
     if not wanted:
-        raise NotFound(
-            "Nobody may read metrics here: set AIOPS_METRICS_TOKEN or AIOPS_METRICS_NETWORKS.", code="metrics_off"
-        )
+        raise NotFound("Metrics are off: set AIOPS_METRICS_TOKEN or AIOPS_METRICS_NETWORKS.", code="metrics_off")
     wrong = f"wrong-token:{counted_as(address)}"
     if throttle.counted(wrong) >= settings.sign_ins_per_minute * identity.WRONG_TOKENS:
         raise TooMany("Too many wrong tokens from your address.", retry_after_s=throttle.seconds_left())
@@ -69,28 +55,28 @@ def _check(request: Request) -> None:
         raise Unauthenticated("Send 'Authorization: Bearer <AIOPS_METRICS_TOKEN>'.")
 
 
-def _let_in(address: str, networks: Sequence[Network]) -> bool:
+def _is_in(address: str, networks: Sequence[Network]) -> bool:
     try:
         return any(ipaddress.ip_address(address) in network for network in networks)
     except ValueError:
-        return False  # it came through something that tells no address
+        return False  # a proxy that passes no address on
 
 
-async def tell(hub: Hub) -> None:
-    """Tell how this web process fares, for ever."""
+async def report(hub: Hub) -> None:
+    """Report the gauges of this web process, for ever."""
     process = f"{socket.gethostname()}:{os.getpid()}:web"
     loop = asyncio.get_running_loop()
     while True:
-        until, lag_s = loop.time() + TELL_S, 0.0
+        until, lag_s = loop.time() + REPORT_S, 0.0
         while loop.time() < until:
             begun = loop.time()
-            await asyncio.sleep(LOOK_S)
-            lag_s = max(lag_s, loop.time() - begun - LOOK_S)
+            await asyncio.sleep(SAMPLE_S)
+            lag_s = max(lag_s, loop.time() - begun - SAMPLE_S)
         try:
-            await guard.in_thread(_tell, process, {"viewers": hub.viewers, "loop_lag_seconds": lag_s})
-        except Exception:  # figures must not end
+            await guard.in_thread(_report, process, {"viewers": hub.viewers, "loop_lag_seconds": lag_s})
+        except Exception:  # the reports must continue
             logger.exception("figures.broke")
 
 
-def _tell(process: str, values: dict[str, float]) -> None:
+def _report(process: str, values: dict[str, float]) -> None:
     metrics.show(process, {**values, **database.pool_figures()})

@@ -1,7 +1,8 @@
-"""The SSE door: ``GET /api/runs/{id}/events``."""
+"""Server-sent events: ``GET /api/runs/{id}/events``."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -10,11 +11,12 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aiops.conversations.models import Run
 from aiops.errors import Invalid
 from aiops.events import types
 from aiops.events.hub import Hub
 from aiops.events.types import Event, EventId
+from aiops.runs import states
+from aiops.web.api.parsing import refuse_unknown_parameters
 from aiops.web.doors import guard, viewing
 from aiops.web.doors.rendering import Rendering
 
@@ -23,13 +25,14 @@ RETRY_MS = 1_000
 
 
 async def events(request: Request) -> Response:
-    """Stream a run's events; 204 when the caller has had them all."""
+    """Stream a run's events; 204 if the client has received all of them."""
     run, let_in = await guard.run_of_caller(request)
     after = _cursor(request)
     html = _wants_html(request)
     hub: Hub = request.app.state.hub
+    # A generator: dropping it for an ended run costs nothing.
     feed = viewing.watch(hub, str(run.pk), types.START if html else after, let_in)
-    if run.state in Run.ENDED:
+    if run.state in states.ENDED:
         left = await viewing.ended(hub, run, after)
         if left is None:
             return Response(status_code=204)
@@ -37,7 +40,7 @@ async def events(request: Request) -> Response:
     return EventSourceResponse(
         _lines(feed, after, html=html),
         ping=PING_S,
-        ping_message_factory=lambda: ServerSentEvent(comment="still here"),
+        ping_message_factory=lambda: ServerSentEvent(comment="keep-alive"),
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
 
@@ -48,9 +51,9 @@ async def _each(events: list[Event]) -> AsyncGenerator[Event]:
 
 
 async def _lines(feed: AsyncGenerator[Event], after: EventId, *, html: bool) -> AsyncIterator[ServerSentEvent]:
-    """Yield what comes after the cursor; for HTML the feed begins at the start, since it renders the whole answer."""
+    """Yield events after the cursor; for HTML the feed starts at the beginning, to render the whole answer."""
     rendering = Rendering() if html else None
-    async with contextlib.aclosing(feed) as events:
+    async with contextlib.aclosing(_with_pauses(feed, rendering) if rendering else feed) as events:
         async for event in events:
             data = await rendering.add(event, shown=after < event.id) if rendering else event.data
             if event.id != types.START and not after < event.id:
@@ -63,6 +66,26 @@ async def _lines(feed: AsyncGenerator[Event], after: EventId, *, html: bool) -> 
             )
 
 
+async def _with_pauses(feed: AsyncGenerator[Event], rendering: Rendering) -> AsyncGenerator[Event]:
+    """Yield the feed's events, and during pauses an event that renders the words sent before."""
+    async with contextlib.aclosing(feed):
+        coming = asyncio.ensure_future(anext(feed, None))
+        try:
+            while True:
+                done, _ = await asyncio.wait({coming}, timeout=rendering.due_in_s)
+                if not done:
+                    yield await rendering.catch_up()
+                    continue
+                event = coming.result()
+                if event is None:
+                    return
+                yield event
+                coming = asyncio.ensure_future(anext(feed, None))
+        finally:
+            coming.cancel()
+            await asyncio.wait({coming})
+
+
 def _cursor(request: Request) -> EventId:
     text = request.headers.get("last-event-id", "")
     if not text:
@@ -70,14 +93,10 @@ def _cursor(request: Request) -> EventId:
     try:
         return EventId.parse(text)
     except ValueError:
-        raise Invalid("Last-Event-ID is none of ours.", errors={"Last-Event-ID": ["Not an event's id."]}) from None
+        raise Invalid("Last-Event-ID is not valid.", errors={"Last-Event-ID": ["Not an event's id."]}) from None
 
 
 def _wants_html(request: Request) -> bool:
-    unknown = set(request.query_params) - {"render"}
-    if unknown or request.query_params.get("render", "html") != "html":
-        names = sorted(unknown) or ["render"]
-        raise Invalid(
-            "There is no such parameter.", errors={name[:100]: ["There is no such parameter."] for name in names}
-        )
-    return "render" in request.query_params
+    value = request.query_params.get("render")
+    refuse_unknown_parameters(request.query_params, known={"render"} if value in (None, "html") else set())
+    return value is not None

@@ -1,43 +1,39 @@
-"""Watching a run: replay, go live, drop what was sent, survive Redis, and end by what the row says."""
+"""The event feed of one viewer: replay, then live events without duplicates; the row replaces events that are lost."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, assert_never
 
 import redis
 
 from aiops import log
-from aiops.conversations.models import Run
 from aiops.events import stream, types
 from aiops.events.hub import Hub, Signal
 from aiops.events.types import Event, EventId
+from aiops.runs.models import Run
+from aiops.runs.states import Place, State
 from aiops.web.doors.guard import in_thread
 from aiops.web.identity import Pass
 
-LOOK_S = 2.0
-"""How often the row is looked at while Redis is down."""
-QUIET_S = 10.0
+RETRY_S = 2.0
+"""Interval between replays while Redis is down."""
+IDLE_S = 10.0
 HIGHEST_FENCE = 1 << 30
+"""Fence of the last event of a deleted run, whose own fence is unknown."""
 
 logger = log.get(__name__)
-TERMINAL = {
-    Run.State.SUCCEEDED: types.SUCCEEDED,
-    Run.State.FAILED: types.FAILED,
-    Run.State.CANCELLED: types.CANCELLED,
-    Run.State.EXPIRED: types.EXPIRED,
-}
 
 
 async def watch(hub: Hub, run_id: str, after: EventId, let_in: Pass | None = None) -> AsyncGenerator[Event]:
     """Yield a run's events after ``after``, each once, until the terminal one.
 
-    Ends early for a slow reader, and for one who is no longer let in.
+    Ends early if the viewer is too slow, or its pass is no longer valid.
     """
     cursor, degraded = after, False
     async with hub.watch(run_id, let_in) as viewer:
         while True:
-            item = await viewer.next(LOOK_S if degraded else QUIET_S)
+            item = await viewer.next(RETRY_S if degraded else IDLE_S)
             if isinstance(item, Event):
                 due, degraded = [item], False
             elif item is Signal.DISMISSED:
@@ -54,10 +50,10 @@ async def watch(hub: Hub, run_id: str, after: EventId, let_in: Pass | None = Non
                         run_id,
                         types.NOTICE,
                         code="degraded",
-                        text="Live events are not available now; the answer will come.",
+                        text="Live events are not available now; the answer will follow.",
                     )
                 degraded = not seen
-                if item is Signal.ENDED or degraded:
+                if item is Signal.ENDED:  # from the row, so it works while Redis is down
                     due += await _end(run_id)
             for event in due:
                 if event.type == types.RESYNC:
@@ -71,7 +67,7 @@ async def watch(hub: Hub, run_id: str, after: EventId, let_in: Pass | None = Non
 
 
 async def _replay(hub: Hub, run_id: str, cursor: EventId) -> tuple[list[Event], bool]:
-    """Return (what was missed, whether Redis answered); a gap is told by a resync before all there is."""
+    """Return (missed events, whether Redis answered); after a gap, a resync and then all events there are."""
     try:
         events, gap = await stream.replay(hub.client, run_id, cursor)
     except (redis.RedisError, OSError) as error:
@@ -81,15 +77,17 @@ async def _replay(hub: Hub, run_id: str, cursor: EventId) -> tuple[list[Event], 
 
 
 async def _end(run_id: str) -> list[Event]:
-    """Return the end as the row tells it: nothing while the run is unfinished, a cancel when it was deleted."""
+    """Return the last events from the row: none while the run is unfinished, a cancel if it was deleted."""
     run = await in_thread(lambda: Run.objects.filter(pk=run_id).first())
-    return from_row(run) if run is not None else [types.house(run_id, HIGHEST_FENCE, 9, types.CANCELLED)]
+    if run is None:
+        return [types.system_event(run_id, HIGHEST_FENCE, Place.ENDED_FROM_ROW, types.CANCELLED)]
+    return from_row(run)
 
 
 async def ended(hub: Hub, run: Run, after: EventId) -> list[Event] | None:
-    """Return what is left to show of an ended run; None when the caller has had it all."""
-    told = from_row(run)
-    if not after < told[-1].id:
+    """Return the remaining events of an ended run; None if the client has received all."""
+    of_row = from_row(run)
+    if not after < of_row[-1].id:
         return None
     events, seen = await _replay(hub, str(run.pk), after)
     if events and events[-1].terminal:
@@ -98,25 +96,30 @@ async def ended(hub: Hub, run: Run, after: EventId) -> list[Event] | None:
         everything, _ = await _replay(hub, str(run.pk), types.START)
         if everything and everything[-1].terminal:
             return None
-    return events + told
+    return events + of_row
 
 
 def from_row(run: Run) -> list[Event]:
-    """Return the last events of an ended run, made from its row; their ids outrank all of the run's own."""
-    name = TERMINAL.get(Run.State(run.state))
-    if name is None:
-        return []
-    run_id, data = str(run.pk), {}
+    """Make the last events of an ended run from its row; their ids are higher than those of the run's own events."""
+    run_id, fence, state = str(run.pk), run.fence, State(run.state)
     events: list[Event] = []
-    if name == types.SUCCEEDED:
-        told = types.completed(run_id, str(run.answer_id), run.answer)
-        events.append(types.house(run_id, run.fence, 8, types.COMPLETED, **told))
-        data = {"usage": run.usage}
-    elif name == types.FAILED:
-        data = {"error": run.error}
-    return [*events, types.house(run_id, run.fence, 9, name, **data)]
+    data: dict[str, Any] = {}
+    match state:
+        case State.QUEUED | State.RUNNING:
+            return []
+        case State.SUCCEEDED:
+            whole = types.completed(run_id, str(run.answer_id), run.answer)
+            events.append(types.system_event(run_id, fence, Place.COMPLETED_FROM_ROW, types.COMPLETED, **whole))
+            data = {"usage": run.usage}
+        case State.FAILED:
+            data = {"error": run.error}
+        case State.CANCELLED | State.EXPIRED:
+            pass
+        case _:
+            assert_never(state)
+    return [*events, types.system_event(run_id, fence, Place.ENDED_FROM_ROW, state.last_event, **data)]
 
 
 def _without_id(run_id: str, event_type: str, **data: Any) -> Event:
-    """Return an event of this viewing alone; it has no place in the run."""
+    """Return an event for this viewer only, without a position in the run."""
     return types.make(run_id, types.START, event_type, data)

@@ -1,53 +1,58 @@
-"""What is shown when a request fails outside the API's views: a problem under /api/, a page elsewhere."""
+"""Responses to requests that fail outside the API's views: a problem under /api/, a page elsewhere."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+import json
+import sys
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 
+from aiops.errors import AiopsError, Forbidden, Invalid, NotFound
 from aiops.web.api import problems
 
 
-def _fail(request: HttpRequest, status: int, code: str, title: str, detail: str) -> HttpResponse:
+def refuse(request: HttpRequest, error: AiopsError) -> HttpResponse:
+    """Respond with one of our own errors."""
     if request.path.startswith("/api/"):
-        return problems.plain(status, code, title, detail)
-    return render(request, "web/failure.html", {"status": status, "title": title, "detail": detail}, status=status)
+        return problems.response(error)
+    members, headers = problems.of(error)
+    page = render(request, "web/failure.html", members, status=error.status)
+    for name, value in headers.items():
+        page[name] = value
+    return page
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400."""
-    return _fail(request, 400, "invalid", "Invalid request", "The request could not be read.")
+    return refuse(request, Invalid("The request could not be read."))
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """403."""
-    return _fail(request, 403, "forbidden", "Not allowed", "Your rights do not cover this.")
+    return refuse(request, Forbidden("You have no permission for this."))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404; every API path but a run's events ends with a slash."""
+    # Every API path ends with a slash, except that of a run's events.
     slash = "" if request.path.endswith("/") or not request.path.startswith("/api/") else " API paths end with a slash."
-    return _fail(request, 404, "not_found", "Not found", f"There is nothing here for you.{slash}")
+    return refuse(request, NotFound(f"There is nothing here for you.{slash}"))
 
 
 @csrf_exempt
 def only_get(request: HttpRequest, **_: object) -> HttpResponse:
-    """405 for what is not a GET at a door beside Django."""
-    response = _fail(
-        request, 405, "method_not_allowed", "Method not allowed", f"{request.method} is not possible here."
-    )
-    response["Allow"] = "GET"
-    return response
+    """Respond with 405 to other methods on a path that Starlette serves for GET."""
+    detail = f"{request.method} is not possible here."
+    members = problems.body(405, "method_not_allowed", "Method not allowed", detail)
+    return HttpResponseNotAllowed(["GET"], json.dumps(members), content_type=problems.CONTENT_TYPE)
 
 
 def crashed(request: HttpRequest) -> HttpResponse:
-    """500."""
-    return _fail(
-        request, 500, "internal_error", "Internal error", "Something broke on our side; the log has the details."
-    )
+    """Respond with 503 if the database failed, otherwise with 500."""
+    if isinstance(error := sys.exception(), OperationalError | InterfaceError):
+        return refuse(request, problems.unavailable(error))
+    return refuse(request, AiopsError(problems.CRASHED))
 
 
 def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403 for a POST without its CSRF token."""
-    return _fail(request, 403, "csrf_failed", "Not allowed", "This form is too old: reload the page and try again.")
+    return refuse(request, Forbidden("This form is too old: reload the page and try again.", code="csrf_failed"))

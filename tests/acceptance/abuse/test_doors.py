@@ -66,8 +66,8 @@ for name, rights in (("pat", {}), ("stef", {"is_staff": True}), ("boss", {"is_st
 
 
 def test_the_administration_is_for_those_with_rights_and_has_no_door_to_tasks(system: System) -> None:
-    told = system.manage(LOOK).strip().splitlines()[-3:]
-    assert told == ["302 302 302", "200 403 404", "200 200 404"]
+    shown = system.manage(LOOK).strip().splitlines()[-3:]
+    assert shown == ["302 302 302", "200 403 404", "200 200 404"]
 
 
 def test_health_tells_strangers_nothing_but_names_of_parts(nobody: httpx.Client) -> None:

@@ -62,9 +62,9 @@ def test_a_thousand_wrong_tokens_are_throttled_and_lock_nobody_else_out(system: 
         good.headers.update(other)
         assert ask(bad, known).status_code == 200
         answers = [ask(bad, f"aiops_{secrets.token_urlsafe(32)}", n) for n in range(1_000)]
-        told = Counter(answer.status_code for answer in answers)
-        assert told[401] + told[429] == 1_000
-        assert told[401] <= 100, "the limit is 50 a minute, and a new minute may begin"
+        statuses = Counter(answer.status_code for answer in answers)
+        assert statuses[401] + statuses[429] == 1_000
+        assert statuses[401] <= 100, "the limit is 50 a minute, and a new minute may begin"
         last = [answer for answer in answers if answer.status_code == 429][-2:]
         assert {answer.json()["code"] for answer in last} == {"too_many"}
         assert all(0 < int(answer.headers["retry-after"]) <= 60 for answer in last)

@@ -53,7 +53,7 @@ def test_the_stream_is_for_pages_of_this_server(system: System, run_id: str, ori
     assert status(system, run_id, host, f"Origin: {system.url}", f"Origin: {origin}") == 403
 
 
-def test_its_own_page_passes_and_a_foreign_forwarded_host_changes_nothing(system: System, run_id: str) -> None:
+def test_our_own_page_passes_and_a_foreign_forwarded_host_changes_nothing(system: System, run_id: str) -> None:
     ours = (f"Host: 127.0.0.1:{system.port}", f"Origin: {system.url}")
     assert status(system, run_id, *ours) == 200
     assert status(system, run_id, *ours, "X-Forwarded-Host: evil.example") == 200

@@ -19,7 +19,8 @@ INSIDE = "script, img, iframe, svg, style, link, meta, object, embed, input, [st
 MAKE = """
 import json
 from django.utils import timezone
-from aiops.conversations.models import Conversation, Message, Run
+from aiops.conversations.models import Conversation, Message
+from aiops.runs.models import Run
 from aiops.events import stream, types
 from aiops.people import tokens
 from aiops.people.models import User

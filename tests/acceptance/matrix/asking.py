@@ -27,7 +27,7 @@ class Asked:
 
 
 class Asker:
-    """Asks until it is told 202, with a key, so that asking again changes nothing."""
+    """Asks until the answer is 202, with a key, so that asking again changes nothing."""
 
     def __init__(self, system: System) -> None:
         self.system = system

@@ -15,9 +15,9 @@ from tests.acceptance.system import System, eventually
 
 LATE = (
     "SELECT id, state, attempts, worker, queued_at, sent_at, lease_until, cancel_requested_at "
-    "FROM conversations_run WHERE state IN ('queued', 'running') LIMIT 5"
+    "FROM runs_run WHERE state IN ('queued', 'running') LIMIT 5"
 )
-UNFINISHED = "SELECT count(*) FROM conversations_run WHERE state IN ('queued', 'running')"
+UNFINISHED = "SELECT count(*) FROM runs_run WHERE state IN ('queued', 'running')"
 
 
 def wait_for_all(system: System, *, within_s: float = 60) -> None:
@@ -62,14 +62,14 @@ def _check_change(one: Asked, run: dict[str, Any], times: int, unknown: list[dic
 
 
 def _check_streams(system: System, asked: Sequence[Asked], runs: dict[str, dict[str, Any]]) -> None:
-    """A stream that still is has one end, in order, and the words of the answer, however often it was begun anew."""
+    """A stream that still is has one end, in order, and the words of the answer, however often it was begun again."""
     pipe = system.redis().pipeline(transaction=False)
     for one in asked:
         pipe.xrange(f"aiops:events:{one.run}")
     for one, entries in zip(asked, pipe.execute(), strict=True):
         events = [Event.loads(fields[b"e"]) for _, fields in entries]
         if not events or not events[-1].terminal:
-            continue  # it was lost with its server; watchers are told the end from the row
+            continue  # it was lost with its server; watchers get the end from the row
         assert [e.type for e in events if e.type in TERMINAL] == ["run.succeeded"], one
         text = ""
         for event in events:
@@ -93,7 +93,7 @@ def _was_hurt(events: list[Event]) -> bool:
 
 
 def _check_nothing_is_left(system: System) -> None:
-    held = "SELECT count(*) FROM conversations_run WHERE lease_until IS NOT NULL"
+    held = "SELECT count(*) FROM runs_run WHERE lease_until IS NOT NULL"
     assert system.rows(held) == [(0,)]
     redis = system.redis()
     for pattern in ("aiops:events:*", "aiops:memory:*"):
@@ -110,7 +110,7 @@ def _check_memory(system: System, asked: Sequence[Asked]) -> None:
 
 def _runs(system: System) -> dict[str, dict[str, Any]]:
     columns = ("id", "state", "answer", "steps", "attempts", "error")
-    rows = system.rows(f"SELECT {', '.join(columns)} FROM conversations_run")
+    rows = system.rows(f"SELECT {', '.join(columns)} FROM runs_run")
     found = [dict(zip(columns, row, strict=True)) for row in rows]
     return {str(uuid.UUID(str(row["id"]))): {**row, "steps": system.as_json(row["steps"])} for row in found}
 

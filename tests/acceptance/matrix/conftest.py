@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,13 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from config.valkey import free_port
 from tests.acceptance.conftest import SHORT
 from tests.acceptance.matrix.asking import Asker
 from tests.acceptance.matrix.checker import check
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import System, eventually
-from tests.servers.postgresql import PostgreSQL
+from tests.ports import free_port
+from tests.processes import state
+from tests.servers.postgresql import PostgreSQL, open_folder
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 from tests.servers.server import Server
@@ -45,7 +47,7 @@ class Pairing:
     def check(self, asker: Asker, *, tidy: bool = True) -> None:
         check(self.system, asker.asked, self.marks, tidy=tidy)
         children = psutil.Process(self.system.pid).children()
-        assert [child for child in children if child.status() == psutil.STATUS_ZOMBIE] == []
+        assert [child for child in children if state(child) == psutil.STATUS_ZOMBIE] == []
 
     def settle(self) -> None:
         """Wait until every part answers again; a server that gave itself up is started, as its supervisor would."""
@@ -61,8 +63,10 @@ class Pairing:
 
 def mounted(folder: Path) -> bool:
     """Mount a small disk there; False where we may not."""
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        return False
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
-    return os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +101,7 @@ def pairing(
     effects: tuple[str, Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Pairing]:
-    folder = tmp_path_factory.mktemp("pairing")
+    folder = open_folder("pairing")
     database = broker = None
     with ExitStack() as ending:
 
@@ -114,7 +118,7 @@ def pairing(
         env = {**matrix_environment, "REDIS_URL": redis.url}
         if request.param == PAIRINGS[1]:
             (folder / "postgresql").mkdir()
-            database = PostgreSQL(folder / "postgresql")
+            database = PostgreSQL(folder / "postgresql", data=folder / "postgresql" / "data")
             started(database)
             broker = RabbitMQ(
                 tmp_path_factory.mktemp("rabbitmq")

@@ -37,7 +37,7 @@ def test_workers_killed_at_random_cost_no_item_and_repeat_no_answer(pairing: Pai
     assert {one["answer"] for one in answers} == {"w0 w1 w2 w3"}
     said = system.rows(
         "SELECT conversation_id, count(*) FROM conversations_message WHERE role = 'assistant' AND conversation_id IN "
-        "(SELECT r.conversation_id FROM batches_item i JOIN conversations_run r ON r.id = i.run_id "
+        "(SELECT r.conversation_id FROM batches_item i JOIN runs_run r ON r.id = i.run_id "
         "WHERE i.batch_id = ?) "
         "GROUP BY conversation_id",
         uuid.UUID(batch["id"]).hex,

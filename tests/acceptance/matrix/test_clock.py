@@ -56,7 +56,7 @@ def system(clock: Clock, matrix_environment: dict[str, str], tmp_path: Path) -> 
 
 
 @in_full
-def test_a_clock_set_ahead_an_hour_and_back_loses_nothing_and_upkeep_goes_on(
+def test_a_clock_set_ahead_an_hour_and_back_loses_nothing_and_stops_no_job(
     system: System, clock: Clock, effects: tuple[str, Path]
 ) -> None:
     asker = Asker(system)

@@ -17,8 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from config import processes
-from config.valkey import free_port
+from config.local import processes
 from tests.acceptance.conftest import SHORT
 from tests.acceptance.matrix.asking import Asker
 from tests.acceptance.matrix.checker import check
@@ -26,13 +25,14 @@ from tests.acceptance.matrix.conftest import PATIENT
 from tests.acceptance.matrix.scale import in_full
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import BIN, PASSED_ON, System, eventually
-from tests.servers.hosts import OURS, Hosts
+from tests.ports import free_port
+from tests.servers.hosts import Hosts
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 
 AWAY_S = 6.0
-PEOPLE = "config.prepare"
+PEOPLE = "config.local.prepare"
 pytestmark = in_full
 
 
@@ -79,7 +79,7 @@ def hosts() -> Iterator[Hosts]:
 
 @pytest.fixture(scope="module")
 def model_on_the_net(hosts: Hosts) -> Iterator[ModelServer]:
-    server = ModelServer(free_port(OURS), host=OURS)
+    server = ModelServer(free_port(hosts.address), host=hosts.address)
     server.start()
     yield server
     server.stop()
@@ -96,7 +96,7 @@ def marks(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spread(
     hosts: Hosts, model_on_the_net: ModelServer, marks: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Spread, RabbitMQ]]:
-    folder, tools = tmp_path_factory.mktemp("spread"), free_port(OURS)
+    folder, tools = tmp_path_factory.mktemp("spread"), free_port(hosts.address)
     with ExitStack() as ending:
         servers = []
         for kind, host in ((PostgreSQL, "data"), (Redis, "data"), (RabbitMQ, "broker")):
@@ -106,7 +106,7 @@ def spread(
             ending.callback(servers[-1].end)
             servers[-1].start()
         database, redis, broker = servers
-        effects = [sys.executable, str(Path(__file__).with_name("effects.py")), str(tools), str(marks), OURS]
+        effects = [sys.executable, str(Path(__file__).with_name("effects.py")), str(tools), str(marks), hosts.address]
         tool_server = subprocess.Popen(effects, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         ending.callback(tool_server.wait, timeout=10)
         ending.callback(tool_server.terminate)
@@ -115,7 +115,7 @@ def spread(
         system = Spread(
             home,
             hosts,
-            free_port(OURS),
+            free_port(hosts.address),
             **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
             **SHORT,
             **PATIENT,
@@ -127,7 +127,7 @@ def spread(
             LLM_TYPE="openai",
             LLM_MODEL="scripted",
             OPENAI_BASE_URL=model_on_the_net.url,
-            AIOPS_TOOL_SERVERS=json.dumps({"effects": {"url": f"http://{OURS}:{tools}/mcp"}}),
+            AIOPS_TOOL_SERVERS=json.dumps({"effects": {"url": f"http://{hosts.address}:{tools}/mcp"}}),
         )
         ready = [str(BIN / "python"), "-m", PEOPLE, str(home / "token"), str(home / "password")]
         subprocess.run([*hosts.inside("web"), *ready], env=system.env, check=True, capture_output=True)
@@ -176,7 +176,7 @@ def test_a_pulled_cable_loses_nothing_and_does_nothing_twice(
     assert all(child.poll() is None for child in system.children.values())
 
 
-def test_a_worker_cut_off_from_everything_gives_its_runs_up_before_another_has_them(
+def test_a_worker_cut_off_from_everything_drops_its_runs_before_another_claims_them(
     spread: tuple[Spread, RabbitMQ], hosts: Hosts, marks: Path, asker: Asker
 ) -> None:
     system, _ = spread

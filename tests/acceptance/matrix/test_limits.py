@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config import processes
+from config.local import processes
 from tests.acceptance.matrix.asking import Asker
 from tests.acceptance.matrix.conftest import Pairing
 
@@ -46,7 +46,7 @@ def test_a_run_whose_workers_keep_dying_is_given_up_and_says_why(pairing: Pairin
     run_id = accepted["run"]["id"]
     worker = system.until(run_id, "run.started")["worker"]
     system.until(run_id, "message.delta")
-    system.write("UPDATE conversations_run SET attempts = 50 WHERE id = ?", id_in(pairing, run_id))
+    system.write("UPDATE runs_run SET attempts = 50 WHERE id = ?", id_in(pairing, run_id))
     system.signal(signal.SIGKILL, worker=worker)
     run = system.ended(run_id)
     assert (run["state"], run["error"]["code"]) == ("failed", "poisoned")
@@ -56,7 +56,7 @@ def test_a_run_whose_workers_keep_dying_is_given_up_and_says_why(pairing: Pairin
     assert system.ended(after["run"]["id"])["answer"] == "w0 w1 w2"
 
 
-def test_a_worker_that_holds_too_much_memory_hands_its_runs_on_and_ends(
+def test_a_worker_above_its_memory_limit_hands_its_runs_on_and_ends(
     pairing: Pairing, asker: Asker, alone: None, tmp_path: Path
 ) -> None:
     home = pairing.system.home
@@ -70,7 +70,7 @@ def test_a_worker_that_holds_too_much_memory_hands_its_runs_on_and_ends(
     assert "worker.too_large" in said
     assert "run.drained" in said  # a sleeping worker may have taken the others from the queue
     ids = ", ".join(f"'{id_in(pairing, one.run)}'" for one in asker.asked)
-    counted = pairing.system.rows(f"SELECT sum(attempts) FROM conversations_run WHERE id IN ({ids})")
+    counted = pairing.system.rows(f"SELECT sum(attempts) FROM runs_run WHERE id IN ({ids})")
     for each in pairing.system.processes("-Q runs"):
         each.resume()
     pairing.check(asker)
@@ -93,7 +93,9 @@ def test_a_full_disk_refuses_with_the_cause_and_loses_nothing(pairing: Pairing, 
         assert {answer.status_code for answer in answers} <= {202, 503}
         refused = [answer.json() for answer in answers if answer.status_code == 503]
         assert refused, "the disk was not full"
-        assert all("disk of the database is full" in problem["detail"] for problem in refused)
+        assert {problem["detail"] for problem in refused} == {
+            "The disk of the database is full: make room. Nothing was changed."
+        }
     finally:
         ballast.unlink()
     pairing.settle()  # PostgreSQL gives itself up when it cannot write its log

@@ -16,7 +16,7 @@ from tests.acceptance.matrix.conftest import Pairing
 from tests.acceptance.matrix.scale import ROUNDS
 from tests.acceptance.system import eventually
 
-VICTIMS = ("-Q runs", "uvicorn", "-Q runs", "-Q upkeep", "config.forkserver", "-Q runs", "config beat")
+VICTIMS = ("-Q runs", "uvicorn", "-Q runs", "-Q upkeep", "config.local.forkserver", "-Q runs", "config beat")
 
 
 def kill_one(pairing: Pairing, part: str, number: signal.Signals = signal.SIGKILL) -> None:
@@ -53,7 +53,7 @@ def test_a_rolling_restart_under_load_counts_no_attempt(pairing: Pairing, asker:
         asker.ask(5)
     pairing.settle()
     pairing.check(asker)
-    counted = "SELECT sum(attempts) FROM conversations_run WHERE id IN (%s)"
+    counted = "SELECT sum(attempts) FROM runs_run WHERE id IN (%s)"
     ids = ", ".join(f"'{one.run if pairing.database else one.run.replace('-', '')}'" for one in asker.asked)
     assert pairing.system.rows(counted % ids) == [(0,)]
 

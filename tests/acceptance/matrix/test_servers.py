@@ -17,6 +17,7 @@ from tests.acceptance.matrix.checker import UNFINISHED
 from tests.acceptance.matrix.conftest import Pairing
 from tests.acceptance.matrix.scale import AWAY_S, BACKLOG, in_full
 from tests.acceptance.system import eventually
+from tests.patience import Patience
 from tests.servers.server import Server
 
 FAULTS: dict[str, tuple[Callable[[Server], None], Callable[[Server], None]]] = {
@@ -45,11 +46,11 @@ def test_a_server_that_is_away_for_a_while_loses_nothing(pairing: Pairing, asker
     begin, end = FAULTS[fault]
     asker.ask(20, words=40, pause_s=0.05)
     begin(server)
-    begun = time.monotonic()
+    begun, patience = time.monotonic(), Patience(6)
     try:
         if part != "database":
             asker.ask(10)
-            assert time.monotonic() - begun < 6, "a POST waited for a server it does not need"
+            assert not patience.is_over(), "a POST waited for a server it does not need"
         stay_away(begun)
     finally:
         end(server)
@@ -125,16 +126,16 @@ def test_a_backlog_without_workers_is_not_copied_and_then_answered(pairing: Pair
         assert _sent_again(pairing) == before, "a backlog was copied"
     finally:
         supervisor.resume()
-    done = "SELECT count(*) FROM conversations_run WHERE state = 'succeeded' AND deadline_s = 119"
+    done = "SELECT count(*) FROM runs_run WHERE state = 'succeeded' AND deadline_s = 119"
     eventually(lambda: system.rows(done)[0][0] > 20, within_s=60, what="the first answers")
     with system.client() as client:
         for _ in range(20):
             if client.post("/api/runs/cancel/", json={"state": "queued"}).status_code != 202:
                 break
     eventually(lambda: system.rows(UNFINISHED) == [(0,)], within_s=60, what="the end of the backlog")
-    counted = dict(system.rows("SELECT state, count(*) FROM conversations_run WHERE deadline_s = 119 GROUP BY state"))
+    counted = dict(system.rows("SELECT state, count(*) FROM runs_run WHERE deadline_s = 119 GROUP BY state"))
     assert sum(counted.values()) == BACKLOG
-    failed = "SELECT error FROM conversations_run WHERE deadline_s = 119 AND state = 'failed' LIMIT 3"
+    failed = "SELECT error FROM runs_run WHERE deadline_s = 119 AND state = 'failed' LIMIT 3"
     assert set(counted) <= {"succeeded", "cancelled"}, system.rows(failed)
     assert _sent_again(pairing) == before, "what workers had in hand was copied"
     eventually(lambda: system.manage(DEPTH).split()[-1] == "0", within_s=90, what="the end of cancelled runs' messages")
@@ -144,8 +145,9 @@ DEPTH = "from aiops import dispatch; print(dispatch.depth('runs'))"
 
 
 QUEUE_MANY = """
-from aiops.conversations import queueing
-from aiops.conversations.models import Conversation, Message, Run
+from aiops.runs import send
+from aiops.conversations.models import Conversation, Message
+from aiops.runs.models import Run
 from aiops.people.models import User
 user = User.objects.get(username="admin")
 common = {"user": user, "position": 1, "deadline_s": 119}
@@ -153,16 +155,18 @@ for _ in range(CHUNKS):
     made = Conversation.objects.bulk_create(Conversation(user=user, title="c", last_position=2) for _ in range(100))
     said = Message.objects.bulk_create(Message(conversation=c, position=1, role="user", text="hello") for c in made)
     runs = Run.objects.bulk_create(Run(conversation=m.conversation, message=m, **common) for m in said)
-    queueing.send_all(runs)
+    send.send_all(runs)
 """
 
 
 def _sent_again(pairing: Pairing) -> int:
-    rows = pairing.system.rows("SELECT summary FROM upkeep_jobrun WHERE job = 'reaper' AND outcome = 'done'")
+    rows = pairing.system.rows("SELECT summary FROM maintenance_jobrun WHERE job = 'reaper' AND outcome = 'done'")
     return sum(pairing.system.as_json(row[0])["sent_again"] for row in rows)
 
 
-def test_what_no_worker_can_read_is_kept_as_a_dead_letter_and_told(pairing: Pairing, asker: Asker) -> None:
+def test_a_message_that_no_worker_can_read_is_kept_as_a_dead_letter_and_reported(
+    pairing: Pairing, asker: Asker
+) -> None:
     if pairing.broker is None:
         pytest.skip("Redis keeps no dead letters")
     with amqp.Connection(f"127.0.0.1:{pairing.broker.port}") as connection:

@@ -6,18 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.browser import CHROMIUM, DRIVER, PASSWORD, Page
+from tests.acceptance.browser import CHROMIUM, DRIVER, Page
 from tests.acceptance.pages.asking import Open
 from tests.acceptance.system import System
 from tests.conftest import missing
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _password(system: System) -> None:
+def _browser(request: pytest.FixtureRequest) -> None:
     if not (CHROMIUM and DRIVER):
         missing("Chromium with its driver (Debian: chromium, chromium-driver)")
-    find = "from aiops.people.models import User; u = User.objects.get(username='admin')"
-    system.manage(f"{find}; u.set_password('{PASSWORD}'); u.save()")
+    request.getfixturevalue("password")
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def test_two_tabs_of_one_conversation_follow_each_on_busy(browse: Open, choice: 
     assert page.states() == states[choice]
 
 
-def test_two_clicks_ask_once_and_a_draft_is_kept(browse: Open) -> None:
+def test_two_clicks_send_a_message_once_and_a_draft_is_kept(browse: Open) -> None:
     page = browse()
     page.driver.execute_script(
         "const form = document.getElementById('composer'); form.elements.message.value = 'hello';"
@@ -110,7 +110,7 @@ def test_a_waiting_question_says_behind_how_many(browse: Open) -> None:
     page.ended(2)
 
 
-def test_two_windows_side_by_side_stay_in_step(browse: Open) -> None:
+def test_two_windows_of_a_conversation_stay_in_step(browse: Open) -> None:
     first, second = browse(), browse()
     first.ask(do("one"))
     first.ended()
@@ -122,3 +122,17 @@ def test_two_windows_side_by_side_stay_in_step(browse: Open) -> None:
     with first.system.client() as client:
         client.delete(f"/api/conversations/{path.split('/')[2]}/")
     first.until(lambda: "was deleted" in first.text("#banner"), "the line")
+
+
+def test_the_enter_that_ends_a_composition_sends_nothing(browse: Open) -> None:
+    """As Safari sends it: after the composition, marked by its key code alone."""
+    page = browse()
+    press = """
+        const box = document.querySelector("textarea");
+        const keys = {key: "Enter", keyCode: arguments[0], bubbles: true, cancelable: true};
+        const event = new KeyboardEvent("keydown", keys);
+        box.dispatchEvent(event);
+        return event.defaultPrevented;
+    """
+    assert page.driver.execute_script(press, 229) is False
+    assert page.driver.execute_script(press, 13) is True

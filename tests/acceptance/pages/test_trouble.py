@@ -7,6 +7,7 @@ import signal
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from tests.acceptance import batching
 from tests.acceptance.browser import Page
 from tests.acceptance.pages.asking import Open, do
 from tests.acceptance.system import System, eventually
@@ -19,7 +20,7 @@ def test_a_form_that_is_too_old_says_what_to_do(browse: Open) -> None:
     page.until(lambda: "reload it" in page.text("#composer-problem"), "the cure")
 
 
-def test_a_failed_model_is_told_with_its_cure(browse: Open) -> None:
+def test_a_failed_model_is_shown_with_its_cure(browse: Open) -> None:
     page = browse()
     page.ask(do(fail=[401]))
     page.until(lambda: page.all('.turn[data-state="failed"]'), "the failure")
@@ -50,7 +51,39 @@ def test_when_the_connection_goes_the_page_says_so_and_recovers(browse: Open, sy
     assert page.texts("#banner") == [""]
 
 
-def test_expired_memory_is_told_and_one_can_go_on(browse: Open, system: System) -> None:
+def test_a_stopped_server_is_not_said_to_go_on_and_the_complaint_goes_when_it_is_back(
+    browse: Open, system: System
+) -> None:
+    page = browse()
+    page.ask(do(words=100, pause=0.05))
+    page.until(lambda: "w2" in page.text(".answer"), "the first words")
+    page.driver.execute_script("window.reach = fetch; window.fetch = () => Promise.reject(new TypeError('cut'))")
+    for web in system.processes("uvicorn"):
+        web.kill()
+    page.until(lambda: page.text("#banner") == "The connection is lost; trying to connect again…", "the banner")
+    page.ask("hello")
+    page.until(lambda: "cannot be reached" in page.text("#composer-problem"), "the complaint")
+    assert page.one("textarea").get_property("value") == "hello"
+    page.driver.execute_script("window.fetch = window.reach")
+    page.until(lambda: page.text("#composer-problem") == "", "the end of the complaint")
+    page.until(lambda: page.text("#banner") == "", "the end of the banner")
+    page.ended()
+
+
+def test_the_page_of_a_batch_says_when_its_connection_is_lost_and_goes_on(browse: Open, system: System) -> None:
+    page = browse()
+    with system.client() as client:
+        batch = batching.send(client, batching.lines(3, words=60, pause=0.05), max_concurrency=1)
+    page.open(f"/batches/{batch['id']}/")
+    page.until(lambda: page.text("#state") == "In progress", "the progress")
+    for web in system.processes("uvicorn"):
+        web.kill()
+    page.until(lambda: "connection is lost" in page.text("#batch-problem"), "the line")
+    page.until(lambda: page.text("#state") == "Completed", "the end", within_s=30)
+    assert not page.one("#batch-problem").is_displayed()
+
+
+def test_expired_memory_is_reported_and_the_conversation_goes_on(browse: Open, system: System) -> None:
     page = browse()
     page.ask(do())
     page.ended()
@@ -66,25 +99,25 @@ def test_expired_memory_is_told_and_one_can_go_on(browse: Open, system: System) 
     page.ask(do("again"))
     page.ended(2)
     notices = page.texts(".notices li")
-    assert any("go on from the transcript" in text for text in notices)
+    assert any("continue from the transcript" in text for text in notices)
     page.driver.refresh()
     assert page.texts(".notices li") == notices
 
 
-def test_a_wrong_password_is_told_and_tries_are_limited(system: System) -> None:
+def test_a_wrong_password_is_reported_and_tries_are_limited(system: System) -> None:
     page = Page(system)
     try:
         page.open("/sign-in/")
-        told = 0
-        while "Too many tries" not in page.texts("h1"):
-            assert told <= 10, "a minute's limit is 5, and a new minute may begin once"
+        refusals = 0
+        while "Too many requests" not in page.texts("h1"):
+            assert refusals <= 10, "a minute's limit is 5, and a new minute may begin once"
             before = page.driver.execute_script("return performance.timeOrigin")
             page.driver.find_element(By.NAME, "username").send_keys("admin")
             page.driver.find_element(By.NAME, "password").send_keys("wrong", Keys.ENTER)
             newer = "return performance.timeOrigin > arguments[0] && document.readyState == 'complete'"
             page.until(lambda: page.driver.execute_script(newer, before), "the answer")  # noqa: B023
-            told += "do not match" in " ".join(page.texts(".problem"))
-        assert told >= 5
+            refusals += "do not match" in " ".join(page.texts(".problem"))
+        assert refusals >= 5
     finally:
         page.close()
         for web in system.processes("uvicorn"):

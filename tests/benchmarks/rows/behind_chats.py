@@ -7,7 +7,7 @@ import time
 
 from tests.acceptance.system import eventually
 from tests.benchmarks import database, load
-from tests.benchmarks.checks import Check, Other, at_most_times, told
+from tests.benchmarks.checks import Check, Other, at_most_times, reported
 from tests.benchmarks.options import Options
 from tests.benchmarks.stack import Stack
 
@@ -37,6 +37,6 @@ def measure(options: Options) -> list[Check]:
     alone = Other("without a batch", idle.first_p95_ms)
     return [
         at_most_times("first message.delta p95", busy.first_p95_ms, "ms", 3, alone),
-        told("first message.delta p50", busy.first_p50_ms, "ms"),
-        told("items answered meanwhile", per_s, "a second"),
+        reported("first message.delta p50", busy.first_p50_ms, "ms"),
+        reported("items answered meanwhile", per_s, "a second"),
     ]

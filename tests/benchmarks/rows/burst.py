@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 
 from tests.benchmarks import database, load
-from tests.benchmarks.checks import Check, at_most, at_most_times, told
+from tests.benchmarks.checks import Check, at_most, at_most_times, reported
 from tests.benchmarks.options import Options
 from tests.benchmarks.stack import WORKERS, Stack, in_parts
 
@@ -32,7 +32,7 @@ def measure(options: Options) -> list[Check]:
             "until the last answer", seen.elapsed_s, "s", 0.5, peer, note=f"{seen.reopened} streams broke and went on"
         ),
         at_most("most memory of all processes, PSS", peak.total() / MB, "MB", LIMIT_MB, note=in_parts(peak, unit=MB)),
-        told("first message.delta p50", seen.first_p50_ms / 1e3, "s"),
+        reported("first message.delta p50", seen.first_p50_ms / 1e3, "s"),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.benchmarks import database, load
-from tests.benchmarks.checks import Check, at_most_times, told
+from tests.benchmarks.checks import Check, at_most_times, reported
 from tests.benchmarks.options import Options
 from tests.benchmarks.stack import Stack
 
@@ -16,5 +16,5 @@ def measure(options: Options) -> list[Check]:
     peer = options.peer("first_event_p50_ms", name="Aegra")
     return [
         at_most_times("first message.delta p50", seen.first_p50_ms, "ms", 0.75, peer),
-        told("whole answer p50", seen.whole_p50_ms, "ms"),
+        reported("whole answer p50", seen.whole_p50_ms, "ms"),
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from tests.benchmarks import database
-from tests.benchmarks.checks import Check, at_most, told
+from tests.benchmarks.checks import Check, at_most, reported
 from tests.benchmarks.load import bearer
 from tests.benchmarks.options import Options
 from tests.benchmarks.stack import Stack
@@ -55,13 +55,13 @@ async def _measure(stack: Stack, url: str, *, many: int, most: int, files: int) 
             at_most("database connections more", after.connections - before.connections, "", POOLS),
         ]
         if files < most + SPARE_FILES:
-            return [*checks, told(f"{most:,} viewers: the file limit is too low", files, "files")]
+            return [*checks, reported(f"{most:,} viewers: the file limit is too low", files, "files")]
         await viewers.watch(list(itertools.islice(itertools.cycle(paths), most - viewers.connected)))
         full = await _rest(stack, url)
         assert viewers.connected == most, "viewers were cut"
     size = (full.bytes_ - before.bytes_) / (most - WARM) / 1e3
     note = f"file limit {files:,}; {full.threads} threads, {full.connections} database connections"
-    return [*checks, told(f"{most:,} viewers, memory of each", size, "kB", note=note)]
+    return [*checks, reported(f"{most:,} viewers, memory of each", size, "kB", note=note)]
 
 
 async def _ask(client: httpx.AsyncClient) -> str:

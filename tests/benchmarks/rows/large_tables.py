@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from config import valkey
-from config.home import Home
+from config.local import valkey
+from config.local.home import Home
 from tests.acceptance.system import eventually
 from tests.benchmarks import database
 from tests.benchmarks.checks import Check, Other, at_most, at_most_times

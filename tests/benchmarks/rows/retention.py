@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import database
-from tests.benchmarks.checks import Check, at_most, told
+from tests.benchmarks.checks import Check, at_most, reported
 from tests.benchmarks.options import Options
 from tests.benchmarks.rows.large_tables import private_valkey
 from tests.benchmarks.stack import ROOT
@@ -39,5 +39,5 @@ def _prune(name: str, url: str, redis_url: str, rows: int) -> list[Check]:
     note = f"{len(took)} steps, {seen['removed']} runs in {FOR_S} s"
     return [
         at_most(f"{name}, longest step", took[-1], "ms", 200, note=note),
-        told(f"{name}, step p50", took[len(took) // 2], "ms"),
+        reported(f"{name}, step p50", took[len(took) // 2], "ms"),
     ]

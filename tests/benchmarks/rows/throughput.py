@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.benchmarks import database, load
-from tests.benchmarks.checks import Check, at_least_times, told
+from tests.benchmarks.checks import Check, at_least_times, reported
 from tests.benchmarks.options import Options
 from tests.benchmarks.stack import Stack, in_parts
 
@@ -24,6 +24,6 @@ def measure(options: Options) -> list[Check]:
     return [
         at_least_times("20 clients", twenty.per_s, "turns/s", 2, best_20),
         at_least_times("100 clients", hundred.per_s, "turns/s", 1.5, best_100),
-        told("20 clients, processor time of a turn", cpu_ms.total(), "ms", note=in_parts(cpu_ms, unit=1)),
-        told("20 clients, first message.delta p50", twenty.first_p50_ms, "ms"),
+        reported("20 clients, processor time of a turn", cpu_ms.total(), "ms", note=in_parts(cpu_ms, unit=1)),
+        reported("20 clients, first message.delta p50", twenty.first_p50_ms, "ms"),
     ]

@@ -15,13 +15,13 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
 
-from aiops.tools.pool import ToolPool
-from aiops.tools.values import Protocol, ServerSpec
-from config.valkey import free_port
+from aiops.tool_servers.client.pool import ToolPool
+from aiops.tool_servers.client.values import Protocol, ServerSpec
 from tests.acceptance.system import eventually
 from tests.benchmarks.checks import Check, Other, at_most_times
 from tests.benchmarks.options import Options
 from tests.benchmarks.stack import ROOT
+from tests.ports import free_port
 
 TITLE = "a tool call through the pool"
 COMMAND = (sys.executable, "-m", "tests.benchmarks.tool_server")

@@ -1,4 +1,4 @@
-// Calls of the API from the page: the session's cookie, the form's CSRF token, and errors with their own words.
+// Calls the API from pages, with the session's cookie and the form's CSRF token; errors carry the problem's text.
 
 const token = () => document.querySelector("[name=csrfmiddlewaretoken]").value;
 
@@ -10,6 +10,38 @@ export class Problem extends Error {
   }
 }
 
+/** There was no response: the request may or may not have been executed. */
+export class Unreachable extends Problem {
+  constructor() {
+    super("The server cannot be reached: try again when it is back.");
+  }
+}
+
+const PROBE_MS = 2000;
+let probing = null;
+
+/** Resolve when the server answers again; all callers share one probe. */
+function reachable() {
+  probing ??= (async () => {
+    do await new Promise((done) => setTimeout(done, PROBE_MS));
+    while (!(await fetch("/health/live").then((r) => r.ok, () => false)));
+    probing = null;
+  })();
+  return probing;
+}
+
+/** Show in an element why a call failed; "cannot be reached" disappears when the server answers again. */
+export function explain(element, error, text = error.message) {
+  element.textContent = text;
+  element.hidden = false;
+  if (!(error instanceof Unreachable)) return;
+  reachable().then(() => {
+    if (element.textContent !== text) return;
+    element.textContent = "";
+    element.hidden = true;
+  });
+}
+
 export async function call(method, path, body, headers = {}) {
   let response;
   try {
@@ -19,7 +51,7 @@ export async function call(method, path, body, headers = {}) {
       body: body ? JSON.stringify(body) : undefined,
     });
   } catch {
-    throw new Problem("The server cannot be reached. Your text is kept: try again when it is back.");
+    throw new Unreachable();
   }
   if (response.status === 401) {
     location.assign(`/sign-in/?next=${encodeURIComponent(location.pathname)}`);

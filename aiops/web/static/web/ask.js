@@ -1,6 +1,6 @@
-// Asks before something that cannot be undone.
+// The confirmation dialog for actions that cannot be undone.
 
-export function sure(question) {
+export function confirmed(question) {
   const dialog = document.getElementById("ask");
   dialog.querySelector("p").textContent = question;
   dialog.returnValue = "";

@@ -1,4 +1,4 @@
-// Applies the chosen theme before the first paint; without a choice the system's is used.
+// Applies the chosen theme before the first paint; the default is the system's theme.
 const chosen = localStorage.getItem("theme");
 if (chosen) document.documentElement.dataset.theme = chosen;
 

@@ -1,0 +1,54 @@
+"""The built-in middleware of every agent, as one ordered list: the first is outermost, the last nearest the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware, ModelCallLimitMiddleware, ToolCallLimitMiddleware
+
+from aiops.agent.middleware.answer_schema import AnswerSchema
+from aiops.agent.middleware.cleaning import Cleaning
+from aiops.agent.middleware.model_pacing import ModelPacing
+from aiops.agent.middleware.model_retry import ModelRetry
+from aiops.agent.middleware.model_timeout import ModelTimeout
+from aiops.agent.middleware.redaction import Redaction
+from aiops.agent.middleware.repair import Repair
+from aiops.agent.middleware.steps import Steps
+from aiops.agent.middleware.tool_errors import ToolErrors
+from aiops.agent.middleware.truncation import Truncation
+from aiops.agent.middleware.window import Window
+from aiops.agent.values import Limits
+from aiops.events.redaction import Redactor
+from aiops.llm.pacing import Pacer
+from aiops.llm.values import ModelSpec
+from aiops.tool_servers.client.values import RemoteTool
+
+
+def chain(
+    spec: ModelSpec,
+    offered: Sequence[RemoteTool],
+    limits: Limits,
+    redactor: Redactor,
+    *,
+    pacer: Pacer | None,
+    answer_schema: str,
+) -> list[AgentMiddleware[Any, Any]]:
+    """Return the middleware for these values, without those that they make unnecessary."""
+    every: tuple[AgentMiddleware[Any, Any] | None, ...] = (
+        Repair(),  # before anything reads the messages: providers refuse tool calls without results
+        Window(budget_tokens=limits.context_tokens),
+        ModelCallLimitMiddleware(run_limit=limits.model_calls, exit_behavior="error"),
+        ToolCallLimitMiddleware(run_limit=limits.tool_calls, exit_behavior="continue"),
+        AnswerSchema(answer_schema) if answer_schema else None,
+        Steps({tool.name: tool for tool in offered}),  # outside the next two: people see the result that the model gets
+        Truncation(max_bytes=limits.tool_result_bytes),
+        Redaction(redactor),
+        ModelRetry(spec, tries=limits.model_tries),
+        # Inside retry, so that each attempt waits for its turn, and outside the timeout, which must not count waiting.
+        ModelPacing(spec, pacer, patience_s=limits.model_patience_s) if pacer is not None else None,
+        ModelTimeout(timeout_s=limits.model_timeout_s),
+        ToolErrors(),
+        Cleaning(),
+    )
+    return [middleware for middleware in every if middleware is not None]

@@ -1,1 +1,0 @@
-"""Language models: one handler for each provider, found by its name."""

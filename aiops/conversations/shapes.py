@@ -1,0 +1,46 @@
+"""The JSON of conversations and their messages."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from aiops.conversations.models import Conversation, Message
+from aiops.web import markdown
+from aiops.web.api.parsing import NameField, Strict
+
+
+class TitleIn(Strict):
+    """A conversation's title."""
+
+    title = NameField(max_length=200)
+
+
+class ConversationIn(Strict):
+    """A new conversation; without a title it gets the first question as its title."""
+
+    title = NameField(max_length=200, required=False, default="")
+
+
+class ConversationOut(serializers.ModelSerializer[Conversation]):
+    """A conversation; ``memory_used_at`` is null when there is no memory of it."""
+
+    class Meta:
+        model = Conversation
+        fields = ["id", "title", "created_at", "updated_at", "memory_used_at"]
+
+
+class MessageOut(serializers.ModelSerializer[Message]):
+    """A message; ``html`` is the sanitised rendering of an answer."""
+
+    html = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Message
+        fields = ["id", "position", "role", "text", "html", "created_at"]
+
+    def get_html(self, message: Message) -> str | None:
+        """Render an answer as HTML, within one budget for all messages of the request."""
+        if message.role != Message.Role.ASSISTANT:
+            return None
+        rendered: markdown.Page = self.context["rendered"]
+        return rendered.render(message.text)

@@ -1,1 +1,0 @@
-"""Upkeep's jobs as people see them: what ran, when, and what came of it."""

@@ -1,0 +1,1 @@
+"""Language models: providers, which model answers, pacing of calls, reachability. Loads no provider's package."""

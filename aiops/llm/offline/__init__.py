@@ -1,0 +1,1 @@
+"""The built-in model for when no other is configured: it matches words to tools by rules."""

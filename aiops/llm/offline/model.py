@@ -1,0 +1,82 @@
+"""The offline chat model: it greets, calls the tool that matches best, and shows what the tool returns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from itertools import takewhile
+from typing import Any
+
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from aiops.llm.offline.markdown import as_markdown
+from aiops.llm.offline.matching import fill, rank
+
+NO_MODEL = (
+    "*No language model is configured: I match words to tools and show what they return. To add one, set "
+    "`LLM_TYPE` and `LLM_MODEL` (`ollama` with `OLLAMA_BASE_URL`, or `openai` with `OPENAI_API_KEY`) and start again.*"
+)
+GREETING = re.compile(r"^\W*(hi|hello|hey|good (morning|day|evening)|moin|hallo)\b[\w ]{0,20}\W*$", re.IGNORECASE)
+THANKS = re.compile(r"^\W*(thanks|thank you|thx|great|ok|okay|cool|bye)\b[\w ]{0,20}\W*$", re.IGNORECASE)
+ABOUT = re.compile(r"\b(what can you do|wh(o|at) are you|help me|your tools)\b|^\W*help\W*$", re.IGNORECASE)
+
+
+class OfflineModel(BaseChatModel):
+    """A chat model of rules; ``tools`` are function descriptions in OpenAI's format."""
+
+    tools: list[dict[str, Any]] = []
+
+    @property
+    def _llm_type(self) -> str:
+        return "offline"
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> OfflineModel:
+        return OfflineModel(tools=[convert_to_openai_tool(tool)["function"] for tool in tools])
+
+    def answer(self, messages: Sequence[BaseMessage]) -> AIMessage:
+        """Return the next answer or tool call."""
+        results: list[Any] = list(takewhile(lambda m: isinstance(m, ToolMessage), reversed(messages)))[::-1]
+        if results:
+            shown = ["The tool failed:\n\n" * (m.status == "error") + as_markdown(m.text) for m in results]
+            return AIMessage("\n\n".join([*shown, NO_MODEL]))
+        question = next((m.text for m in reversed(messages) if isinstance(m, HumanMessage)), "")
+        if GREETING.match(question):
+            return AIMessage("Hello. Ask me about this machine, or ask what I can do.")
+        if THANKS.match(question):
+            return AIMessage("You are welcome.")
+        if ABOUT.search(question):
+            return AIMessage(self._about("I can look things up with these tools:"))
+        tool = rank(question, self.tools)
+        if tool is None:
+            return AIMessage(self._about("I found no tool that fits this question. What I have:"))
+        arguments, missing = fill(question, tool["parameters"], nouns=tool["name"].split("_")[1:])
+        if missing:
+            wanted = "**, **".join(missing)
+            return AIMessage(f"`{tool['name']}` fits, but I need its **{wanted}**: say it in quotes.\n\n{NO_MODEL}")
+        return AIMessage("", tool_calls=[{"name": tool["name"], "args": arguments, "id": f"offline-{messages[-1].id}"}])
+
+    def _about(self, opening: str) -> str:
+        known = [f"- `{tool['name']}`: {(tool['description'] or tool['name']).splitlines()[0]}" for tool in self.tools]
+        return "\n".join([opening, "", *(known or ["- none: no tools are connected just now"]), "", NO_MODEL])
+
+    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=self.answer(messages))])
+
+    async def _astream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **_: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        answer = self.answer(messages)
+        calls = [tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"]) for c in answer.tool_calls]
+        words = [AIMessageChunk(content=word) for word in re.findall(r"\s*\S+\s*", answer.text)]
+        for part in [*words, AIMessageChunk(content="", tool_call_chunks=calls)]:
+            chunk = ChatGenerationChunk(message=part)
+            if run_manager:
+                await run_manager.on_llm_new_token(part.text, chunk=chunk)
+            yield chunk
+            await asyncio.sleep(0.004)  # words arrive one by one, as from a language model

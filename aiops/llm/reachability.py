@@ -1,0 +1,103 @@
+"""Checks whether the providers of the configured models can be reached, and records the outcome."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+from django.db.models.functions import Now
+
+from aiops import log, net
+from aiops.errors import Conflict
+from aiops.llm import choice
+from aiops.llm.models import ProviderHealth
+from aiops.llm.providers import PROVIDERS
+from aiops.llm.values import ModelSpec
+from aiops.settings import Settings
+
+TIMEOUT_S = 5.0
+"""For the whole check of one provider."""
+EVERY = timedelta(seconds=50)
+"""Less than the minute between two runs of the health job, so that none of them skips a provider."""
+
+logger = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Outcome of one check; ``cure`` is empty when the provider is well."""
+
+    ok: bool
+    detail: str
+    cure: str = ""
+
+
+def check(spec: ModelSpec) -> Reached:
+    """Check a provider with a request that runs no model."""
+    provider = PROVIDERS[spec.provider]
+    base = spec.base_url or provider.default_url
+    headers = {"Authorization": f"Bearer {spec.api_key}"} if spec.api_key else {}
+    shown = re.sub(r"//[^/@]*@", "//", base).partition("?")[0]  # without a password or a key
+    where = f"{spec.name} ({spec.provider}) at {shown}"
+    try:
+        status = net.get(base.rstrip("/") + provider.reachability_path, headers=headers, total_s=TIMEOUT_S).status
+    except (httpx.HTTPError, TimeoutError) as error:
+        return Reached(False, f"{where}: {error}", "See that its server runs and can be reached from here.")
+    except (httpx.InvalidURL, ValueError) as error:
+        return Reached(False, f"{where}: {error}", f"Correct {provider.url.name if provider.url else 'its address'}.")
+    seen = f"{where} answered {status}"
+    if status in (401, 403):
+        return Reached(False, seen, f"Correct the key{f' ({provider.key.name})' if provider.key else ''}.")
+    ok = httpx.codes.is_success(status)
+    return Reached(ok, seen, "" if ok else "See that the address is right.")
+
+
+def check_all(settings: Settings, *, redact: Callable[[str], str]) -> dict[str, int]:
+    """Check every configured provider that has no recent check; return counts. ``redact`` hides secrets in the rows."""
+    try:
+        models = choice.configured(settings)
+    except Conflict:
+        models = []
+    specs = {one.provider: one for one in reversed(models) if PROVIDERS[one.provider].reachability_path}
+    ProviderHealth.objects.exclude(provider__in=specs).delete()
+    # A check in the future means that the clock was set back: it is not recent.
+    recent = ProviderHealth.objects.filter(checked_at__gt=Now() - EVERY, checked_at__lte=Now())
+    fresh = set(recent.values_list("provider", flat=True))
+    reached = {name: _check_safely(spec) for name, spec in specs.items() if name not in fresh}
+    for name, one in reached.items():
+        _record(name, one, redact)
+    return {
+        "providers_checked": len(reached),
+        "providers_unreachable": sum(not one.ok for one in reached.values()),
+    }
+
+
+def _check_safely(spec: ModelSpec) -> Reached:
+    try:
+        return check(spec)
+    except Exception as error:  # such as a bad certificate file: it must not keep others from being checked
+        logger.exception("provider.not_checked", provider=spec.provider)
+        return Reached(False, f"{spec.name} ({spec.provider}) cannot be checked: {type(error).__name__}: {error}")
+
+
+def _record(provider: str, reached: Reached, redact: Callable[[str], str]) -> None:
+    before = ProviderHealth.objects.filter(provider=provider).first()
+    after = ProviderHealth(
+        provider=provider,
+        reachable=reached.ok,
+        detail=redact(" ".join(f"{reached.detail}. {reached.cure}".split()))[:300],
+        checked_at=Now(),
+        since=before.since if before and before.reachable == reached.ok else Now(),
+    )
+    # One upsert, because another worker may check the same provider at the same time.
+    ProviderHealth.objects.bulk_create(
+        [after],
+        update_conflicts=True,
+        unique_fields=["provider"],
+        update_fields=["reachable", "detail", "checked_at", "since"],
+    )
+    if before is not None and before.reachable != reached.ok:
+        logger.warning("provider.changed", provider=provider, reachable=reached.ok, detail=after.detail)

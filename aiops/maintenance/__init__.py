@@ -1,0 +1,1 @@
+"""Maintenance: periodic jobs, their catalogue, and the history of their runs."""

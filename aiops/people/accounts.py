@@ -1,0 +1,38 @@
+"""Locks an account while something is created for it, and deletes an account with everything it owns."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.apps import apps
+from django.db import transaction
+
+from aiops.errors import Unauthenticated
+from aiops.locks import lock
+from aiops.people.models import User
+
+OWNED = ("schedules.Schedule", "batches.Batch", "conversations.Conversation", "runs.Run")
+"""Rows that other processes may hold locks on, in the order of ``aiops.locks``."""
+
+
+def lock_active(user_id: UUID) -> User:
+    """Lock an account, so that of two simultaneous requests the second counts what the first created.
+
+    Raises Unauthenticated when it was deactivated or deleted since the request was authenticated.
+    """
+    user = User.objects.select_for_update(no_key=True).filter(pk=user_id, is_active=True).first()
+    if user is None:
+        raise Unauthenticated("This account was deactivated or deleted: ask an administrator.")
+    return user
+
+
+def delete(user: User) -> None:
+    """Delete an account with everything it owns; workers drop its runs when they next renew their leases."""
+    with transaction.atomic():
+        account = User.objects.filter(pk=user.pk)
+        lock(account)  # from here on nothing is created for it
+        # by label: their apps import this one
+        for label in OWNED:
+            lock(apps.get_model(label).objects.filter(user=user.pk), to_delete=True)
+        lock(account, to_delete=True)
+        account.delete()

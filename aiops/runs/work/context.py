@@ -1,0 +1,69 @@
+"""What a run gets: the clients and limits of its process, and its own row as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import redis.asyncio
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from aiops.agent.values import Limits
+from aiops.conversations.transcript import PastMessage
+from aiops.events.redaction import Redactor
+from aiops.llm.pacing import Pacer
+from aiops.runs.options import RunOptions
+from aiops.runs.transitions import Claim
+from aiops.settings import Settings
+from aiops.tool_servers.client.pool import ToolPool
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One claimed run as plain values."""
+
+    claim: Claim
+    conversation_id: str
+    message_id: str
+    answer_id: str
+    text: str
+    attempt: int
+    worker: str
+    options: RunOptions
+    steps: tuple[dict[str, Any], ...]
+    position: int
+    queue: str
+    since: float
+    """When it was claimed (monotonic seconds)."""
+    answer_schema: str = ""
+    """JSON Schema, as JSON, that the answer must match; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryGap:
+    """What memory lacks of the transcript. ``stale``: memory holds rolled-back messages and must be replaced."""
+
+    missing: tuple[PastMessage, ...]
+    stale: bool = False
+    forgotten: bool = False
+    """Whether memory of earlier runs is gone; false for a batch item that came with its messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What all runs of a process share; ``in_thread`` runs database work off the loop.
+
+    ``memory`` returns a saver for one run, since some savers hold a lock during each call; ``memory_away`` are the
+    exceptions it raises when its server is unreachable.
+    """
+
+    settings: Settings
+    limits: Limits
+    redis: redis.asyncio.Redis
+    memory: Callable[[], BaseCheckpointSaver[Any]]
+    memory_away: tuple[type[Exception], ...]
+    tools: ToolPool
+    redactor: Redactor
+    pacer: Pacer
+    in_thread: Callable[..., Coroutine[Any, Any, Any]]

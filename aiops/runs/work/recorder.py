@@ -1,0 +1,143 @@
+"""Publishes every step of a run as an event and stores it in the run's row."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+from aiops import metrics
+from aiops.agent.ports import UNKNOWN, Earlier
+from aiops.events import types
+from aiops.events.writer import EventWriter
+from aiops.runs import transitions
+from aiops.runs.work.context import Assignment, RunContext
+from aiops.tool_servers.client.values import RemoteTool
+
+PREVIEW_BYTES = 2_000
+ARGUMENTS_BYTES = 8_000
+
+
+class LostClaim(Exception):
+    """Another worker has claimed this run: stop at once and write nothing."""
+
+
+class Recorder:
+    """Implements the agent's Watcher for one run."""
+
+    def __init__(self, assignment: Assignment, context: RunContext, events: EventWriter) -> None:
+        self._assignment = assignment
+        self._context = context
+        self.events = events
+        self.steps = transitions.mark_unknown(list(assignment.steps))
+        self._made_before = {step["call_id"]: step for step in assignment.steps if not step["safe"]}
+        self._writing = asyncio.Lock()
+        self.answers: list[str] = []
+        self.notices: list[dict[str, str]] = []
+        self._streamed_in_call = 0
+        self._first_delta: float | None = None
+
+    @property
+    def first_delta_ago_s(self) -> float | None:
+        """Seconds since the first text was shown; None when none was."""
+        return None if self._first_delta is None else time.monotonic() - self._first_delta
+
+    @property
+    def prefix(self) -> str:
+        """Text of the finished model calls."""
+        return "\n\n".join(self.answers)
+
+    async def say(self, text: str) -> None:
+        """Add streamed text of the current model call."""
+        if not text:
+            return
+        if self._streamed_in_call == 0 and self.answers:
+            text = "\n\n" + text
+        self._streamed_in_call += len(text)
+        self._first_delta = self._first_delta or time.monotonic()
+        await self.events.say(text)
+
+    async def notice(self, code: str, text: str) -> None:
+        """Show a notice beside this answer, live and whenever it is read later."""
+        shown = {"code": code, "text": self._context.redactor.redact(text)}
+        self.notices.append(shown)
+        await self.events.emit(types.NOTICE, **shown)
+
+    async def model_answered(self, text: str) -> None:
+        """Record the end of a model call; text that was not streamed is sent now."""
+        if text and self._streamed_in_call == 0:
+            await self.say(text)
+        if text:
+            self.answers.append(text)
+        self._streamed_in_call = 0
+
+    async def model_call_failed(self, reason: str) -> None:
+        """Discard the text that the failed call had streamed."""
+        if self._streamed_in_call:
+            self._streamed_in_call = 0
+            await self.events.reset(reason, keep=self.prefix)
+
+    async def resume(self, answers: list[str]) -> None:
+        """Start with the answers that memory holds of this run: viewers saw an earlier attempt."""
+        self.answers = answers
+        await self.events.reset("resumed", keep=self.prefix)
+
+    async def tool_started(
+        self, call_id: str, *, tool: RemoteTool | None, name: str, arguments: dict[str, Any]
+    ) -> Earlier | None:
+        """Add the step; a call with side effects is written to the row before it is made."""
+        if call_id in self._made_before:
+            return earlier(self._made_before[call_id])
+        safe = tool is None or tool.read_only
+        step = {
+            "call_id": call_id,
+            "name": name,
+            "server": tool.server if tool else "",
+            "tool": tool.remote_name if tool else name,
+            "arguments": _bounded(self._context.redactor.redact_json(arguments)),
+            "status": "running",
+            "safe": safe,
+            "ms": None,
+            "preview": "",
+        }
+        self.steps = [s for s in self.steps if s["call_id"] != call_id] + [step]
+        if not safe:
+            await self._write_steps()
+        shown = {key: step[key] for key in ("call_id", "server", "tool", "arguments")}
+        await self.events.emit(types.TOOL_STARTED, **shown)
+        return None
+
+    async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:
+        """Complete the step, in the row and as an event."""
+        server = next((s["server"] for s in self.steps if s["call_id"] == call_id), "")
+        metrics.count(metrics.TOOL_CALLS, server, status)
+        whole = self._context.redactor.redact(result)
+        end = {"status": status, "ms": round(ms, 1), "preview": types.cut(whole, max_bytes=PREVIEW_BYTES)}
+        self.steps = [
+            {**s, **end, **({} if s["safe"] else {"result": whole})} if s["call_id"] == call_id else s
+            for s in self.steps
+        ]
+        await self._write_steps()
+        await self.events.emit(types.TOOL_FINISHED, call_id=call_id, **end)
+
+    async def _write_steps(self) -> None:
+        """Write the steps, one write at a time: parallel calls must not overwrite each other's."""
+        async with self._writing:
+            if not await self._context.in_thread(transitions.write_steps, self._assignment.claim, self.steps):
+                raise LostClaim
+
+
+def earlier(step: dict[str, Any]) -> Earlier:
+    """Return the outcome of a call of an earlier attempt, from the run's row."""
+    if step["status"] in ("ok", "error"):
+        return Earlier(step["status"], step["result"])
+    return Earlier("unknown", UNKNOWN)
+
+
+def _bounded(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments small enough for an event; larger ones as their truncated JSON."""
+    written = json.dumps(arguments, ensure_ascii=False, default=str)
+    if len(written.encode()) <= ARGUMENTS_BYTES:
+        return arguments
+    return {"cut": types.cut(written, max_bytes=ARGUMENTS_BYTES)}

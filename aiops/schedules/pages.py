@@ -1,0 +1,51 @@
+"""The pages of schedules: the user's schedules with a form for another, and one with its firings."""
+
+from __future__ import annotations
+
+from typing import cast
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import path
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_GET
+
+from aiops.people.models import User
+from aiops.schedules import lifecycle
+from aiops.schedules.models import Firing, Schedule
+
+SHOWN = 50
+
+
+@require_GET
+@login_required
+@ensure_csrf_cookie
+def list_(request: HttpRequest) -> HttpResponse:
+    """Show the user's schedules."""
+    mine = Schedule.objects.filter(user=cast(User, request.user)).order_by("-pk")
+    return render(request, "schedules/schedules.html", {"here": "schedules", "schedules": mine})
+
+
+@require_GET
+@login_required
+@ensure_csrf_cookie
+def page(request: HttpRequest, schedule_id: UUID) -> HttpResponse:
+    """Show one schedule, its next times and its latest firings."""
+    schedule = get_object_or_404(Schedule, pk=schedule_id, user=cast(User, request.user))
+    firings = Firing.objects.filter(schedule=schedule).select_related("run").order_by("-pk")[:SHOWN]
+    context = {
+        "here": "schedules",
+        "schedule": schedule,
+        "firings": firings,
+        "times": lifecycle.upcoming(schedule),
+        "items": len(schedule.batch["items"]) if schedule.batch is not None else 0,
+    }
+    return render(request, "schedules/schedule.html", context)
+
+
+urlpatterns = [
+    path("schedules/", list_, name="schedules"),
+    path("schedules/<uuid:schedule_id>/", page, name="schedule"),
+]

@@ -1,0 +1,48 @@
+// The form of a new schedule.
+
+import { call, explain } from "../web/api.js";
+
+const form = document.getElementById("schedule-form");
+const problem = document.getElementById("schedule-problem");
+const fields = form.elements;
+
+fields.timezone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+fields.kind.addEventListener("change", () => {
+  for (const part of form.querySelectorAll("[data-kind]")) part.hidden = part.dataset.kind !== fields.kind.value;
+});
+
+function when() {
+  switch (fields.kind.value) {
+    case "cron": return { cron: fields.cron.value, timezone: fields.timezone.value };
+    case "every": return { every_s: Number(fields.every.value) * Number(fields.unit.value) };
+    default:
+      if (!fields.at.value) throw new Error("Choose a date and a time.");
+      return { at: new Date(fields.at.value).toISOString(), timezone: fields.timezone.value };
+  }
+}
+
+async function what() {
+  const file = fields.file.files[0];
+  if (!file) return { message: fields.message.value };
+  const lines = (await file.text()).split("\n").filter((line) => line.trim());
+  const items = lines.map((line, n) => {
+    try {
+      return JSON.parse(line);
+    } catch {
+      throw new Error(`${file.name}: line ${n + 1} is not JSON.`);
+    }
+  });
+  return { batch: { items } };
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  problem.hidden = true;
+  try {
+    const policies = { overlap: fields.overlap.value, catch_up: fields.catch_up.value, allow_changes: fields.tools.value === "all" };
+    const made = await call("POST", "/api/schedules/", { name: fields.name.value, ...(await what()), ...when(), ...policies });
+    location.assign(`/schedules/${made.id}/`);
+  } catch (error) {
+    explain(problem, error);
+  }
+});

@@ -1,0 +1,148 @@
+"""The API of tool servers: list, create, change, delete, check their health, refresh their tools; by permission."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import django_filters
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from aiops.errors import Forbidden, Invalid
+from aiops.people.models import User
+from aiops.tool_servers import lifecycle
+from aiops.tool_servers.models import MCPServer
+from aiops.tool_servers.shapes import Asked, ToolServerChange, ToolServerIn, ToolServerOut
+from aiops.web.api import creating
+from aiops.web.api.authentication import MayWrite
+from aiops.web.api.filtering import StrictFilters
+from aiops.web.api.paging import ByName
+from aiops.web.api.parsing import no_fields
+
+NEEDED = {"GET": "view", "HEAD": "view", "OPTIONS": "view", "POST": "add", "PATCH": "change", "DELETE": "delete"}
+
+
+class MayManage(MayWrite):
+    """Requires Django's permission to view, add, change or delete tool servers."""
+
+    message = "You need the permission to see or change tool servers."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        needed = "change" if getattr(view, "action", "") in ("check", "refresh") else NEEDED.get(request.method or "")
+        return super().has_permission(request, view) and request.user.has_perm(f"tool_servers.{needed}_mcpserver")
+
+
+class ToolServerFilters(django_filters.FilterSet):
+    status = django_filters.ChoiceFilter(choices=MCPServer.Status.choices)
+    protocol = django_filters.ChoiceFilter(choices=MCPServer.Protocol.choices)
+    place = django_filters.ChoiceFilter(choices=MCPServer.Place.choices)
+    search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", max_length=200)
+
+
+@extend_schema_view(
+    list=extend_schema(parameters=[OpenApiParameter("search", str)], tags=["mcp-servers"]),
+    retrieve=extend_schema(tags=["mcp-servers"]),
+)
+class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer]):
+    """``/api/mcp-servers/``, by name."""
+
+    queryset = MCPServer.objects.all()
+    permission_classes = [MayManage]
+    serializer_class = ToolServerOut
+    pagination_class = ByName
+    filter_backends = [StrictFilters]
+    filterset_class = ToolServerFilters
+    lookup_value_converter = "uuid"
+
+    @extend_schema(
+        request=ToolServerIn,
+        responses={201: ToolServerOut},
+        parameters=[creating.PARAMETER],
+        examples=[
+            OpenApiExample(
+                "over HTTP, with a token that workers have in AIOPS_SECRET_NETBOX",
+                {
+                    "name": "netbox",
+                    "url": "https://netbox.example.org",
+                    "endpoint": "/mcp",
+                    "headers": {"Authorization": "env:AIOPS_SECRET_NETBOX"},
+                },
+                request_only=True,
+            )
+        ],
+        tags=["mcp-servers"],
+    )
+    def create(self, request: Request) -> Response:
+        """Create a tool server; it is used once three health checks succeed, or at once with status healthy."""
+        fields = ToolServerIn.read(request.data)
+
+        def act(user: User) -> tuple[int, Any]:
+            return 201, ToolServerOut(_put(MCPServer(**fields), user, changed=fields)).data
+
+        return creating.create(request, act)
+
+    @extend_schema(request=ToolServerChange, responses=ToolServerOut, tags=["mcp-servers"])
+    def partial_update(self, request: Request, pk: Any) -> Response:
+        """Change a tool server; workers apply it within a second."""
+        fields = ToolServerChange.read(request.data)
+        with transaction.atomic():
+            server = lifecycle.lock(self.get_object().pk)
+            _check_may_change(server, request.user)  # as it was: the new fields are checked before they are saved
+            for field, value in fields.items():
+                setattr(server, field, value)
+            changed = _put(server, request.user, changed=fields)
+        return Response(ToolServerOut(changed).data)
+
+    @extend_schema(responses={204: None}, tags=["mcp-servers"])
+    def destroy(self, request: Request, pk: Any) -> Response:
+        """Delete a tool server; workers close its sessions."""
+        with transaction.atomic():
+            server = lifecycle.lock(self.get_object().pk)
+            _check_may_change(server, request.user)
+            lifecycle.remove(server)
+        return Response(status=204)
+
+    @extend_schema(request=None, responses={202: Asked}, tags=["mcp-servers"])
+    @action(detail=False, methods=["post"])
+    def check(self, request: Request) -> Response:
+        """Check the health of all servers now, except those in maintenance and vulnerable ones."""
+        no_fields(request.data)
+        lifecycle.check_now()
+        return Response({"asked": "check"}, status=202)
+
+    @extend_schema(request=None, responses={202: Asked}, tags=["mcp-servers"])
+    @action(detail=False, methods=["post"])
+    def refresh(self, request: Request) -> Response:
+        """Refresh the list of tools in every worker now; workers also do so every five minutes."""
+        no_fields(request.data)
+        lifecycle.announce()
+        return Response({"asked": "refresh"}, status=202)
+
+
+def _put(server: MCPServer, user: Any, *, changed: Iterable[str]) -> MCPServer:
+    """Save a server; raises Invalid or Forbidden."""
+    _check_may_change(server, user)
+    try:
+        server.full_clean()
+        with transaction.atomic():
+            lifecycle.put(server, changed=changed)
+    except ValidationError as error:
+        reasons = {name.replace("__all__", "name"): list(map(str, why)) for name, why in error.message_dict.items()}
+        raise Invalid(f"Correct {', '.join(reasons)}.", errors=reasons) from error
+    except IntegrityError as error:
+        raise Invalid("Correct name.", errors={"name": ["There is already a tool server of this name."]}) from error
+    return server
+
+
+def _check_may_change(server: MCPServer, user: Any) -> None:
+    if not server.may_be_changed_by(user):
+        raise Forbidden(
+            "A tool server that runs a command needs the permission run_commands.", code="commands_not_allowed"
+        )

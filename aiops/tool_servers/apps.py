@@ -1,0 +1,22 @@
+"""Declares tool servers: their API, pages, health job, metrics and control messages."""
+
+from aiops import keyspace
+from aiops.apps import Feature, Job, NavigationItem
+
+
+class ToolServers(Feature):
+    name = "aiops.tool_servers"
+
+    api = {"mcp-servers": "aiops.tool_servers.api:ToolServers"}
+    pages = "aiops.tool_servers.pages"
+    navigation = (NavigationItem("Tools", "tool-servers", order=40, permission="tool_servers.view_mcpserver"),)
+    jobs = (
+        Job(
+            "tool_servers",
+            "Checks the health of tool servers and model providers.",
+            run="aiops.tool_servers.jobs:check_health",
+            every_s=60,
+        ),
+    )
+    metrics = "aiops.tool_servers.metrics:families"
+    control = {keyspace.TOOLS: lambda worker, _: worker.refresh_tools()}

@@ -1,0 +1,206 @@
+"""``aiops tools``: list and change tool servers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from aiops.terminal import listing
+from aiops.terminal.client import CallFailed, Client
+from aiops.terminal.listing import Row
+from aiops.terminal.options import client_options, request_from
+from aiops.terminal.text import printable
+
+PATH = "/api/mcp-servers/"
+COLOURS = {"healthy": "green", "failed": "red", "unknown": "cyan", "maintenance": "yellow", "vulnerable": "red"}
+"""Every status of a server, as the API names it."""
+STATUS = click.Choice(list(COLOURS))
+COLUMNS: dict[str, listing.Cell] = {
+    "server": lambda row: row["name"],
+    "status": lambda row: listing.coloured(row["status"], COLOURS) + (" (required)" if row["required"] else ""),
+    "tools": lambda row: "-" if row["tools"] is None else _counted(row["tools"]),
+    "where": lambda row: escape(_where(row)),
+    "problem": lambda row: escape(printable(row["problem"])),
+}
+AFTER_DASHES = "aiops.after_dashes"
+PROGRAM_PREFIXES = ("/", "./", "../", "~")
+"""A command that begins so needs no two dashes before it."""
+
+
+@click.group()
+def tools() -> None:
+    """List and change tool servers."""
+
+
+@tools.command("list")
+@click.option("--status", type=STATUS)
+@click.option("--json", "as_json", is_flag=True)
+@client_options
+def list_servers(client: Client, status: str | None, as_json: bool) -> None:
+    """List tool servers and their health."""
+
+    def plain(row: Row) -> tuple[object, ...]:
+        return row["name"], row["status"], _where(row), printable(row["problem"])
+
+    listing.show(
+        client.get(PATH, status=status, limit=200)["results"],
+        as_json=as_json,
+        plain=plain,
+        table=lambda rows: listing.table(rows, COLUMNS, wrapping=("where", "problem")),
+        nothing="There is no tool server: aiops tools add NAME https://tools.example.org/mcp",
+    )
+
+
+@tools.command("show")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True)
+@client_options
+def show_server(client: Client, name: str, as_json: bool) -> None:
+    """Show a tool server and its tools."""
+    row = _find(client, name)
+    if as_json:
+        listing.dump(row)
+        return
+    facts = {
+        "server": row["name"],
+        "status": row["status"] + (f": {printable(row['problem'])}" if row["problem"] else ""),
+        "where": f"{_where(row)} ({row['protocol']}, {row['place']})",
+        "required": "yes" if row["required"] else "no",
+        "checked": row["checked_at"] or "not yet",
+    }
+    for label, value in facts.items():
+        print(f"{label:<11}{value}")
+    for tool in row["tools"] or ():
+        if tool["problem"]:
+            print(f"  {row['name']}_{printable(tool['name'])} is refused: {printable(tool['problem'])}")
+            continue
+        first = printable((tool["description"].strip().splitlines() or [""])[0])
+        changes = "" if tool["read_only"] else " (may change things)"
+        print(f"  {row['name']}_{printable(tool['name'])}{changes}: {first}")
+
+
+class _TakesCommand(click.Command):
+    """Remembers whether two dashes were given, which click drops."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[AFTER_DASHES] = "--" in args
+        return super().parse_args(ctx, args)
+
+
+def _request(
+    name: str,
+    where: tuple[str, ...],
+    sse: bool,
+    external: bool,
+    required: bool,
+    headers: tuple[str, ...],
+    variables: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return the request of ``add``; raises UsageError."""
+    meta = click.get_current_context().meta
+    return {
+        **_address_or_command(name, where, sse=sse, after_dashes=meta.get(AFTER_DASHES, False)),
+        "name": name,
+        "place": "external" if external else "internal",
+        "required": required,
+        **({"headers": _pairs(headers)} if headers else {}),
+        **({"env": _pairs(variables)} if variables else {}),
+    }
+
+
+@tools.command("add", cls=_TakesCommand)
+@click.argument("name")
+@click.argument("where", nargs=-1, required=True)
+@click.option("--sse", is_flag=True, help="Use the older HTTP with SSE.")
+@click.option("--external", is_flag=True, help="Use only https and public addresses.")
+@click.option("--required", is_flag=True, help="Answer nothing without it.")
+@click.option("--header", "headers", multiple=True, metavar="NAME=env:AIOPS_SECRET_…", help="May be repeated.")
+@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Variable of a command; may be repeated.")
+@request_from(_request)
+@client_options
+def add_server(client: Client, request: dict[str, Any]) -> None:
+    """Add the server NAME at WHERE: its URL, or a command with its arguments (after --, or as a path)."""
+    made = client.post(PATH, request)
+    print(f"{made['name']}\t{made['status']}")
+    print("It is used once three health checks, five seconds apart, succeed: aiops tools list", file=sys.stderr)
+
+
+@tools.command("set")
+@click.argument("name")
+@click.argument("status", type=STATUS)
+@client_options
+def set_status(client: Client, name: str, status: str) -> None:
+    """Take a server out of service (maintenance, vulnerable) or back into it (unknown: it is checked first)."""
+    made = client.patch(f"{PATH}{_find(client, name)['id']}/", {"status": status})
+    print(f"{made['name']}\t{made['status']}")
+
+
+@tools.command("remove")
+@click.argument("name")
+@client_options
+def remove_server(client: Client, name: str) -> None:
+    """Delete a server."""
+    client.delete(f"{PATH}{_find(client, name)['id']}/")
+    print(f"{name}\tdeleted")
+
+
+@tools.command("check")
+@client_options
+def check_servers(client: Client) -> None:
+    """Check the health of every server now."""
+    client.post(f"{PATH}check/")
+    print("Requested. See: aiops tools list")
+
+
+@tools.command("refresh")
+@client_options
+def refresh_tools(client: Client) -> None:
+    """Refresh the list of tools in every worker."""
+    client.post(f"{PATH}refresh/")
+    print("Requested.")
+
+
+def _address_or_command(name: str, where: Sequence[str], *, sse: bool, after_dashes: bool) -> dict[str, Any]:
+    """Return the fields of a URL, or of a command with its arguments; raises UsageError."""
+    first, *rest = where
+    if first.lower().startswith(("http://", "https://")):
+        if rest:
+            raise click.UsageError(f"An address takes no arguments: leave out {' '.join(rest)!r}.")
+        return {"protocol": "sse" if sse else "http", "url": first}
+    if not after_dashes and not first.startswith(PROGRAM_PREFIXES):
+        raise click.UsageError(
+            f"{first!r} is not an address: it must begin with http:// or https://. "
+            f"A command goes after two dashes: aiops tools add {name} -- {' '.join(where)}"
+        )
+    if sse:
+        raise click.UsageError("--sse goes with a URL.")
+    return {"protocol": "stdio", "command": first, "args": rest}
+
+
+def _pairs(written: tuple[str, ...]) -> dict[str, str]:
+    pairs = dict(one.partition("=")[::2] for one in written)
+    if not all(pairs) or any("=" not in one for one in written):
+        raise click.UsageError("Write NAME=VALUE.")
+    return pairs
+
+
+def _counted(tools: list[Row]) -> str:
+    refused = sum(bool(tool["problem"]) for tool in tools)
+    return str(len(tools) - refused) + (f" ({refused} refused)" if refused else "")
+
+
+def _find(client: Client, name: str) -> Row:
+    """Return the server of this name; raises CallFailed."""
+    rows: list[Row] = client.get(PATH, search=name, limit=200)["results"]
+    found = next((row for row in rows if row["name"] == name), None)
+    if found is None:
+        raise CallFailed(f"There is no tool server {name!r}: see aiops tools list.")
+    return found
+
+
+def _where(row: Row) -> str:
+    return printable(" ".join([row["command"], *row["args"]]) if row["command"] else row["url"] + row["endpoint"])

@@ -1,0 +1,121 @@
+"""The tool servers of one worker process, and the catalogue of the tools that can be called now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiops.tool_servers.client.server import ServerDown, ToolServer
+from aiops.tool_servers.client.values import HANDSHAKE_S, MAX_TOOLS, RemoteTool, ServerSpec, ToolResult
+
+RECONNECT_S = 5.0
+"""Longest wait of a call for a server that reconnects."""
+MAX_BYTES = 512_000
+"""Of all tools together in a model request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A server whose tools cannot be called now, with the reason."""
+
+    server: str
+    reason: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The tools of the connected servers, and the missing servers."""
+
+    tools: tuple[RemoteTool, ...]
+    missing: tuple[Missing, ...]
+    left_out: tuple[str, ...] = ()
+    """Names of usable tools that do not fit into a model request."""
+
+    def read_only(self) -> Catalogue:
+        """Return the catalogue without tools that can change something."""
+        return replace(self, tools=tuple(tool for tool in self.tools if tool.read_only))
+
+
+def _fitting(offers: Iterable[tuple[RemoteTool, ...]]) -> set[str]:
+    """Return the names of the tools that fit into a model request; servers with the smallest offers come first."""
+    kept: set[str] = set()
+    bytes_left = MAX_BYTES
+    for offer in sorted(offers, key=lambda tools: sum(tool.size for tool in tools)):
+        for tool in offer:
+            if tool.size <= bytes_left and len(kept) < MAX_TOOLS:
+                bytes_left -= tool.size
+                kept.add(tool.name)
+    return kept
+
+
+class ToolPool:
+    """Runs the owner task of every server; a server that is down does not affect the others."""
+
+    def __init__(self, specs: Iterable[ServerSpec], *, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._specs = tuple(specs)
+        self._leaving: dict[asyncio.Task[None], ToolServer] = {}
+        self.servers = {spec.name: ToolServer(spec, timeout_s=timeout_s) for spec in self._specs if not spec.absent}
+
+    def start(self) -> None:
+        """Connect to all servers in the background; needs a running loop."""
+        for server in self.servers.values():
+            server.start()
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(server.stop() for server in (*self.servers.values(), *self._leaving.values())))
+        await asyncio.gather(*self._leaving)
+
+    def update(self, specs: Iterable[ServerSpec], *, refresh: bool = True) -> None:
+        """Replace the servers; unchanged ones keep their session, and list their tools again with ``refresh``.
+
+        Needs a running loop: pending calls of the removed servers finish in the background.
+        """
+        self._specs = tuple(specs)
+        wanted = {spec.name: spec for spec in self._specs if not spec.absent}
+        gone = [server for server in self.servers.values() if wanted.get(server.spec.name) != server.spec]
+        for server in gone:
+            del self.servers[server.spec.name]
+            leaving = asyncio.create_task(server.retire())
+            self._leaving[leaving] = server
+            leaving.add_done_callback(self._leaving.pop)
+        for name, spec in wanted.items():
+            if name not in self.servers:
+                self.servers[name] = ToolServer(spec, timeout_s=self._timeout_s)
+                self.servers[name].start()
+            elif refresh:
+                self.servers[name].refresh()
+
+    async def catalogue(self) -> Catalogue:
+        """Return the tools that can be called now; waits for the first connection attempt of each server."""
+        specs: tuple[ServerSpec, ...] | None = None
+        while specs is not self._specs:  # they may change while we wait
+            specs, servers = self._specs, dict(self.servers)
+            await asyncio.gather(*(server.wait_settled(HANDSHAKE_S) for server in servers.values()))
+        missing = []
+        for spec in specs:
+            server = servers.get(spec.name)
+            if server is None or not server.connected:
+                missing.append(Missing(spec.name, server.failure if server else spec.absent, spec.required))
+        offers = [tuple(server.tools.values()) for server in servers.values() if server.connected]
+        kept = _fitting(offers)
+        return Catalogue(
+            tools=tuple(tool for offer in offers for tool in offer if tool.name in kept),
+            missing=tuple(missing),
+            left_out=tuple(tool.name for offer in offers for tool in offer if tool.name not in kept),
+        )
+
+    async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
+        """Call one tool; raises ServerDown or ToolTimeout. A read-only call is repeated once if its server was lost."""
+        server = self.servers.get(tool.server)
+        if server is None:
+            raise ServerDown(f"There is no tool server {tool.server!r}.")
+        try:
+            return await server.call(tool.remote_name, arguments)
+        except ServerDown:
+            if not (tool.read_only and await server.wait_connected(RECONNECT_S)):
+                raise
+        return await server.call(tool.remote_name, arguments)

@@ -1,0 +1,88 @@
+"""The frozen values of tool servers; importing this module loads no large package."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+NAME = re.compile(r"^[a-z][a-z0-9\-]{0,30}\Z")
+"""A server's name; it prefixes its tools' names, which providers limit to 64 of [A-Za-z0-9_-]."""
+OWN_PYTHON = "{python}"
+"""As a command: the Python interpreter of the current process."""
+HANDSHAKE_S = 15.0
+MAX_TOOLS = 128
+"""Of one server, and of all together: OpenAI's limit of one request."""
+
+
+class Protocol(StrEnum):
+    """Streamable HTTP, the older HTTP with SSE, or a process's standard streams."""
+
+    HTTP = "http"
+    SSE = "sse"
+    STDIO = "stdio"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """How to reach one MCP server: a URL or a command; ``absent`` states why it must not be used now."""
+
+    name: str
+    url: str = ""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    command: str = ""
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    protocol: Protocol = Protocol.STDIO
+    external: bool = False
+    """Reached by https at public addresses only."""
+    required: bool = False
+    """Nothing is answered without it."""
+    health_url: str = ""
+    """URL of the health check; empty: a handshake."""
+    handshake_s: float = HANDSHAKE_S
+    call_s: float | None = None
+    """Longest tool call; None: the pool's limit."""
+    absent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One tool in a server's list."""
+
+    name: str
+    description: str
+    read_only: bool
+    problem: str = ""
+    """Why it cannot be used; empty when it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Result of a health check: ``problem`` is empty when the server is well; ``tools`` is None when not listed."""
+
+    problem: str = ""
+    tools: tuple[Offered, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteTool:
+    """One usable tool of a server; ``name`` has the server's name as prefix."""
+
+    name: str
+    server: str
+    remote_name: str
+    description: str
+    schema: dict[str, Any] = field(hash=False)
+    read_only: bool = False
+    size: int = 0
+    """Bytes that it adds to every model request."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """The result of a tool call, as text."""
+
+    text: str
+    failed: bool = False

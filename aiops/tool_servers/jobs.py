@@ -1,0 +1,74 @@
+"""The health job: checks tool servers and model providers, and confirms a changed status with further checks."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+
+from django.db import DataError, transaction
+
+from aiops import log
+from aiops.events.redaction import Redactor
+from aiops.llm import reachability
+from aiops.settings import Settings
+from aiops.tool_servers import health, lifecycle, specs
+from aiops.tool_servers.client import probe
+from aiops.tool_servers.client.values import Health
+from aiops.tool_servers.health import CheckOutcome
+from aiops.tool_servers.models import MCPServer
+
+FOR_S = 20.0
+"""Checks start within this time; the next run of the job continues."""
+
+logger = log.get(__name__)
+
+
+def check_health(settings: Settings) -> dict[str, int]:
+    """Check every server and provider that is due, for about FOR_S; return counts."""
+    redactor = Redactor.from_settings(settings)
+    until = time.monotonic() + FOR_S
+    failed = informed = 0
+    outcomes: Counter[CheckOutcome] = Counter()
+    try:
+        while time.monotonic() < until and (due := health.take_due()):
+            checks = probe.check([specs.of_row(row, settings, ignore_status=True) for row in due])
+            for row, seen in zip(due, checks, strict=True):
+                failed += bool(seen.problem)
+                outcomes[_record(row, _cleaned(seen, redactor))] += 1
+    finally:
+        if outcomes[CheckOutcome.CHANGED]:
+            informed = lifecycle.announce()
+    if outcomes[CheckOutcome.SUSPECTED]:
+        lifecycle.request_check(in_s=health.CONFIRM_S)  # another job, so that no thread waits for the confirmation
+    return {
+        "checked_count": outcomes.total(),
+        "changed_count": outcomes[CheckOutcome.CHANGED],
+        "failed_count": failed,
+        "cache_cleared": informed,
+        **reachability.check_all(settings, redact=redactor.redact),
+    }
+
+
+def _record(row: MCPServer, seen: Health) -> CheckOutcome:
+    """Store a result, or why it cannot be stored, so that no server keeps others from being checked."""
+    try:
+        with transaction.atomic():
+            return health.record(row, seen)
+    except (DataError, ValueError, TypeError) as error:
+        logger.exception("tools.check_not_stored", server=row.name)
+        return health.record(row, Health(f"Its answer cannot be stored ({type(error).__name__})."))
+
+
+def _cleaned(seen: Health, redactor: Redactor) -> Health:
+    """Return a result without secrets and characters that no table accepts: foreign servers wrote its texts."""
+    tools = seen.tools and tuple(
+        replace(
+            tool,
+            name=redactor.redact(tool.name),
+            description=redactor.redact(tool.description),
+            problem=redactor.redact(tool.problem),
+        )
+        for tool in seen.tools
+    )
+    return Health(redactor.redact(seen.problem), tools)

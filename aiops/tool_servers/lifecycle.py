@@ -1,0 +1,88 @@
+"""Changes of a tool server: saves them, informs workers, and requests a health check."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from uuid import UUID
+
+import redis
+from django.db import transaction
+from django.db.models.functions import Now
+
+from aiops import dispatch, keyspace, log
+from aiops.errors import NotFound, Unavailable
+from aiops.tool_servers import health
+from aiops.tool_servers.models import MCPServer
+
+WHERE = ("protocol", "url", "endpoint", "health_path", "headers", "command", "args", "env", "place")
+"""Fields that determine which server is reached, and with which rights."""
+
+logger = log.get(__name__)
+
+
+def lock(pk: UUID) -> MCPServer:
+    """Return the current row, locked until the transaction ends; raises NotFound."""
+    try:
+        return MCPServer.objects.select_for_update().get(pk=pk)
+    except MCPServer.DoesNotExist as error:
+        raise NotFound("The tool server was deleted meanwhile.") from error
+
+
+def put(server: MCPServer, *, changed: Iterable[str]) -> None:
+    """Save a server that ``full_clean`` accepted; raises NotFound when it was deleted meanwhile.
+
+    Read an existing row with ``lock`` first, so that the checked row is the saved one. Only its ``changed`` fields are
+    written, because a health check may have changed its status meanwhile. A changed address makes the status unknown,
+    unless the status is changed, too.
+    """
+    fields = {*changed}
+    if not server._state.adding and fields.intersection(WHERE):
+        server.tools = None
+        fields.add("tools")
+        if "status" not in fields:
+            server.status = MCPServer.Status.UNKNOWN
+            fields.add("status")
+    server.look_at = Now()
+    server.suspected, server.confirmations = "", 0
+    if "status" in fields:
+        server.status_since, server.problem = Now(), ""
+        fields |= {"status_since", "problem"}
+    with transaction.atomic():
+        if server._state.adding:
+            server.save()
+        else:
+            lock(server.pk)
+            server.save(update_fields={*fields, "look_at", "suspected", "confirmations", "updated_at"})
+        transaction.on_commit(announce)
+        transaction.on_commit(request_check)
+    server.refresh_from_db()
+
+
+def remove(server: MCPServer) -> None:
+    """Delete a server; workers close its sessions."""
+    server.delete()
+    transaction.on_commit(announce)
+
+
+def check_now() -> None:
+    """Request a health check of every server; raises Unavailable."""
+    health.watched().filter(suspected="").update(look_at=Now())  # a suspected one is due in seconds anyway
+    dispatch.upkeep(health.JOB, request_id=str(uuid.uuid4()))
+
+
+def announce() -> int:
+    """Make every worker reload tool servers and tools; return how many workers were informed, 0 without Redis."""
+    try:
+        return int(keyspace.sync().publish(keyspace.CONTROL, keyspace.control(keyspace.TOOLS)))
+    except redis.RedisError as error:  # workers read the rows again within a minute
+        logger.warning("tools.change_not_sent", error=str(error))
+        return 0
+
+
+def request_check(*, in_s: int = 0) -> None:
+    """Queue the health job, now or in some seconds."""
+    try:
+        dispatch.upkeep(health.JOB, request_id=str(uuid.uuid4()), in_s=in_s)
+    except Unavailable as error:  # beat queues the job every minute
+        logger.warning("tools.check_not_requested", error=error.detail)

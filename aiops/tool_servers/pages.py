@@ -1,0 +1,48 @@
+"""The pages of tool servers: the list, with model providers, and one server with its tools."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.decorators import login_required, user_passes_test
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import path
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_GET
+
+from aiops.llm.models import ProviderHealth
+from aiops.tool_servers.models import MCPServer
+
+
+def _may_see(user: Any) -> bool:
+    if not user.has_perm("tool_servers.view_mcpserver"):
+        raise Http404
+    return True
+
+
+@require_GET
+@login_required
+@user_passes_test(_may_see)
+@ensure_csrf_cookie
+def list_(request: HttpRequest) -> HttpResponse:
+    """Show every tool server and model provider with its health."""
+    context = {"servers": MCPServer.objects.all(), "providers": ProviderHealth.objects.order_by("provider")}
+    return render(request, "tool_servers/tool_servers.html", {"here": "tool-servers", **context})
+
+
+@require_GET
+@login_required
+@user_passes_test(_may_see)
+@ensure_csrf_cookie
+def page(request: HttpRequest, server_id: uuid.UUID) -> HttpResponse:
+    """Show one tool server and its tools."""
+    server = get_object_or_404(MCPServer, pk=server_id)
+    return render(request, "tool_servers/tool_server.html", {"here": "tool-servers", "server": server})
+
+
+urlpatterns = [
+    path("tool-servers/", list_, name="tool-servers"),
+    path("tool-servers/<uuid:server_id>/", page, name="tool-server"),
+]

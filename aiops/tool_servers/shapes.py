@@ -1,0 +1,85 @@
+"""The JSON of tool servers."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from aiops.tool_servers.models import MAX_CALL_S, MAX_HANDSHAKE_S, MCPServer
+from aiops.web.api.parsing import NameField, Strict, TruthField, WholeNumberField
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+class PairsField(serializers.JSONField):
+    """An object whose values are strings; ``rules`` checks them."""
+
+
+class TextsField(serializers.ListField):
+    child = NameField(max_length=1_000, allow_blank=True, trim_whitespace=False)
+
+
+class ToolServerChange(Strict):
+    name = NameField(required=False, max_length=31)
+    protocol = serializers.ChoiceField(MCPServer.Protocol.choices, required=False)
+    url = NameField(required=False, allow_blank=True, max_length=500)
+    endpoint = NameField(required=False, allow_blank=True, max_length=200)
+    health_path = NameField(required=False, allow_blank=True, max_length=200)
+    headers = PairsField(required=False, help_text="values are references: env:AIOPS_SECRET_…")
+    command = NameField(required=False, allow_blank=True, max_length=500)
+    args = TextsField(required=False, max_length=50)
+    env = PairsField(required=False, help_text="secrets are references: env:AIOPS_SECRET_…")
+    place = serializers.ChoiceField(MCPServer.Place.choices, required=False)
+    required = TruthField(required=False, help_text="nothing is answered without it")  # type: ignore[assignment]
+    handshake_s = WholeNumberField(required=False, min_value=1, max_value=MAX_HANDSHAKE_S)
+    call_s = WholeNumberField(required=False, min_value=1, max_value=MAX_CALL_S, allow_null=True)
+    status = serializers.ChoiceField(MCPServer.Status.choices, required=False)
+
+
+class ToolServerIn(ToolServerChange):
+    name = NameField(max_length=31)
+
+
+class ToolOut(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    description = serializers.CharField()
+    read_only = serializers.BooleanField()  # type: ignore[assignment]
+    problem = serializers.CharField(default="", help_text="why it cannot be used; empty when it can")
+
+
+class ToolServerOut(serializers.ModelSerializer[MCPServer]):
+    """A tool server, its health, and its tools at the last handshake (null: not listed yet)."""
+
+    headers = PairsField(read_only=True)
+    env = PairsField(read_only=True)
+    args = TextsField(read_only=True)
+    tools = ToolOut(many=True, read_only=True, allow_null=True)
+
+    class Meta:
+        model = MCPServer
+        fields = [
+            "id",
+            "name",
+            "protocol",
+            "url",
+            "endpoint",
+            "health_path",
+            "headers",  # like env: references, never secrets
+            "command",
+            "args",
+            "env",
+            "place",
+            "required",
+            "handshake_s",
+            "call_s",
+            "status",
+            "status_since",
+            "problem",
+            "tools",
+            "checked_at",
+            "created_at",
+            "updated_at",
+        ]
+
+
+class Asked(serializers.Serializer[Any]):
+    asked = serializers.ChoiceField(["check", "refresh"])

@@ -1,0 +1,83 @@
+"""Text and JSON from outside: finds or replaces characters and numbers that cannot be stored or sent."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""Characters that PostgreSQL or UTF-8 refuse: NUL, and halves of surrogate pairs."""
+HALF_AT_END = re.compile("[\ud800-\udbff]\\Z")
+"""The first half of a surrogate pair whose second half may still arrive."""
+REPLACEMENT = "\ufffd"
+NUL = "It has a NUL character."
+HALF = "It has half a surrogate pair, which is not a character."
+NOT_FINITE = "It is not a finite number."
+MAX_INTEGER = 1 << 63
+MAX_FAULTS = 10
+MAX_PLACE_CHARACTERS = 200
+
+
+class TooDeep(ValueError):
+    """A JSON value is nested too deep."""
+
+
+def fault(text: str) -> str:
+    """Return why a text cannot be stored; empty if it can."""
+    found = UNSTORABLE.search(text)
+    if found is None:
+        return ""
+    return NUL if found[0] == "\0" else HALF
+
+
+def faults(value: Any, *, max_depth: int) -> dict[str, str]:
+    """Return why a JSON value cannot be stored, at most ten reasons by place (``items.0.prompt``, empty for the whole).
+
+    Raises TooDeep.
+    """
+    found: dict[str, str] = {}
+    left: list[tuple[str, Any, int]] = [("", value, 1)]  # a stack: recursion would fail on deep nesting
+    while left and len(found) < MAX_FAULTS:
+        place, one, depth = left.pop()
+        if isinstance(one, str) and (reason := fault(one)):
+            found[place] = reason
+        elif isinstance(one, float) and not math.isfinite(one):
+            found[place] = NOT_FINITE
+        elif isinstance(one, dict | list):
+            if depth > max_depth:
+                raise TooDeep(f"it is nested deeper than {max_depth}")
+            inside = list(one.items() if isinstance(one, dict) else enumerate(one))
+            left += [(_place(place, step), inner, depth + 1) for step, inner in reversed(inside)]
+            found |= {_place(place, step): why for step, _ in inside if (why := fault(str(step)))}
+    return found
+
+
+def clean(text: str) -> str:
+    """Join split surrogate pairs, and replace characters that cannot be stored by U+FFFD."""
+    if not UNSTORABLE.search(text):
+        return text
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return joined.replace("\0", REPLACEMENT)
+
+
+def clean_json(value: Any) -> Any:
+    """Return a JSON value with all its texts cleaned.
+
+    Numbers that are not finite become null; integers beyond 64 bits, which MessagePack lacks, become texts. Check the
+    depth with ``faults`` first: this recurses.
+    """
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(name) if isinstance(name, str) else name: clean_json(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [clean_json(inner) for inner in value]
+    if isinstance(value, int) and not -MAX_INTEGER <= value < MAX_INTEGER:
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _place(outer: str, step: Any) -> str:
+    inner = clean(str(step))
+    return (f"{outer}.{inner}" if outer else inner)[:MAX_PLACE_CHARACTERS]

@@ -1,1 +1,0 @@
-"""Upkeep: what the clock asks for. Each job does all that is due and leaves a row."""

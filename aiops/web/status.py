@@ -1,0 +1,149 @@
+"""The status of the running system: each part is checked on its own, so that one failure hides no other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import OuterRef, Subquery
+
+from aiops import __version__, database, dispatch, keyspace, settings
+from aiops.errors import Refused, Unavailable
+from aiops.llm import choice
+from aiops.llm.models import ProviderHealth
+from aiops.maintenance.catalogue import catalogue
+from aiops.maintenance.models import JobRun
+from aiops.tool_servers.models import MCPServer
+
+FRESH_S = 1.0
+"""Maximum age of the cached status, seconds; concurrent requests share one examination."""
+FAILURES = (redis.RedisError, OSError, RuntimeError, DatabaseError, InterfaceError, Unavailable)
+"""Errors of a part that is down or not configured."""
+BAD = (MCPServer.Status.FAILED, MCPServer.Status.VULNERABLE)
+Facts = dict[str, Any]
+
+_started = time.monotonic()
+_lock = threading.Lock()
+_latest: tuple[float, Facts] = (float("-inf"), {})
+
+
+def examine() -> Facts:
+    """Return the status as staff see it, at most ``FRESH_S`` old."""
+    global _latest
+    with _lock:
+        if time.monotonic() - _latest[0] > FRESH_S:
+            facts = _examine()
+            _latest = (time.monotonic(), facts)
+        return _latest[1]
+
+
+def address(url: str) -> str:
+    """Return a server's URL without user, password and options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if url else ""
+
+
+def database_address() -> str:
+    """Return the address of this process's database: a path, or a URL without credentials."""
+    configured = connection.settings_dict
+    if connection.vendor == "sqlite":
+        name = str(configured["NAME"])
+        return unquote(name[len("file:") :].partition("?")[0]) if name.startswith("file:") else name
+    return f"{connection.vendor}://{configured['HOST']}:{configured['PORT'] or 5432}/{configured['NAME']}"
+
+
+def _examine() -> Facts:
+    current = settings.current()
+    parts = {
+        "database": _part(database_address(), database.now_s),
+        "redis": _part(address(current.redis_url.get_secret_value()), lambda: keyspace.sync().ping()),
+        "broker": _part(address(current.broker), lambda: dispatch.depth(dispatch.RUNS_QUEUE)),
+    }
+    queues = [_queue(queue, broker=parts["broker"]["ok"], redis=parts["redis"]["ok"]) for queue in dispatch.QUEUES]
+    model = _model(current)
+    details = {
+        **parts,
+        "queues": queues,
+        "provider": _read_rows(lambda: _provider(model["provider"]), otherwise=None),
+        "jobs": _read_rows(_jobs, otherwise=[]),
+        "tool_servers": _read_rows(_tool_servers, otherwise=[]),
+    }
+    missing = [name for name, part in parts.items() if not part["ok"]]
+    missing += ["model"] if model["problem"] or (details["provider"] or {}).get("reachable") is False else []
+    missing += [f"workers of {one['queue']}" for one in queues if one["workers"] == 0]
+    missing += [f"job {job['job']}" for job in details["jobs"] if job["outcome"] == JobRun.Outcome.FAILED]
+    missing += [f"tool server {one['name']}" for one in details["tool_servers"] if one["status"] in BAD]
+    return {
+        "state": "degraded" if missing else "ok",
+        "missing": missing,
+        "version": __version__,
+        "environment": current.environment,
+        "uptime_s": time.monotonic() - _started,
+        "model": model,
+        "details": details,
+    }
+
+
+def _part(where: str, check: Callable[[], object]) -> Facts:
+    try:
+        check()
+    except FAILURES as error:
+        return {"ok": False, "address": where, "problem": " ".join(str(error).split())[:300]}
+    return {"ok": True, "address": where, "problem": ""}
+
+
+def _queue(queue: str, *, broker: bool, redis: bool) -> Facts:
+    """Return a queue's figures; None where unknown: the maintenance queue's workers send no heartbeats."""
+    figures: Facts = {"queue": queue, "workers": None, "waiting": None}
+    try:
+        if broker:
+            figures["waiting"] = dispatch.depth(queue)
+        if redis and queue in dispatch.RUN_QUEUES:
+            figures["workers"] = keyspace.live_workers(queue)
+    except FAILURES:
+        pass  # its server went down since it was checked; the next examination shows that
+    return figures
+
+
+def _model(current: settings.Settings) -> Facts:
+    try:
+        spec = choice.choose(current, {})
+    except Refused as refused:
+        return {"provider": "", "name": "", "reason": "", "problem": refused.detail}
+    return {"provider": spec.provider, "name": spec.name, "reason": spec.reason, "problem": ""}
+
+
+def _read_rows(read: Callable[[], Any], *, otherwise: Any) -> Any:
+    try:
+        return read()
+    except (DatabaseError, InterfaceError):
+        return otherwise
+
+
+def _provider(name: str) -> Facts | None:
+    """Return the result of the provider's last health check; None before the first, and for the offline model."""
+    row = ProviderHealth.objects.filter(provider=name).values("reachable", "detail", "checked_at", "since").first()
+    return dict(row) if row is not None else None
+
+
+def _jobs() -> list[Facts]:
+    """Return each job with its last run that ended."""
+    every = catalogue(settings.current())
+    newest = JobRun.objects.filter(job=OuterRef("job")).exclude(outcome=JobRun.Outcome.RUNNING).order_by("-started_at")
+    ended = JobRun.objects.filter(pk=Subquery(newest.values("pk")[:1])).values("job", "started_at", "outcome")
+    last = {row["job"]: row for row in ended}
+    never = {"started_at": None, "outcome": None}
+    return [{"every_s": job.every_s, **never, **last.get(job.name, {}), "job": job.name} for job in every]
+
+
+def _tool_servers() -> list[Facts]:
+    """Return the rows, and the servers of AIOPS_TOOL_SERVERS, which get no health checks."""
+    rows: list[Facts] = [dict(row) for row in MCPServer.objects.values("name", "status", "problem", "required")]
+    taken = {row["name"] for row in rows}
+    named = [name for name in settings.current().tool_servers if name not in taken]
+    return [*rows, *({"name": n, "status": "unknown", "problem": "", "required": False} for n in named)]

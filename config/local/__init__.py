@@ -1,0 +1,1 @@
+"""``aiops up`` and the commands on its home: everything on one machine."""

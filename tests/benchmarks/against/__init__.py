@@ -1,0 +1,1 @@
+"""Compares this tree with another commit: both are measured in turns, in one sitting."""

@@ -1,0 +1,47 @@
+"""The product is packaged without a word of complaint, and its parts are in the wheel."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILD = "import sys; from setuptools import build_meta; print('made', getattr(build_meta, sys.argv[1])(sys.argv[2]))"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A copy of what is packaged, for building leaves files behind."""
+    made = tmp_path / "source"
+    for folder in ("aiops", "config", "workers", "tests", "docs"):
+        shutil.copytree(ROOT / folder, made / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, made / file)
+    return made
+
+
+def build(source: Path, hook: str) -> zipfile.ZipFile:
+    """Build as pip does, with every warning an error."""
+    command = [sys.executable, "-W", "error", "-c", BUILD, hook, str(source)]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return zipfile.ZipFile(source / done.stdout.split()[-1])
+
+
+def test_an_editable_installation_warns_of_nothing_and_leads_to_the_source(source: Path) -> None:
+    with build(source, "build_editable") as wheel:
+        (path,) = (name for name in wheel.namelist() if name.endswith(".pth"))
+        assert wheel.read(path).decode().strip() == str(source)
+
+
+def test_the_wheel_has_the_three_packages_with_their_templates_and_no_test(source: Path) -> None:
+    with build(source, "build_wheel") as wheel:
+        names = wheel.namelist()
+    assert {name.partition("/")[0] for name in names if "dist-info" not in name} == {"aiops", "config", "workers"}
+    templates = {str(p.relative_to(source)) for p in (source / "aiops/web/templates").rglob("*.html")}
+    assert templates <= set(names)

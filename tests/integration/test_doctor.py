@@ -1,0 +1,139 @@
+"""``aiops doctor`` says what the running server says of itself, and marks what it can say of its own shell alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db.migrations.recorder import MigrationRecorder
+
+from aiops.maintenance.models import JobRun
+from aiops.settings import Settings
+from aiops.web import status
+from config.doctor import running, servers, surroundings
+from config.doctor.running import Server
+
+pytestmark = pytest.mark.django_db
+
+
+def parts() -> dict[str, str]:
+    """Return what this process's own settings lead to."""
+    redis_url = django_settings.SETTINGS.redis_url.get_secret_value()
+    own = {"redis": status.address(redis_url), "broker": status.address(django_settings.SETTINGS.broker)}
+    return {"database": status.database_address(), **own}
+
+
+def reported(**changes: Any) -> Server:
+    """Return a server that answered with gpt-x of openai."""
+    model = {"provider": "openai", "name": "gpt-x", "reason": "default", "problem": ""}
+    details: dict[str, Any] = {part: {"ok": True, "address": where, "problem": ""} for part, where in parts().items()}
+    details |= {"provider": None, "tool_servers": []}
+    return Server([], {"model": model, "details": details | changes})
+
+
+def reached(*, ok: bool) -> dict[str, Any]:
+    at = datetime.now(UTC).isoformat()
+    return {"reachable": ok, "detail": "gpt-x (openai) at http://x answered", "checked_at": at, "since": at}
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_the_model_is_the_servers_and_not_this_shells(ok: bool) -> None:
+    (found,) = surroundings.model(reported(provider=reached(ok=ok)))
+    assert (found.ok, found.required) == (ok, True)
+    assert "gpt-x (openai) at http://x answered, 0 s ago" in found.seen
+
+
+def test_doctor_is_not_green_about_a_part_that_nobody_checked_yet() -> None:
+    (found,) = surroundings.model(reported())
+    assert (found.ok, found.required) == (False, False)
+    assert "gpt-x (openai)" in found.seen
+
+
+def test_doctor_marks_what_holds_for_its_shell_alone() -> None:
+    (found,) = surroundings.model(Server([]))
+    assert "(this shell's settings, no server was asked)" in found.seen
+    assert (found.ok, found.required) == (False, False)
+
+
+def test_doctor_says_when_its_shell_leads_to_other_servers_than_the_running_one() -> None:
+    assert running.settings(reported()) == []
+    other = {"ok": False, "address": "postgresql://db:5432/aiops", "problem": "refused"}
+    here, web = running.settings(reported(database=other))
+    assert (here.part, here.required) == ("database here", False)
+    assert "postgresql://db:5432/aiops" in here.seen
+    assert (web.part, web.required, web.seen) == ("database of web", True, "postgresql://db:5432/aiops: refused")
+
+
+def test_a_tool_server_that_this_shell_does_not_know_is_named() -> None:
+    one = {"name": "netbox", "status": "failed", "problem": "It is away.", "required": True}
+    (found,) = running.tools(reported(tool_servers=[one]), seen_here={"host"})
+    assert (found.part, found.ok, found.required) == ("tools netbox", False, True)
+    assert "It is away." in found.seen
+
+
+def test_doctor_wants_the_right_file_back_when_the_database_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("aiops_x")
+    monkeypatch.setattr(servers, "SETTINGS", Settings(home=tmp_path))
+    monkeypatch.setattr(MigrationRecorder, "has_table", lambda self: False)  # as in a file without tables
+    (found,) = servers.database()
+    assert "has no tables, though this home was used before" in found.seen
+    assert "Put the right file back" in found.cure
+
+
+def test_a_job_that_fails_is_not_green() -> None:
+    JobRun.objects.create(job="retention", slot="1", outcome="failed", summary={"error": "OSError: no room"})
+    assert [(one.part, one.ok, one.seen) for one in servers.jobs()] == [
+        ("job retention", False, "it failed: OSError: no room")
+    ]
+
+
+def test_a_reaper_that_never_ends_is_not_taken_for_one_that_runs() -> None:
+    JobRun.objects.create(job="reaper", slot="1", outcome="running")
+    (found,) = servers.beat()
+    assert not found.ok
+
+
+class Ready(BaseHTTPRequestHandler):
+    """A server that is ready, and knows no status."""
+
+    def do_GET(self) -> None:
+        body = b'{"status": "ready", "degraded": ["workers"]}'
+        self.send_response(200 if self.path == "/health/ready" else 404)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Ready)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_doctor_says_of_a_server_without_status_that_it_was_not_asked(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "SETTINGS", django_settings.SETTINGS.model_copy(update={"url": url}))
+    server = running.examine()
+    web, asked = server.findings
+    assert (web.ok, web.required, "without workers" in web.seen) == (False, False, True)
+    assert (asked.part, asked.ok, asked.required) == ("status", False, False)
+    assert server.facts == {}
+
+
+def test_doctor_without_an_address_names_the_variable_to_set() -> None:
+    (web,) = running.examine().findings
+    assert "AIOPS_URL" in web.cure

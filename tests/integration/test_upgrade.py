@@ -1,0 +1,94 @@
+"""A database of an earlier schema is brought up to date; one that this version doesn't know is refused unchanged."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from config.local import backup
+from config.local.home import Home
+from tests.integration.test_database_file import people, prepare
+
+CURE = "start this one with another home"
+START = Path(__file__).parent / "schemas" / "start.sql"
+"""What `sqlite3 db.sqlite3 .dump` printed of a home in use when migrations began at 0001_start. Never changed."""
+NOT_OURS = "name NOT LIKE 'sqlite_%' AND name NOT LIKE 'django_%' AND name NOT LIKE 'auth_%'"
+
+
+def forge(database: Path, app: str, name: str) -> None:
+    """Note a migration as applied, as another version would have."""
+    with sqlite3.connect(database) as rows:
+        rows.execute("INSERT INTO django_migrations (app, name, applied) VALUES (?, ?, '2026-11-01')", (app, name))
+    rows.close()
+
+
+@pytest.mark.parametrize(
+    ("app", "name"), [("conversations", "0002_batches_retention_webhooks"), ("people", "9000_later")]
+)
+def test_a_home_of_another_version_is_refused_and_kept(tmp_path: Path, app: str, name: str) -> None:
+    home = tmp_path / "home"
+    assert prepare(home).returncode == 0
+    database = home / "db.sqlite3"
+    forge(database, app, name)
+    before = database.read_bytes()
+    refused = prepare(home)
+    assert refused.returncode == 3
+    assert f"{app}.{name}" in refused.stderr
+    assert CURE in refused.stderr
+    assert database.read_bytes() == before
+    assert people(database) == 1
+
+
+def test_a_backup_of_another_version_is_refused_and_makes_no_home(tmp_path: Path) -> None:
+    home, archive, restored = Home(tmp_path / "home"), tmp_path / "copy.tar.gz", Home(tmp_path / "restored")
+    assert prepare(home.path).returncode == 0
+    forge(home.database, "conversations", "0002_batches_retention_webhooks")
+    backup.make(home, archive)
+    with pytest.raises(
+        backup.CannotCopy, match=r"conversations\.0002_batches_retention_webhooks.*restore it with that version"
+    ):
+        backup.restore(archive, restored)
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "copy.tar.gz"}
+
+
+def test_what_an_app_left_behind_that_is_no_longer_installed_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert prepare(home).returncode == 0
+    forge(home / "db.sqlite3", "somebodys_plugin", "0001_initial")
+    assert prepare(home).returncode == 0
+
+
+def schema(rows: sqlite3.Connection) -> set[tuple[object, ...]]:
+    """Return each column and each index with its table, whatever the order in which they came."""
+    columns = "SELECT m.name, c.name, c.type, c.[notnull], c.pk FROM sqlite_master m, pragma_table_info(m.name) c"
+    indexes = "SELECT tbl_name, name, type FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    return set(rows.execute(columns)) | set(rows.execute(indexes))
+
+
+def contents(rows: sqlite3.Connection) -> dict[str, set[object]]:
+    """Return the primary keys of every table of ours that holds rows."""
+    names = [name for (name,) in rows.execute(f"SELECT name FROM sqlite_master WHERE type = 'table' AND {NOT_OURS}")]
+    found = {name: {key for (key, *_) in rows.execute(f"SELECT {_key(rows, name)} FROM {name}")} for name in names}
+    return {name: keys for name, keys in found.items() if keys}
+
+
+def _key(rows: sqlite3.Connection, table: str) -> str:
+    return str(rows.execute("SELECT name FROM pragma_table_info(?) WHERE pk", (table,)).fetchone()[0])
+
+
+def test_a_database_of_the_first_schema_is_brought_up_to_date_and_keeps_its_rows(tmp_path: Path) -> None:
+    home, fresh = Home(tmp_path / "home"), Home(tmp_path / "fresh")
+    home.path.mkdir()
+    with closing(sqlite3.connect(home.database)) as rows:
+        rows.executescript(START.read_text())
+        before = contents(rows)
+    assert {"people_user", "conversations_message", "runs_run", "batches_item", "schedules_firing"} < set(before)
+    for made in (prepare(home.path), prepare(fresh.path)):
+        assert made.returncode == 0, made.stderr
+    with closing(sqlite3.connect(home.database)) as rows, closing(sqlite3.connect(fresh.database)) as new:
+        after = contents(rows)
+        assert {name: keys - after[name] for name, keys in before.items()} == {name: set() for name in before}
+        assert schema(rows) == schema(new)

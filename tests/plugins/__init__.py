@@ -1,0 +1,1 @@
+"""Packages that tests install beside aiops."""

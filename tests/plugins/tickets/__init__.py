@@ -1,0 +1,1 @@
+"""Tickets: a feature that an installed package brings."""

@@ -1,0 +1,178 @@
+"""The middleware around model calls: schema of the answer, retry, timeout and cleaning."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from langchain.agents.middleware import ModelRequest, ModelResponse
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.errors import GraphBubbleUp
+
+from aiops import untrusted
+from aiops.agent.middleware import model_retry
+from aiops.agent.middleware.answer_schema import AnswerSchema
+from aiops.agent.middleware.cleaning import MAX_DEPTH, Cleaning
+from aiops.agent.middleware.model_retry import ModelRetry
+from aiops.agent.middleware.model_timeout import ModelTimeout
+from aiops.errors import RunFailed
+from aiops.llm.values import ModelSpec
+
+SPEC = ModelSpec("openai", "m", base_url="http://m")
+SCHEMA = json.dumps({"type": "object", "required": ["host"]})
+Handler = Callable[[Any], Awaitable[ModelResponse[Any]]]
+
+
+class Recorded:
+    """A watcher that keeps why model calls were discarded."""
+
+    def __init__(self) -> None:
+        self.discarded: list[str] = []
+
+    async def model_call_failed(self, reason: str) -> None:
+        self.discarded.append(reason)
+
+
+def request(watcher: Recorded) -> ModelRequest[Any]:
+    runtime: Any = SimpleNamespace(context=watcher)
+    model: Any = None
+    return ModelRequest(model=model, messages=[HumanMessage("which host?")], runtime=runtime)
+
+
+def said(text: str, **fields: Any) -> AIMessage:
+    usage: Any = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+    return AIMessage(text, response_metadata={"finish_reason": "stop"}, usage_metadata=usage, **fields)
+
+
+def model(*outcomes: AIMessage | BaseException) -> tuple[Handler, list[Any]]:
+    """Return a handler that has these outcomes in turn, and the requests it got."""
+    left, asked = list(outcomes), []
+
+    async def handler(request: Any) -> ModelResponse[Any]:
+        asked.append(request)
+        outcome = left.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return ModelResponse(result=[outcome])
+
+    return handler, asked
+
+
+@pytest.fixture(autouse=True)
+def immediate_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_retry, "wait_random_exponential", lambda **_: lambda state: 0)
+
+
+async def test_an_answer_that_fits_its_schema_is_returned_as_it_is() -> None:
+    watcher, (handler, asked) = Recorded(), model(said('{"host": "a"}'))
+    response = await AnswerSchema(SCHEMA).awrap_model_call(request(watcher), handler)
+    assert response.result[-1].text == '{"host": "a"}'
+    assert (len(asked), watcher.discarded) == (1, [])
+
+
+async def test_an_answer_that_does_not_fit_its_schema_is_asked_for_once_more() -> None:
+    watcher, (handler, asked) = Recorded(), model(said("it is a"), said('{"host": "a"}'))
+    response = await AnswerSchema(SCHEMA).awrap_model_call(request(watcher), handler)
+    assert response.result[-1].text == '{"host": "a"}'
+    assert response.result[-1].usage_metadata["total_tokens"] == 10
+    assert [m.type for m in asked[1].messages] == ["human", "ai", "human"]
+    assert watcher.discarded == ["answer_invalid"]
+
+
+async def test_a_second_answer_that_does_not_fit_its_schema_fails_the_run() -> None:
+    handler, _ = model(said("it is a"), said("it is b"))
+    with pytest.raises(RunFailed) as failed:
+        await AnswerSchema(SCHEMA).awrap_model_call(request(Recorded()), handler)
+    assert failed.value.code == "answer_invalid"
+
+
+async def test_a_tool_call_is_not_held_against_the_schema_of_the_answer() -> None:
+    calling = said("let me see", tool_calls=[{"name": "t", "args": {}, "id": "c1"}])
+    handler, asked = model(calling)
+    response = await AnswerSchema(SCHEMA).awrap_model_call(request(Recorded()), handler)
+    assert response.result == [calling]
+    assert len(asked) == 1
+
+
+async def test_a_transient_model_failure_is_retried_and_its_words_are_discarded() -> None:
+    watcher, (handler, asked) = Recorded(), model(httpx.ConnectError("no"), said("a"))
+    response = await ModelRetry(SPEC, tries=3).awrap_model_call(request(watcher), handler)
+    assert response.result[-1].text == "a"
+    assert (len(asked), watcher.discarded) == (2, ["model_retry"])
+
+
+async def test_a_model_that_keeps_failing_is_called_as_often_as_allowed_and_fails_the_run() -> None:
+    handler, asked = model(*[httpx.ConnectError("no")] * 3)
+    with pytest.raises(RunFailed) as failed:
+        await ModelRetry(SPEC, tries=3).awrap_model_call(request(Recorded()), handler)
+    assert (failed.value.code, len(asked)) == ("model_unreachable", 3)
+
+
+async def test_a_lasting_model_failure_is_not_retried() -> None:
+    handler, asked = model(KeyError("choices"))
+    with pytest.raises(RunFailed) as failed:
+        await ModelRetry(SPEC, tries=3).awrap_model_call(request(Recorded()), handler)
+    assert (failed.value.code, len(asked)) == ("model_nonsense", 1)
+
+
+@pytest.mark.parametrize(
+    "poor",
+    [AIMessage("half an ans"), AIMessage(" ", response_metadata={"finish_reason": "stop"})],
+    ids=["cut", "empty"],
+)
+async def test_an_answer_that_was_cut_or_is_empty_is_retried(poor: AIMessage) -> None:
+    handler, asked = model(poor, said("a"))
+    response = await ModelRetry(SPEC, tries=2).awrap_model_call(request(Recorded()), handler)
+    assert (response.result[-1].text, len(asked)) == ("a", 2)
+
+
+@pytest.mark.parametrize("error", [GraphBubbleUp(), asyncio.CancelledError()])
+async def test_an_interrupt_or_a_cancellation_passes_through_model_retry(error: BaseException) -> None:
+    handler, asked = model(error)
+    with pytest.raises(type(error)):
+        await ModelRetry(SPEC, tries=3).awrap_model_call(request(Recorded()), handler)
+    assert len(asked) == 1
+
+
+async def test_a_model_call_that_takes_too_long_is_cancelled() -> None:
+    ended = asyncio.Event()
+
+    async def handler(_: Any) -> ModelResponse[Any]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError("an event that nobody sets")
+
+    with pytest.raises(TimeoutError):
+        await ModelTimeout(timeout_s=0.01).awrap_model_call(request(Recorded()), handler)
+    assert ended.is_set()
+
+
+async def test_a_model_call_within_its_time_is_answered() -> None:
+    handler, _ = model(said("a"))
+    response = await ModelTimeout(timeout_s=60).awrap_model_call(request(Recorded()), handler)
+    assert response.result[-1].text == "a"
+
+
+async def test_characters_that_cannot_be_stored_are_replaced_in_words_and_arguments() -> None:
+    dirty = said("a\0b", tool_calls=[{"name": "t", "args": {"key": "c\ud800"}, "id": "c1"}])
+    handler, _ = model(dirty)
+    (message,) = (await Cleaning().awrap_model_call(request(Recorded()), handler)).result
+    assert isinstance(message, AIMessage)
+    assert message.text == f"a{untrusted.REPLACEMENT}b"
+    assert message.tool_calls[0]["args"] == {"key": f"c{untrusted.REPLACEMENT}"}
+
+
+async def test_arguments_nested_too_deep_are_refused_and_not_cut() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(MAX_DEPTH + 5):
+        deep = {"a": deep}
+    handler, _ = model(said("", tool_calls=[{"name": "t", "args": deep, "id": "c1"}]))
+    with pytest.raises(untrusted.TooDeep):
+        await Cleaning().awrap_model_call(request(Recorded()), handler)

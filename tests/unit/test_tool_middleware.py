@@ -1,0 +1,119 @@
+"""The middleware around tool calls: steps, truncation, redaction and errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import ToolException
+from langgraph.errors import GraphBubbleUp
+
+from aiops.agent.middleware.redaction import Redaction
+from aiops.agent.middleware.steps import Steps
+from aiops.agent.middleware.tool_errors import ToolErrors
+from aiops.agent.middleware.truncation import Truncation
+from aiops.agent.ports import Earlier
+from aiops.events.redaction import Redactor
+from aiops.tool_servers.client.server import ServerDown, ToolTimeout
+from aiops.tool_servers.client.values import RemoteTool
+
+TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"})
+CALL = {"name": TOOL.name, "args": {"key": 1}, "id": "c1"}
+
+
+class Recorded:
+    """A watcher that keeps what it sees."""
+
+    def __init__(self, earlier: Earlier | None = None) -> None:
+        self.seen: list[tuple[Any, ...]] = []
+        self._earlier = earlier
+
+    async def tool_started(self, call_id: str, *, tool: Any, name: str, arguments: dict[str, Any]) -> Earlier | None:
+        self.seen.append(("started", call_id, tool, name, arguments))
+        return self._earlier
+
+    async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:
+        assert ms >= 0
+        self.seen.append(("finished", call_id, status, result))
+
+
+def request(watcher: Recorded | None = None) -> Any:
+    return SimpleNamespace(tool_call=CALL, runtime=SimpleNamespace(context=watcher))
+
+
+def returning(text: str, status: Any = "success") -> Callable[[Any], Awaitable[ToolMessage]]:
+    async def handler(_: Any) -> ToolMessage:
+        return ToolMessage(text, tool_call_id="c1", status=status, artifact={"whole": text})
+
+    return handler
+
+
+def raising(error: BaseException) -> Callable[[Any], Awaitable[ToolMessage]]:
+    async def handler(_: Any) -> ToolMessage:
+        raise error
+
+    return handler
+
+
+async def test_a_long_tool_result_is_cut_and_says_so() -> None:
+    result = await Truncation(max_bytes=101).awrap_tool_call(request(), returning("é" * 1_000))
+    assert result.text.startswith("é" * 50 + "\n[cut: the first 101 of 2000 bytes")
+    assert result.artifact is None
+
+
+async def test_a_tool_result_within_the_limit_stays_whole() -> None:
+    result = await Truncation(max_bytes=4).awrap_tool_call(request(), returning("éé"))
+    assert result.text == "éé"
+
+
+async def test_a_secret_in_a_tool_result_is_hidden_from_the_model() -> None:
+    redaction = Redaction(Redactor(values=["canary-secret"]))
+    result = await redaction.awrap_tool_call(request(), returning("the key is canary-secret."))
+    assert "canary-secret" not in str(result)
+    assert result.text.startswith("the key is ")
+
+
+@pytest.mark.parametrize(("status", "shown"), [("success", "ok"), ("error", "error")])
+async def test_a_tool_call_is_a_step_from_its_start_to_its_result(status: str, shown: str) -> None:
+    watcher = Recorded()
+    result = await Steps({TOOL.name: TOOL}).awrap_tool_call(request(watcher), returning("done", status))
+    assert result.text == "done"
+    assert watcher.seen == [("started", "c1", TOOL, TOOL.name, {"key": 1}), ("finished", "c1", shown, "done")]
+
+
+async def test_a_tool_call_that_an_earlier_attempt_made_is_not_made_again() -> None:
+    watcher = Recorded(Earlier("ok", "changed"))
+    result = await Steps({TOOL.name: TOOL}).awrap_tool_call(request(watcher), raising(AssertionError("made again")))
+    assert (result.text, result.status, result.tool_call_id) == ("changed", "success", "c1")
+    assert watcher.seen[1:] == [("finished", "c1", "ok", "changed")]
+
+
+async def test_a_stopped_tool_call_is_a_step_of_unknown_outcome() -> None:
+    watcher = Recorded()
+    with pytest.raises(asyncio.CancelledError):
+        await Steps({}).awrap_tool_call(request(watcher), raising(asyncio.CancelledError()))
+    assert watcher.seen[1:] == [("finished", "c1", "unknown", "stopped")]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ServerDown("net is down"), "net is down"),
+        (ToolTimeout("too slow"), "too slow"),
+        (ToolException("no such key"), "no such key"),
+        (KeyError("k"), "The tool failed: KeyError: 'k'"),
+    ],
+)
+async def test_a_tool_that_raises_gives_the_model_an_error_it_can_read(error: Exception, text: str) -> None:
+    result = await ToolErrors().awrap_tool_call(request(), raising(error))
+    assert (result.text, result.status, result.tool_call_id, result.name) == (text, "error", "c1", TOOL.name)
+
+
+@pytest.mark.parametrize("error", [GraphBubbleUp(), asyncio.CancelledError()])
+async def test_an_interrupt_or_a_cancellation_passes_through_a_tool_call(error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        await ToolErrors().awrap_tool_call(request(), raising(error))
