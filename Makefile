@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-PAGES := tests/acceptance/pages tests/acceptance/abuse
+# The acceptance tests, but for the faults, as two streams that take about as long.
+PAGES := tests/acceptance/pages tests/acceptance/abuse $(addprefix tests/acceptance/test_,monitoring.py procfile.py webhooks.py)
 PAIRS ?= 5
 
 .PHONY: run test doors pages unit parts faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants
