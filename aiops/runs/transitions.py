@@ -55,6 +55,13 @@ class Ending:
     first_delta_ago_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a run has been written; ``has_followers`` when its conversation has later messages."""
+
+    has_followers: bool
+
+
 def older_unfinished() -> Exists:
     """Return the condition that an earlier run of the same conversation has not ended."""
     return Exists(
@@ -110,10 +117,10 @@ def write_steps(claim: Claim, steps: list[dict[str, Any]]) -> bool:
     return bool(_held(claim).update(steps=steps))
 
 
-def finish(claim: Claim, ending: Ending) -> bool:
-    """Write a run's end and its answer in one transaction; False, with nothing written, when the claim is lost."""
+def finish(claim: Claim, ending: Ending) -> Finished | None:
+    """Write a run's end and its answer in one transaction; None, with nothing written, when the claim is lost."""
     with transaction.atomic():
-        lock_conversation(claim.run_id)
+        last_position = lock_conversation(claim.run_id)
         changes: dict[str, Any] = {
             "answer": ending.answer,
             "notices": ending.notices,
@@ -125,9 +132,9 @@ def finish(claim: Claim, ending: Ending) -> bool:
         if ending.first_delta_ago_s is not None:
             changes["first_delta_at"] = database.in_seconds(-ending.first_delta_ago_s)
         if not _held(claim).update(state=ending.state, lease_until=None, finished_at=Now(), **changes):
-            return False
-        write_answer(claim.run_id, remembered=ending.remembered)
-        return True
+            return None
+        position = write_answer(claim.run_id, remembered=ending.remembered)
+        return Finished(has_followers=last_position > position + 1)
 
 
 def requeue(claim: Claim) -> bool:
@@ -185,18 +192,19 @@ def next_in_line(conversation_id: UUID | str) -> Run | None:
     return head if head is not None and head.state == State.QUEUED else None
 
 
-def lock_conversation(run_id: str) -> None:
-    """Lock the conversation of a run that is about to end; it must be locked before the run."""
+def lock_conversation(run_id: str) -> int:
+    """Lock the conversation of a run that is about to end, before the run; return its last position, 0 without one."""
     mine = Run.objects.filter(pk=run_id).values("conversation")
-    list(Conversation.objects.select_for_update(no_key=True).filter(pk__in=mine).values_list("pk"))
+    rows = Conversation.objects.select_for_update(no_key=True).filter(pk__in=mine)
+    return next(iter(rows.values_list("last_position", flat=True)), 0)
 
 
 def _held(claim: Claim) -> Any:
     return Run.objects.filter(pk=claim.run_id, fence=claim.fence, state=State.RUNNING)
 
 
-def write_answer(run_id: str, *, remembered: bool) -> None:
-    """Write the answer of an ended run as a message; the caller has locked the conversation."""
+def write_answer(run_id: str, *, remembered: bool) -> int:
+    """Write the answer of an ended run as a message, and return the run's position; the conversation is locked."""
     run = Run.objects.only("conversation_id", "answer_id", "answer", "position", "rolled_back").get(pk=run_id)
     if run.answer:
         answer = Message(
@@ -210,3 +218,4 @@ def write_answer(run_id: str, *, remembered: bool) -> None:
         Message.objects.bulk_create([answer], ignore_conflicts=True)
     used: dict[str, Any] = {"memory_used_at": Now()} if remembered else {}
     Conversation.objects.filter(pk=run.conversation_id).update(updated_at=Now(), **used)
+    return run.position

@@ -129,7 +129,7 @@ class Runs(RuleBasedStateMachine):
     def finish(self, held: tuple[str, Claim], state: str, text: str) -> None:
         pk, claim = held
         mine = self.holds(pk, claim)
-        assert transitions.finish(claim, Ending(state, text)) == mine
+        assert bool(transitions.finish(claim, Ending(state, text))) == mine
         if mine:
             self.known[pk].state, self.known[pk].answer = str(state), text
 

@@ -128,6 +128,8 @@ async def _finish(assignment: Assignment, ending: Ending, context: RunContext) -
 
 
 def _write(assignment: Assignment, ending: Ending) -> tuple[Ending | None, Run | None]:
-    if not transitions.finish(assignment.claim, ending):
+    finished = transitions.finish(assignment.claim, ending)
+    if finished is None:
         return None, None
-    return ending, transitions.next_in_line(assignment.conversation_id)
+    # Most runs have none behind them: whoever adds a message counts the conversation's positions up under its lock.
+    return ending, transitions.next_in_line(assignment.conversation_id) if finished.has_followers else None
