@@ -18,8 +18,14 @@ from aiops import dispatch
 from aiops.apps import Job
 from aiops.maintenance.catalogue import catalogue
 from aiops.settings import Settings
+from config import sqlite
 
 SETTINGS = django_settings.SETTINGS
+FILE = sqlite.file_of(SETTINGS.database_url.get_secret_value(), SETTINGS.home)
+"""The database's file; None on a server."""
+LOOK_S = 2.0
+PAUSE_S = 0.25
+"""Celery wakes up a little before an entry is due, and then again and again until it is."""
 
 
 def entries(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -58,11 +64,16 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
     Entry = Entry
     _ticked_at = 0.0
     """Wall-clock time of the last tick, Unix seconds."""
+    _looked_at = float("-inf")
+    _database: tuple[int, int] | None = None
+    """Which file the open connection belongs to; opening one at every tick costs as much as the tick."""
 
     def __init__(self, app: Celery, **options: Any) -> None:
         app.conf.beat_schedule = entries(SETTINGS)  # not earlier: it needs Django's apps
         if not options.get("lazy"):
             _end_on_signals()
+            if FILE is not None:  # a server has a pool
+                connections["default"].settings_dict["CONN_MAX_AGE"] = None
         super().__init__(app, **options)
 
     def enabled_models(self) -> list[Any]:
@@ -70,16 +81,27 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         ours = set(self.app.conf.beat_schedule)
         return [row for row in super().enabled_models() if row.name in ours and row.task == dispatch.UPKEEP_TASK]
 
+    def schedule_changed(self) -> bool:
+        """Return whether somebody changed the table, at most every LOOK_S: each entry that is due asks."""
+        now = time.monotonic()
+        if now < self._looked_at + LOOK_S:
+            return False
+        self._looked_at = now
+        return bool(super().schedule_changed())
+
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         """Send due entries; after the clock was set back, rebuild the heap."""
         now = time.time()
         if now < self._ticked_at:
             self._heap = None
         self._ticked_at = now
+        if sqlite.identity(FILE) != self._database:  # an open connection would continue with a file that was moved away
+            connections.close_all()
         try:
-            return super().tick(*args, **kwargs)
+            pause_s = super().tick(*args, **kwargs)
+            return pause_s and max(pause_s, PAUSE_S)
         finally:
-            connections.close_all()  # an open SQLite connection would continue with a file that was moved away
+            self._database = sqlite.identity(FILE)
 
 
 def _end_on_signals() -> None:

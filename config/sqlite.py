@@ -25,6 +25,15 @@ def name_of(file: Path) -> str:
     return f"file:{quote(str(file))}?mode=rw"
 
 
+def identity(file: Path | None) -> tuple[int, int] | None:
+    """Return the device and inode of the file that lies at a path now; None without one."""
+    try:
+        found = file.stat() if file is not None else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found is not None else None
+
+
 def make_first(file: Path, home: Home) -> None:
     """Create the file of a new home, readable by its owner only; raises Unusable if there was one before."""
     if file.exists():

@@ -122,13 +122,29 @@ def test_beat_goes_on_when_the_clock_was_set_back() -> None:
     assert wait_s <= 3
 
 
-def test_beat_keeps_no_connection_to_a_database_whose_file_may_be_moved(transactional_db: None) -> None:
+def test_beat_uses_no_connection_to_a_database_whose_file_was_moved(
+    transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app.loader.import_default_modules()
     from celery.utils.imports import symbol_by_name
+    from django_celery_beat.schedulers import DatabaseScheduler
 
+    file = tmp_path / "db.sqlite3"
+    file.touch()
+    monkeypatch.setattr("config.beat.FILE", file)
     scheduler = symbol_by_name(app.conf.beat_scheduler)(app=app, lazy=True)
     scheduler.tick()
-    assert connection.connection is None
+    opened = connection.connection
+    scheduler.tick()
+    assert connection.connection is opened, "opening one costs as much as a tick"
+    seen: list[object] = []
+    monkeypatch.setattr(DatabaseScheduler, "tick", lambda self: seen.append(connection.connection))
+    file.rename(tmp_path / "moved")
+    scheduler.tick()
+    (tmp_path / "moved").rename(file)
+    connection.ensure_connection()
+    scheduler.tick()
+    assert seen == [None, None]
 
 
 INTERRUPTED = """
