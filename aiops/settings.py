@@ -120,7 +120,9 @@ class Settings(BaseModel):
     run_deadline_s: Count = _env(
         "AIOPS_RUN_DEADLINE_S", 120, "maximum duration of one attempt at an answer, seconds", le=3_600
     )
-    model_timeout_s: Seconds = _env("AIOPS_MODEL_TIMEOUT_S", 60, "timeout of a model call, seconds")
+    model_timeout_s: Seconds = _env(
+        "AIOPS_MODEL_TIMEOUT_S", 60, "longest time without a sign of life of a model, seconds"
+    )
     model_retries: int = _env(
         "AIOPS_MODEL_RETRIES", 3, "maximum attempts per model call, including the first", ge=1, le=10
     )

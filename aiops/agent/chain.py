@@ -8,10 +8,10 @@ from typing import Any
 from langchain.agents.middleware import AgentMiddleware, ModelCallLimitMiddleware, ToolCallLimitMiddleware
 
 from aiops.agent.middleware.answer_schema import AnswerSchema
-from aiops.agent.middleware.cleaning import Cleaning
+from aiops.agent.middleware.concessions import Concessions
+from aiops.agent.middleware.model_call import ModelCall
 from aiops.agent.middleware.model_pacing import ModelPacing
 from aiops.agent.middleware.model_retry import ModelRetry
-from aiops.agent.middleware.model_timeout import ModelTimeout
 from aiops.agent.middleware.redaction import Redaction
 from aiops.agent.middleware.repair import Repair
 from aiops.agent.middleware.steps import Steps
@@ -45,10 +45,10 @@ def chain(
         Truncation(max_bytes=limits.tool_result_bytes),
         Redaction(redactor),
         ModelRetry(spec, tries=limits.model_tries),
-        # Inside retry, so that each attempt waits for its turn, and outside the timeout, which must not count waiting.
+        Concessions(),
+        # Inside retry, so that each attempt waits for its turn; outside the call, whose limit must not count waiting.
         ModelPacing(spec, pacer, patience_s=limits.model_patience_s) if pacer is not None else None,
-        ModelTimeout(timeout_s=limits.model_timeout_s),
         ToolErrors(),
-        Cleaning(),
+        ModelCall(spec, idle_s=limits.model_timeout_s),  # innermost: it asks the model itself
     )
     return [middleware for middleware in every if middleware is not None]

@@ -24,6 +24,15 @@ class Earlier:
 class Watcher(Protocol):
     """Records every step of one run and shows it to readers."""
 
+    def new_call_id(self) -> str:
+        """Return an id for a tool call that no other call of the conversation has."""
+
+    async def say(self, text: str) -> None:
+        """Show the next piece of the answer."""
+
+    async def think(self, text: str) -> None:
+        """Show the next piece of what the model thinks before it answers."""
+
     async def notice(self, code: str, text: str) -> None:
         """Show the reader a notice about this answer."""
 

@@ -12,6 +12,7 @@ from aiops.runs.states import Place, State
 QUEUED = "run.queued"
 STARTED = "run.started"
 DELTA = "message.delta"
+THINKING = "message.thinking"
 RESET = "message.reset"
 COMPLETED = "message.completed"
 TOOL_STARTED = "tool.started"

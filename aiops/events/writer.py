@@ -17,6 +17,8 @@ from aiops.events.redaction import Redactor
 from aiops.events.types import EventId
 
 COALESCE_S = 0.025
+THINKING_S = 0.2
+"""Pause between two events of what the model thinks."""
 DOWN_S = 2.0
 """No write is attempted for this long after a failure: a frozen Redis must not use up the run's deadline."""
 DELTA_CHARACTERS = 12_000
@@ -48,6 +50,9 @@ class EventWriter:
         self._raw = ""
         self._ready = ""
         self._last_sent = float("-inf")
+        self._raw_thinking = ""
+        self._thinking = ""
+        self._last_thinking = float("-inf")
         self._timer: asyncio.Task[None] | None = None
         self._down_until = 0.0
         """Loop time until which no write is attempted; 0 while Redis answers."""
@@ -68,6 +73,8 @@ class EventWriter:
 
     async def say(self, text: str) -> None:
         """Add text to the answer; a tail that may begin a secret is held back until it is known not to."""
+        if self._thinking or self._raw_thinking:
+            await self.flush()
         shown, self._raw = self._redactor.split(self._raw + text)
         self.said += shown
         self._ready += shown
@@ -79,8 +86,19 @@ class EventWriter:
         elif self._timer is None:
             self._timer = asyncio.create_task(self._send_later(wait_s))
 
+    async def think(self, text: str) -> None:
+        """Add text to what the model thinks: shown live, kept nowhere."""
+        shown, self._raw_thinking = self._redactor.split(self._raw_thinking + text)
+        self._thinking += shown
+        if asyncio.get_running_loop().time() >= self._last_thinking + THINKING_S:
+            await self._send_thinking()
+
     async def flush(self) -> None:
         """Send all text so far, the held-back tail (redacted) included."""
+        if self._thinking or self._raw_thinking:
+            self._thinking += self._redactor.redact(self._raw_thinking)
+            self._raw_thinking = ""
+            await self._send_thinking()
         tail = self._redactor.redact(self._raw)
         self._raw = ""
         self.said += tail
@@ -89,7 +107,7 @@ class EventWriter:
 
     async def reset(self, reason: str, *, keep: str = "") -> None:
         """Make viewers discard the text so far, except ``keep``."""
-        self._raw = self._ready = self.said = self._handed_on = ""
+        self._raw = self._ready = self.said = self._handed_on = self._raw_thinking = self._thinking = ""
         await self._write([self._reset(reason)])
         if keep:
             await self.say(keep)
@@ -116,9 +134,15 @@ class EventWriter:
         self._handed_on += text
         await self._write(self._deltas(text))
 
-    def _deltas(self, text: str) -> list[Item]:
+    async def _send_thinking(self) -> None:
+        text, self._thinking = self._thinking, ""
+        if text:
+            self._last_thinking = asyncio.get_running_loop().time()
+            await self._write(self._deltas(text, of=types.THINKING))
+
+    def _deltas(self, text: str, *, of: str = types.DELTA) -> list[Item]:
         return [
-            (types.DELTA, {"message": self._message_id, "text": text[start : start + DELTA_CHARACTERS]})
+            (of, {"message": self._message_id, "text": text[start : start + DELTA_CHARACTERS]})
             for start in range(0, len(text), DELTA_CHARACTERS)
         ]
 

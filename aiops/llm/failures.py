@@ -1,78 +1,144 @@
-"""Classifies errors of model providers: whether a retry can help, and the error that a person sees."""
+"""Reads errors of model providers as their client libraries raise them: status, words, whether and when to retry."""
 
 from __future__ import annotations
 
+import email.utils
+import math
+import re
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import httpx
-from langchain_core.exceptions import ModelConnectionError
+from langchain_core.exceptions import ContextOverflowError, ModelConnectionError
 
-from aiops.errors import RunFailed
+from aiops import untrusted
 from aiops.llm.providers import PROVIDERS
 from aiops.llm.values import ModelSpec
 
 MAX_RETRY_AFTER_S = 300.0
+MAX_WORDS = 300
+"""Characters of a provider's own words that are shown."""
 TOO_MANY = 429
+UNAVAILABLE = 503
+WITHOUT_TOOLS = re.compile(
+    r"(does|do)(n't| not) support (tools|tool use|tool calling|function calling)"
+    r"|(tools|tool use|tool calling|function calling) (is|are) not supported|no endpoints found that support tool use"
+    r"|requires --jinja|--enable-auto-tool-choice",
+    re.IGNORECASE,
+)
+"""Ollama, vLLM, llama.cpp, OpenRouter (as of 2026-11)."""
+TOO_LONG = re.compile(
+    r"context[ _](length|window|size)|maximum context|prompt is too long|too many (input )?tokens"
+    r"|exceeds? the available context",
+    re.IGNORECASE,
+)
+LOADING = re.compile(r"loading model|model is (currently )?loading|model .{0,80} is loading", re.IGNORECASE)
+"""llama.cpp, Hugging Face (as of 2026-11)."""
 
 
 class StreamCut(Exception):
     """The provider's stream ended in the middle of an answer."""
 
 
+class EmptyAnswer(Exception):
+    """The provider ended its answer without a word or a tool call; the message is the provider's reason."""
+
+
+class ProviderFailed(Exception):
+    """The provider ended its answer with an error of its own; the message is its word for it."""
+
+
 BROKEN = (httpx.TransportError, ConnectionError, ssl.SSLError, StreamCut, ModelConnectionError)
 """Errors of a connection that failed or broke, and LangChain's own error for it."""
 
 
-class EmptyAnswer(Exception):
-    """The provider ended its answer without a word or a tool call."""
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what led to it, also where a client library hides that."""
     cause: BaseException | None = error
     for _ in range(8):
         if cause is None:
             return
         yield cause
-        cause = cause.__cause__
+        cause = cause.__cause__ or (cause.__context__ if cause.__suppress_context__ else None)
 
 
 def status_of(error: BaseException) -> int | None:
-    """Return the HTTP status that the provider's client reports."""
+    """Return the HTTP status that the provider's client reports, or the status in an error within a stream."""
     status = getattr(error, "status_code", None)
-    return status if isinstance(status, int) and status > 0 else None
+    if isinstance(status, int) and status > 0:
+        return status
+    code = _field(getattr(error, "body", None), "code")
+    return code if isinstance(code, int) and 400 <= code < 600 else None
+
+
+def words(error: BaseException) -> str:
+    """Return what the provider said, in one bounded line; empty when it said nothing that is text."""
+    said = _field(getattr(error, "body", None), "message") or getattr(error, "error", None)
+    if not isinstance(said, str) or not said.strip():
+        said = str(error) if isinstance(error, ProviderFailed | EmptyAnswer) else getattr(error, "message", "")
+    line = " ".join(untrusted.clean(str(said)).split())
+    return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "…"
 
 
 def is_unreachable(error: BaseException) -> bool:
     """Return whether the server could not be reached or the connection broke."""
-    return any(isinstance(e, BROKEN) for e in _causes(error))
+    return any(isinstance(e, BROKEN) for e in causes(error))
 
 
 def is_timeout(error: BaseException) -> bool:
     """Return whether the provider took too long."""
-    return any(isinstance(e, TimeoutError | httpx.ReadTimeout) for e in _causes(error))
+    return any(
+        isinstance(e, TimeoutError) or type(e).__name__ in ("ReadTimeout", "APITimeoutError") for e in causes(error)
+    )
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether a retry may help: 408, 5xx, an empty answer or a broken connection; never a timeout.
+    """Return whether a retry may help: 408, 5xx, an error within a stream, an empty answer, a broken connection.
 
-    ``model_pacing`` has already waited after a 429.
+    Never a timeout. ``model_pacing`` has already waited for what ``asks_to_wait``.
     """
     if not isinstance(error, Exception):
         return False  # a cancellation must not be retried
+    if asks_to_wait(error):
+        return False
     if (status := status_of(error)) is not None:
         return status == 408 or status >= 500
-    return isinstance(error, EmptyAnswer) or (is_unreachable(error) and not is_timeout(error))
+    if isinstance(error, EmptyAnswer | ProviderFailed):
+        return True
+    return (is_unreachable(error) or is_in_stream(error)) and not is_timeout(error)
 
 
-def retry_after_s(error: BaseException) -> float:
-    """Return the Retry-After of the provider, at most five minutes; 0 without one."""
-    response = getattr(error, "response", None)
-    said = response.headers.get("retry-after", "") if isinstance(response, httpx.Response) else ""
-    try:
-        return min(max(float(said), 0.0), MAX_RETRY_AFTER_S)
-    except ValueError:
-        return 0.0
+def is_in_stream(error: BaseException) -> bool:
+    """Return whether the provider reported the error within a stream that had begun well."""
+    has_no_status = getattr(error, "status_code", None) in (None, -1)
+    return has_no_status and (isinstance(getattr(error, "body", None), dict | str) or hasattr(error, "error"))
+
+
+def asks_to_wait(error: BaseException) -> bool:
+    """Return whether the provider wants the request later: 429, 503 with Retry-After, or while it loads its model."""
+    status = status_of(error)
+    if status == UNAVAILABLE:
+        return is_loading(error) or _retry_after(error) is not None
+    return status == TOO_MANY
+
+
+def is_loading(error: BaseException) -> bool:
+    """Return whether the server is loading the model: it takes as long as it takes."""
+    return status_of(error) == UNAVAILABLE and bool(LOADING.search(words(error)))
+
+
+def is_without_tools(error: BaseException) -> bool:
+    """Return whether the model cannot be given tools."""
+    return _is_refusal(error) and bool(WITHOUT_TOOLS.search(words(error)))
+
+
+def is_too_long(error: BaseException) -> bool:
+    """Return whether the request does not fit into the model's context."""
+    if any(isinstance(e, ContextOverflowError) for e in causes(error)):
+        return True
+    return _is_refusal(error) and bool(TOO_LONG.search(words(error)))
 
 
 def is_out_of_quota(error: BaseException, spec: ModelSpec) -> bool:
@@ -81,51 +147,43 @@ def is_out_of_quota(error: BaseException, spec: ModelSpec) -> bool:
     return bool(code) and getattr(error, "code", None) == code
 
 
-def explain(error: BaseException, spec: ModelSpec) -> RunFailed:
-    """Return the error a person sees: its cause, and the cure."""
-    who = f"the model {spec.name!r} of {spec.provider}" + (f" at {spec.base_url}" if spec.base_url else "")
-    if is_timeout(error):
-        return RunFailed(
-            f"There was no answer in time from {who}: try again, or raise AIOPS_MODEL_TIMEOUT_S.",
-            code="model_timeout",
-            retry=True,
-        )
-    match status_of(error):
-        case 429 if is_out_of_quota(error, spec):
-            return RunFailed(f"The quota is used up for {who}: raise it at the provider.", code="model_quota_exceeded")
-        case 429:
-            return RunFailed(
-                f"Too many requests for {who}: wait a little, or raise its quota.",
-                code="model_rate_limited",
-                retry=True,
-            )
-        case 401 | 403:
-            key = PROVIDERS[spec.provider].key
-            return RunFailed(
-                f"The key was refused by {who}: correct it{f' ({key.name})' if key else ''}.", code="model_key_refused"
-            )
-        case 404:
-            return RunFailed(
-                f"The provider does not know {who}: correct LLM_MODEL or the address.", code="model_not_found"
-            )
-        case int(status) if status >= 500:
-            return RunFailed(
-                f"An error ({status}) came from {who}: try again, or see that server's log.",
-                code="model_error",
-                retry=True,
-            )
-        case int(status):
-            return RunFailed(f"The request was refused ({status}) by {who}.", code="model_refused")
-    if isinstance(error, EmptyAnswer):
-        return RunFailed(f"An empty answer came from {who}: rephrase the message.", code="model_empty", retry=True)
-    if is_unreachable(error):
-        return RunFailed(
-            f"The connection failed or broke to {who}: see that it runs and can be reached.",
-            code="model_unreachable",
-            retry=True,
-        )
-    return RunFailed(
-        f"An unreadable answer ({type(error).__name__}) came from {who}: see that it speaks that API.",
-        code="model_nonsense",
-        retry=True,
+def retry_after_s(error: BaseException) -> float:
+    """Return how long the provider asks to wait, at most five minutes; 0 when it does not say."""
+    return min(max(_retry_after(error) or 0.0, 0.0), MAX_RETRY_AFTER_S)
+
+
+def _retry_after(error: BaseException) -> float | None:
+    headers: Any = next(
+        (h for e in causes(error) if (h := getattr(getattr(e, "response", None), "headers", None))), None
     )
+    if headers is None:  # each client has a response class of its own, such as httpx2's
+        return None
+    for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        said = str(headers.get(name) or "").strip()
+        try:
+            seconds = float(said) * unit_s
+        except ValueError:
+            at = email.utils.parsedate_tz(said) if said else None
+            if at is None:
+                continue
+            seconds = email.utils.mktime_tz(at) - time.time()
+        if math.isfinite(seconds):
+            return seconds
+    return None
+
+
+def _is_refusal(error: BaseException) -> bool:
+    status = status_of(error)
+    return status in (400, 404, 413, 422, 500, 501) or (status is None and is_in_stream(error))
+
+
+def _field(body: Any, name: str) -> Any:
+    """Return a field of an error's body, which may lie within ``error``."""
+    if isinstance(body, str):
+        return body if name == "message" else None
+    if not isinstance(body, Mapping):
+        return None
+    inner = body.get("error")
+    if isinstance(inner, str) and name == "message":
+        return inner
+    return (inner if isinstance(inner, Mapping) else body).get(name)

@@ -8,11 +8,12 @@ decrease, as in RFC 5681). While Redis is unreachable no call waits, and the pro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import astuple
 from typing import Any
 
@@ -136,6 +137,25 @@ class Pacer:
             call = ""
         self._in_flight[model] += 1
         return call
+
+    @contextlib.asynccontextmanager
+    async def holding(self, model: str, call: str) -> AsyncIterator[None]:
+        """Keep a counted call's place while it takes longer than ``hold_s``: only a dead process loses it."""
+        renewing = asyncio.create_task(self._renew(model, call)) if call else None
+        try:
+            yield
+        finally:
+            if renewing is not None:
+                renewing.cancel()
+
+    async def _renew(self, model: str, call: str) -> None:
+        while True:
+            await asyncio.sleep(self._hold_s / 3)
+            try:
+                now_s, _ = await self._client.time()
+                await self._client.zadd(keyspace.in_flight(model), {call: now_s + self._hold_s}, xx=True)
+            except (redis.RedisError, OSError) as error:
+                logger.warning("pace.unavailable", model=model, error=str(error))
 
     async def answered(self, model: str, call: str, *, more_tokens: int) -> None:
         """Record that a call was answered, and its tokens beyond the estimate."""

@@ -42,7 +42,8 @@ class Provider:
     guessed_at: int = 100
     """Without LLM_TYPE, the provider with the lowest number is chosen from those whose key or URL is set."""
     reports_finish: bool = False
-    """Quirk: every complete answer has a finish reason, so a stream that ends without one was cut."""
+    """Quirk: every complete answer has a finish reason, so a stream that ends without one was cut.
+    An answer of other providers passes for whole without a finish reason, but its tool calls are never made."""
     out_of_quota: str = ""
     """Quirk: error code of a 429 that a retry does not cure."""
 

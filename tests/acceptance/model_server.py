@@ -2,8 +2,9 @@
 
 A question ends with ``DO {json}``: ``words`` and ``pause`` stream so many words; ``call`` and ``args`` call a tool
 first (``loop``: for ever); ``answers`` are said, one for each call; ``pieces`` are said as they are, with ``pause``
-between; ``fail`` lists what goes wrong, one entry for each call (429, 500, 401, hang, cut …); ``room`` is how many
-calls of its ``group`` are taken at once. A question that asks for a corrected answer is the one before it, asked again.
+between; ``thinking`` is thought before; ``finish`` is another finish reason; ``fail`` lists what goes wrong, one entry
+for each call (429, 500, 401, hang, cut …); ``room`` is how many calls of its ``group`` are taken at once. A question
+that asks for a corrected answer is the one before it, asked again.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class ModelServer:
         elif results and not answers:
             text = f"The tool said: {_text(results[-1])} {text}"
         pieces = do.get("pieces") or re.findall(r"\s*\S+", text)
-        said = self._busily(group, _say(pieces, do.get("pause", 0), cut=failure == "cut"))
+        said = self._busily(group, _say(do, pieces, cut=failure == "cut"))
         return StreamingResponse(said, media_type="text/event-stream")
 
     async def _busily(self, group: str, said: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -126,15 +127,19 @@ def _line(**fields: Any) -> str:
     return f"data: {json.dumps(made)}\n\n"
 
 
-async def _say(words: list[str], pause: float, *, cut: bool):
+async def _say(do: dict[str, Any], words: list[str], *, cut: bool):
+    pause = do.get("pause", 0)
     yield _chunk({"role": "assistant", "content": ""})
+    for thought in do.get("thinking", []):
+        yield _chunk({"reasoning_content": thought})
+        await asyncio.sleep(pause)
     for n, word in enumerate(words):
         if cut and n == len(words) // 2:
             return
         yield _chunk({"content": word})
         if pause:
             await asyncio.sleep(pause)
-    yield _chunk({}, "stop")
+    yield _chunk({}, do.get("finish", "stop"))
     usage = {"prompt_tokens": 7, "completion_tokens": len(words), "total_tokens": 7 + len(words)}
     yield _line(choices=[], usage=usage)
     yield "data: [DONE]\n\n"
@@ -146,5 +151,5 @@ async def _call(do: dict[str, Any]):
     if before := do.get("before"):
         yield _chunk({"role": "assistant", "content": before})
     yield _chunk({"role": "assistant", "content": None, "tool_calls": [{**call, "function": function}]})
-    yield _chunk({}, "tool_calls")
+    yield _chunk({}, do.get("finish", "tool_calls"))
     yield "data: [DONE]\n\n"

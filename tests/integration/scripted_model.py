@@ -14,7 +14,7 @@ Turn = list[AIMessageChunk | Exception]
 
 
 class ScriptedModel(BaseChatModel):
-    """Streams the chunks of its next turn; raises what is no chunk."""
+    """Streams the chunks of its next turn and ends it in order; raises what is no chunk."""
 
     turns: list[Any]
 
@@ -33,6 +33,7 @@ class ScriptedModel(BaseChatModel):
             if isinstance(chunk, Exception):
                 raise chunk
             yield ChatGenerationChunk(message=chunk)
+        yield ChatGenerationChunk(message=AIMessageChunk("", response_metadata={"finish_reason": "stop"}))
 
 
 def words(*texts: str) -> Turn:

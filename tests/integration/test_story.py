@@ -1,4 +1,7 @@
-"""A run from its claim to its last event: words, steps and end, with a scripted model and no worker process."""
+"""A run from its claim to its last event: words, steps and end, with a scripted model and no worker process.
+
+More than 250 lines: a run has many parts, which are set up once.
+"""
 
 from __future__ import annotations
 
@@ -129,6 +132,31 @@ async def test_the_words_of_a_model_stream_as_events_and_become_the_answer(
     assert [event.id for event in seen] == sorted(event.id for event in seen)
 
 
+async def test_calls_to_which_a_provider_gives_one_id_are_all_made_and_recorded(
+    claimed: Claimed, context: Any, script: Callable[..., None]
+) -> None:
+    made: list[dict[str, Any]] = []
+    context.tools.effect = lambda arguments: made.append(arguments) or f"changed {arguments['key']}"
+    script(*(calling(TOOL.name, f'{{"key": {key}}}', call_id="call_0") for key in range(3)), words("Done."))
+    run = await answered(claimed, context)
+    assert made == [{"key": 0}, {"key": 1}, {"key": 2}]
+    assert [(step["status"], step["preview"]) for step in run.steps] == [("ok", f"changed {key}") for key in range(3)]
+    assert len({step["call_id"] for step in run.steps}) == 3
+
+
+async def test_a_call_that_is_not_made_is_a_step_that_says_why_and_the_model_goes_on(
+    claimed: Claimed, context: Any, script: Callable[..., None]
+) -> None:
+    made: list[dict[str, Any]] = []
+    context.tools.effect = lambda arguments: made.append(arguments) or "changed"
+    script(calling(TOOL.name, '{"key": 1'), words("I could not."))
+    run = await answered(claimed, context)
+    assert (run.state, run.answer, made) == (State.SUCCEEDED, "I could not.", [])
+    (step,) = run.steps
+    assert step["status"] == "error"
+    assert "not made" in step["preview"]
+
+
 async def test_a_tool_call_of_a_model_becomes_a_step_and_its_result_reaches_the_row(
     claimed: Claimed, context: Any, script: Callable[..., None]
 ) -> None:
@@ -138,7 +166,7 @@ async def test_a_tool_call_of_a_model_becomes_a_step_and_its_result_reaches_the_
     run = await answered(claimed, context)
     assert (run.state, run.answer, made) == (State.SUCCEEDED, "Done.", [{"key": 1}])
     (step,) = run.steps
-    assert (step["call_id"], step["server"], step["tool"], step["arguments"]) == ("c1", "net", "change", {"key": 1})
+    assert (step["server"], step["tool"], step["arguments"]) == ("net", "change", {"key": 1})
     assert (step["status"], step["preview"]) == ("ok", "changed")
     kinds = [event.type for event in await events(claimed, context)]
     assert kinds == [

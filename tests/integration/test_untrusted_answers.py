@@ -148,10 +148,12 @@ async def test_a_tool_is_called_with_what_can_be_stored(answered: Any, arguments
 
 
 @pytest.mark.parametrize("levels", [60, 300, 1_000])
-async def test_arguments_nested_too_deep_are_an_answer_that_cannot_be_read(answered: Any, levels: int) -> None:
-    seen = await answered([call('{"a": ' * levels + "1" + "}" * levels) for _ in range(5)])
-    assert (seen.row.state, seen.tools.called) == (State.FAILED, [])
-    assert seen.row.error["code"].startswith("model_")
+async def test_a_call_whose_arguments_are_nested_too_deep_is_not_made_and_says_why(answered: Any, levels: int) -> None:
+    seen = await answered([call('{"a": ' * levels + "1" + "}" * levels), words("done")])
+    assert (seen.row.state, seen.row.answer, seen.tools.called) == (State.SUCCEEDED, "done", [])
+    [step] = seen.row.steps
+    assert step["status"] == "error"
+    assert "nested" in step["preview"]
     assert_all_storable(seen)
 
 

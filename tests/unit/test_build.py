@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from aiops.agent import build
@@ -16,10 +15,10 @@ from aiops.llm import clients
 from aiops.llm.values import ModelSpec
 from aiops.tool_servers.client.pool import Catalogue, Missing, ToolPool
 from aiops.tool_servers.client.values import RemoteTool, ToolResult
+from tests.integration.scripted_model import ScriptedModel, calling, words
 
 LIMITS = Limits(5, 5, 10, 1, 10, 1_000, 1_000)
 TOOL = RemoteTool("t_look", "t", "look", "Look.", {"type": "object", "properties": {}}, read_only=True)
-CALL = {"name": "t_look", "args": {}, "id": "c1"}
 
 
 class StubWatcher:
@@ -27,6 +26,12 @@ class StubWatcher:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+
+    def new_call_id(self) -> str:
+        return "ours"
+
+    async def say(self, text: str) -> None:
+        """Nobody watches."""
 
     async def tool_started(self, call_id: str, **_: Any) -> None:
         self.calls.append(call_id)
@@ -40,13 +45,8 @@ class StubPool(ToolPool):
         return ToolResult("seen")
 
 
-class CallingModel(GenericFakeChatModel):
-    def bind_tools(self, tools: Any, **_: Any) -> CallingModel:
-        return self
-
-
 def test_the_text_of_a_failure_compiles_no_second_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "make", lambda spec, timeout_s: CallingModel(messages=iter([])))
+    monkeypatch.setattr(clients, "make", lambda spec, timeout_s: ScriptedModel(turns=[]))
     pool, redactor, memory = StubPool([], timeout_s=1), Redactor(), InMemorySaver()
 
     def nodes(server: str, reason: str) -> Any:
@@ -60,8 +60,8 @@ def test_the_text_of_a_failure_compiles_no_second_graph(monkeypatch: pytest.Monk
 
 
 async def test_each_run_sees_its_own_tool_calls_alone(monkeypatch: Any) -> None:
-    answers = iter([AIMessage("", tool_calls=[CALL]), AIMessage("done"), AIMessage("hello")])
-    monkeypatch.setattr(clients, "make", lambda spec, timeout_s: CallingModel(messages=answers))
+    turns = [calling(TOOL.name, "{}"), words("done"), words("hello")]
+    monkeypatch.setattr(clients, "make", lambda spec, timeout_s: ScriptedModel(turns=turns))
     pool, redactor = StubPool([], timeout_s=1), Redactor()
     watchers = [StubWatcher(), StubWatcher()]
     agents = [
@@ -82,4 +82,4 @@ async def test_each_run_sees_its_own_tool_calls_alone(monkeypatch: Any) -> None:
         given: Any = {"messages": [HumanMessage("hi")]}
         async for _ in agent.astream(given, config, context=watcher, stream_mode="updates"):
             pass
-    assert [watcher.calls for watcher in watchers] == [["c1", "c1 ended"], []]
+    assert [watcher.calls for watcher in watchers] == [["ours", "ours ended"], []]

@@ -9,6 +9,7 @@ import pytest
 from langchain_core.exceptions import ModelConnectionError
 
 from aiops.llm import failures
+from aiops.llm.explanations import explain
 from aiops.llm.values import ModelSpec
 
 
@@ -49,7 +50,7 @@ SPEC = ModelSpec("openai", "m", base_url="http://m")
 def test_each_failure_has_its_code_and_only_passing_ones_are_tried_again(
     failure: BaseException, code: str, transient: bool
 ) -> None:
-    assert failures.explain(failure, SPEC).code == code
+    assert explain(failure, SPEC).code == code
     assert failures.is_transient(failure) is transient
 
 
@@ -57,8 +58,8 @@ def test_a_quota_that_is_used_up_is_not_waited_for() -> None:
     spent = error(429)
     spent.code = "insufficient_quota"  # type: ignore[attr-defined]
     assert failures.is_out_of_quota(spent, SPEC)
-    assert failures.explain(spent, SPEC).code == "model_quota_exceeded"
-    assert not failures.explain(spent, SPEC).retry
+    assert explain(spent, SPEC).code == "model_quota_exceeded"
+    assert not explain(spent, SPEC).retry
 
 
 def test_a_provider_may_ask_for_at_most_five_minutes() -> None:
@@ -70,4 +71,4 @@ def test_a_provider_may_ask_for_at_most_five_minutes() -> None:
 def test_what_langchain_takes_for_a_broken_connection_is_tried_again() -> None:
     error = ModelConnectionError("Connection error.")
     assert failures.is_transient(error)
-    assert failures.explain(error, ModelSpec("openai", "m")).code == "model_unreachable"
+    assert explain(error, ModelSpec("openai", "m")).code == "model_unreachable"

@@ -1,4 +1,4 @@
-"""Delays a model call until its turn among the calls of all processes; a 429 delays all of them."""
+"""Delays a model call until its turn among all processes; a provider that asks to wait delays all of them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from aiops.llm.values import ModelSpec
 SAID_AFTER_S = 3.0
 """The reader gets a notice after waiting this long."""
 BUSY = "The model {model!r} has many requests at once: this answer waits for its turn."
+LOADING = "The model {model!r} is being loaded by its server: this answer waits for it."
 
 logger = log.get(__name__)
 
@@ -35,23 +36,24 @@ class ModelPacing(AgentMiddleware[Any, Any]):
         self._patience_s = patience_s
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Call the model; raises RunFailed ``model_busy``, or the provider's 429 when it lasts too long."""
+        """Call the model; raises RunFailed ``model_busy``, or the provider's refusal when it lasts too long."""
         tokens = count_tokens_approximately(request.messages) if self._pacer.pace.tokens_per_minute else 0
         patience = _Patience(self._spec, request.runtime.context, self._patience_s)
         while True:
             call = await self._pacer.enter(self._model, tokens=tokens, waiting=patience.wait)
             try:
-                response = await handler(request)
+                async with self._pacer.holding(self._model, call):
+                    response = await handler(request)
             except BaseException as error:  # a cancelled call must release its place, too
-                if failures.status_of(error) != failures.TOO_MANY:
+                if not failures.asks_to_wait(error):
                     await self._pacer.ended(self._model, call)
                     raise
                 pause_s = failures.retry_after_s(error)
                 logger.info("model.refused", model=self._model, retry_after_s=pause_s)
                 await self._pacer.refused(self._model, call, retry_after_s=pause_s)
+                patience.refusal = error
                 if failures.is_out_of_quota(error, self._spec) or patience.ends_within(pause_s):
                     raise
-                patience.refusal = error
             else:
                 await self._pacer.answered(self._model, call, more_tokens=_used(response) - tokens if tokens else 0)
                 return response
@@ -69,6 +71,8 @@ class _Patience:
         self.refusal: BaseException | None = None
 
     def ends_within(self, seconds: float) -> bool:
+        if self._is_loading():  # it takes as long as it takes; the run's deadline ends it
+            return False
         return time.monotonic() + seconds > self._begun + self._patience_s
 
     async def wait(self) -> None:
@@ -85,7 +89,11 @@ class _Patience:
             )
         if not self._notified and time.monotonic() > self._begun + SAID_AFTER_S:
             self._notified = True
-            await self._watcher.notice("model_busy", BUSY.format(model=self._spec.name))
+            code, text = ("model_loading", LOADING) if self._is_loading() else ("model_busy", BUSY)
+            await self._watcher.notice(code, text.format(model=self._spec.name))
+
+    def _is_loading(self) -> bool:
+        return self.refusal is not None and failures.is_loading(self.refusal)
 
 
 def _used(response: Any) -> int:

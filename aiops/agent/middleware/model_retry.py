@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware
-from langchain_core.messages import AIMessage
 from langgraph.errors import GraphBubbleUp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from aiops import log
 from aiops.agent.ports import Watcher
+from aiops.errors import RunFailed
 from aiops.llm import failures
-from aiops.llm.providers import PROVIDERS
+from aiops.llm.explanations import explain
 from aiops.llm.values import ModelSpec
 
 logger = log.get(__name__)
@@ -40,12 +40,12 @@ class ModelRetry(AgentMiddleware[Any, Any]):
                 reraise=True,
             ):
                 with attempt:
-                    return self._checked(await handler(request))
-        except (GraphBubbleUp, asyncio.CancelledError):
+                    return await handler(request)
+        except (GraphBubbleUp, asyncio.CancelledError, RunFailed):
             raise
         except Exception as error:
             logger.warning("model.failed", provider=self._spec.provider, error=f"{type(error).__name__}: {error}"[:300])
-            raise failures.explain(error, self._spec) from error
+            raise explain(error, self._spec) from error
 
     async def _discard(self, watcher: Watcher, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -53,13 +53,3 @@ class ModelRetry(AgentMiddleware[Any, Any]):
             "model.retry", provider=self._spec.provider, attempt=state.attempt_number, error=type(error).__name__
         )
         await watcher.model_call_failed("model_retry")
-
-    def _checked(self, response: Any) -> Any:
-        """Return the response; raises StreamCut when the answer stopped in the middle, or EmptyAnswer."""
-        last = response.result[-1] if response.result else None
-        is_cut = isinstance(last, AIMessage) and not last.response_metadata.get("finish_reason")
-        if is_cut and PROVIDERS[self._spec.provider].reports_finish:
-            raise failures.StreamCut("the stream ended without a finish reason")
-        if isinstance(last, AIMessage) and not last.text.strip() and not last.tool_calls:
-            raise failures.EmptyAnswer("neither words nor tool calls")
-        return response

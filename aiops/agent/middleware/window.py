@@ -28,6 +28,14 @@ class Window(AgentMiddleware[Any, Any]):
         return {"messages": changes} if changes else None
 
 
+def shortened(messages: list[AnyMessage], *, budget_tokens: int) -> list[AnyMessage]:
+    """Return the messages that are left for a model that takes fewer than the budget of memory allows."""
+    changes = trim(messages, budget_tokens=budget_tokens)
+    gone = {change.id for change in changes if isinstance(change, RemoveMessage)}
+    changed = {change.id: change for change in changes if isinstance(change, ToolMessage)}
+    return [changed.get(message.id, message) for message in messages if message.id not in gone]
+
+
 def trim(messages: list[AnyMessage], *, budget_tokens: int) -> list[Any]:
     """Return the changes (removals, shortened tool results) that bring messages under the budget."""
     if count_tokens_approximately(messages) <= budget_tokens:

@@ -14,4 +14,4 @@ def build(spec: ModelSpec, *, timeout_s: float) -> Any:
     return OfflineModel()
 
 
-PROVIDER = Provider(name="offline", build=build, module="aiops.llm.offline.model")
+PROVIDER = Provider(name="offline", build=build, module="aiops.llm.offline.model", reports_finish=True)

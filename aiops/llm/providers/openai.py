@@ -10,11 +10,11 @@ from aiops.llm.values import ModelSpec
 
 def build(spec: ModelSpec, *, timeout_s: float) -> Any:
     """Return the chat model, without the client's own retries: middleware retries."""
-    from langchain_openai import ChatOpenAI
+    from aiops.llm.wire.openai import make
 
-    return ChatOpenAI(
+    return make(
         model=spec.name,
-        api_key=spec.api_key or "none",  # type: ignore[arg-type]  # local servers need no key, but the client does
+        api_key=spec.api_key or "none",  # local servers need no key, but the client does
         timeout=timeout_s,
         max_retries=0,
         stream_usage=True,
@@ -25,7 +25,7 @@ def build(spec: ModelSpec, *, timeout_s: float) -> Any:
 PROVIDER = Provider(
     name="openai",
     build=build,
-    module="langchain_openai",
+    module="aiops.llm.wire.openai",
     key=Variable("OPENAI_API_KEY", "API key of the openai provider", secret=True),
     url=Variable("OPENAI_BASE_URL", "URL of a server with an OpenAI-compatible API; default: OpenAI"),
     default_url="https://api.openai.com/v1",

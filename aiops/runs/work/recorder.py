@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import time
 from typing import Any
@@ -35,6 +37,7 @@ class Recorder:
         self._writing = asyncio.Lock()
         self.answers: list[str] = []
         self.notices: list[dict[str, str]] = []
+        self._calls = 0
         self._streamed_in_call = 0
         self._first_delta: float | None = None
 
@@ -58,9 +61,22 @@ class Recorder:
         self._first_delta = self._first_delta or time.monotonic()
         await self.events.say(text)
 
+    def new_call_id(self) -> str:
+        """Return an id of our own: providers repeat theirs, and some take nine letters and digits alone (Mistral)."""
+        self._calls += 1
+        claim = self._assignment.claim
+        digest = hashlib.sha256(f"{claim.run_id}:{claim.fence}:{self._calls}".encode()).digest()
+        return base64.b32encode(digest)[:9].decode().lower()
+
+    async def think(self, text: str) -> None:
+        """Add streamed thinking of the current model call; it is shown live and kept nowhere."""
+        await self.events.think(text)
+
     async def notice(self, code: str, text: str) -> None:
         """Show a notice beside this answer, live and whenever it is read later."""
         shown = {"code": code, "text": self._context.redactor.redact(text)}
+        if shown in self.notices:  # such as what every model call of a run concedes
+            return
         self.notices.append(shown)
         await self.events.emit(types.NOTICE, **shown)
 

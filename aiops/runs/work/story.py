@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, RemoveMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
@@ -143,13 +143,13 @@ class _Execution:
             given,
             self._config,
             context=recorder,
-            stream_mode=["messages", "updates"],
+            stream_mode="updates",  # the model's words go from ModelCall to the recorder
             durability=build.durability(catalogue),
         )
         async with contextlib.aclosing(streamed) as steps:
-            async for mode, payload in steps:
+            async for update in steps:
                 self._stop.check()
-                await (self._stream_text(payload) if mode == "messages" else self._update(payload))
+                await self._update(update)
         await self._memory.aprune([assignment.conversation_id])
         await self._report_memory()
 
@@ -185,11 +185,6 @@ class _Execution:
         forget = [RemoveMessage(id=REMOVE_ALL_MESSAGES)] if gap.stale else []
         message = HumanMessage(assignment.text, id=assignment.message_id)
         return {"messages": [*forget, *past, message, *_calls_missing_in_memory(assignment, [])]}
-
-    async def _stream_text(self, payload: tuple[Any, dict[str, Any]]) -> None:
-        chunk, metadata = payload
-        if isinstance(chunk, AIMessageChunk) and metadata.get("langgraph_node") == "model":
-            await self._recorder.say(str(chunk.text))
 
     async def _update(self, payload: dict[str, Any]) -> None:
         if INTERRUPT in payload:  # LangGraph raises nothing: the stream just ends after an interrupt

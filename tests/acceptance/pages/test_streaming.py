@@ -99,3 +99,23 @@ def test_an_answer_that_is_too_long_to_be_rendered_live_grows_as_it_is_written(b
     page.ended()
     assert page.all(".answer .raw") == []
     assert re.findall(r"w\d+(?=x)", page.text(".answer")) == [f"w{n}" for n in range(100)]
+
+
+def test_what_a_model_thinks_is_shown_until_it_answers(browse: Open) -> None:
+    page = browse()
+    page.ask(
+        do("think", thinking=["Look at the <b>disks</b>, ", "then at the load."], pieces=["All ", "well."], pause=0.7)
+    )
+    page.until(lambda: "Thinking: Look at the <b>disks</b>, then at the load." in page.text(".status"), "the thought")
+    page.ended()
+    assert page.text(".answer") == "All well."
+    assert page.text(".status") == ""
+    assert page.errors() == []
+
+
+def test_an_answer_that_was_cut_says_so_beside_it(browse: Open) -> None:
+    page = browse()
+    page.ask(do("cut", words=5, finish="length"))
+    page.ended()
+    assert "The answer ends where the limit of tokens was reached (length)" in page.text(".notices")
+    assert "w4" in page.text(".answer")

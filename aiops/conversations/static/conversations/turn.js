@@ -5,6 +5,7 @@ import { call } from "../web/api.js";
 export const ENDED = new Set(["succeeded", "failed", "cancelled", "expired"]);
 const SILENT_MS = 5000;
 const OVERDUE_MS = 1500; // after so long the server renders no more of an answer until it is whole
+const THOUGHT = 160; // characters
 const PLAIN = /^[^\n\\`*_~[\]<>&|!]*/; // words that cannot be Markdown
 const BLOCKS = ["P", "UL", "OL", "LI", "BLOCKQUOTE", "H1", "H2", "H3", "H4", "H5", "H6"];
 
@@ -18,6 +19,7 @@ export class Turn {
   /** Start the answer over. */
   forget() {
     this.said = "";
+    this.thought = ""; // the end of what the model thinks before it answers
     this.rendered = 0; // so much of what was said is in the HTML
     this.renderedAt = -Infinity;
     this.continues = false; // whether plain words go on in its last block
@@ -117,6 +119,10 @@ const HANDLERS = {
   "run.started": (turn, data) => {
     turn.element.dataset.state = "running";
     turn.say(data.attempt > 1 ? "Resuming after a lost worker…" : "Thinking…");
+  },
+  "message.thinking": (turn, data) => {
+    turn.thought = (turn.thought + data.text).slice(-THOUGHT);
+    turn.say(`Thinking: ${turn.thought.split("\n").filter((line) => line.trim()).at(-1) ?? "…"}`);
   },
   "message.delta": (turn, data) => { turn.say(""); if (data.html === undefined) show(turn); },
   "message.reset": (turn, data) => {
