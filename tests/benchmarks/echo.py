@@ -29,7 +29,8 @@ class Echo(BaseChatModel):
         if DELAY_S:
             await asyncio.sleep(DELAY_S)
         for word in WORDS:
-            chunk = ChatGenerationChunk(message=AIMessageChunk(word))
+            end = {"finish_reason": "stop"} if word is WORDS[-1] else {}
+            chunk = ChatGenerationChunk(message=AIMessageChunk(content=word, response_metadata=end))
             if run_manager:
                 await run_manager.on_llm_new_token(word, chunk=chunk)
             yield chunk
