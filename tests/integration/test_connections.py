@@ -229,8 +229,7 @@ def test_a_side_that_is_gone_without_a_word_is_asked_for_and_ended(server: uvico
     with closing(connect(server)):
         (ours,) = eventually(lambda: list(server.server_state.connections))
         end = ours.transport.get_extra_info("socket")
-        # The server's thread registers a connection a moment before it sets its options.
-        eventually(lambda: end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1)
+        eventually(lambda: end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1)  # set after it was registered
         eventually(lambda: end.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1)
 
 
