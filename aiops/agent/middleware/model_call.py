@@ -22,8 +22,8 @@ from aiops.llm.values import ModelSpec
 
 PROVIDER_IDS = "provider_call_ids"
 """Key, in a message, of the provider's own ids of its calls by our ids."""
-MAX_CUT_CALLS = 2
-"""Answers of one run that may be cut in the middle of their calls."""
+MAX_UNMADE = 2
+"""Answers of one turn whose calls may be left unmade by their end."""
 NOT_MADE = {
     End.CUT: "The answer was cut at the limit of tokens ({reason}), so this call was not made. Call again with less.",
     End.FILTERED: "The provider's filter stopped the answer ({reason}), so this call was not made.",
@@ -71,7 +71,7 @@ class ModelCall(AgentMiddleware[Any, Any]):
                 raise failures.EmptyAnswer(answer.reason)
         if not calls:
             await self._notify(watcher, answer, end)
-        elif end in NOT_MADE and _cut_before(request.messages) >= MAX_CUT_CALLS:
+        elif end in NOT_MADE and _unmade_before(request.messages) >= MAX_UNMADE:
             raise self._failed(answer, end)
         refused = NOT_MADE[end].format(reason=answer.reason) if end in NOT_MADE else ""
         return ModelResponse(result=await _messages(answer, calls, refused, watcher))
@@ -150,15 +150,15 @@ async def _messages(answer: Answer, calls: list[Call], refused: str, watcher: Wa
     return [said, *results]
 
 
-def _cut_before(messages: list[AnyMessage]) -> int:
-    """Return how many answers of this turn were cut in the middle of their calls."""
-    cut = 0
+def _unmade_before(messages: list[AnyMessage]) -> int:
+    """Return how many answers of this turn ended so that their calls were not made."""
+    count = 0
     for message in reversed(messages):
         if message.type == "human":
             break
-        is_cut = isinstance(message, AIMessage) and bool(message.tool_calls)
-        cut += is_cut and REASONS.get(str(message.response_metadata.get("finish_reason", "")).lower()) is End.CUT
-    return cut
+        if isinstance(message, AIMessage) and message.tool_calls:
+            count += REASONS.get(str(message.response_metadata.get("finish_reason", "")).lower()) in NOT_MADE
+    return count
 
 
 def on_wire(messages: list[AnyMessage]) -> list[AnyMessage]:
