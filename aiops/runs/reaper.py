@@ -8,6 +8,7 @@ reports it: a run is resent only when it has looked lost for some time.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import Counter
 from datetime import timedelta
@@ -19,7 +20,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from aiops import dispatch, keyspace, log, metrics
+from aiops import database, dispatch, keyspace, log, metrics
 from aiops.errors import Unavailable
 from aiops.events import stream, types
 from aiops.events.types import Event
@@ -40,7 +41,11 @@ SILENT_HEARTBEATS = 3
 SILENT_S = 5.0
 """The messages of a worker count until it has been silent for this long and so many heartbeats: a busy one is late."""
 
+NOTHING = {"taken_back": 0, "failed": 0, "sent_again": 0}
+
 logger = log.get(__name__)
+_at_work = threading.Lock()
+"""A slow pass is still at work when the next is due, which would resend what the first is about to send."""
 _suspected: dict[UUID, float] = {}
 """Runs that looked lost at the last pass, and since when (monotonic seconds)."""
 _paused_until: list[float] = []
@@ -48,13 +53,22 @@ _paused_until: list[float] = []
 
 
 def reap(settings: Settings) -> dict[str, int]:
-    """Take back and resend what is due; return counts."""
+    """Take back and resend what is due; return counts, all 0 when another thread of this process is at it."""
+    if not _at_work.acquire(blocking=False):
+        return dict(NOTHING)
+    try:
+        return _reap(settings)
+    finally:
+        _at_work.release()
+
+
+def _reap(settings: Settings) -> dict[str, int]:
     if clock.was_set():
         logger.warning("reaper.clock_was_set")
         _paused_until[:] = [time.monotonic() + settings.lease_s]
     recovery.shorten_leases(lease_s=settings.lease_s)
     if _paused_until and time.monotonic() < _paused_until[0]:
-        return {"taken_back": 0, "failed": 0, "sent_again": 0}
+        return dict(NOTHING)
     done = _take_back(settings)
     return {"taken_back": done["taken_back"], "failed": done["failed"], "sent_again": _resend_lost(settings)}
 
@@ -142,17 +156,20 @@ def _find_suspects(settings: Settings, free: QuerySet[Run], queue: str) -> list[
     if not oldest_first.exists():
         return []
     concurrency = settings.batch_concurrency if queue == dispatch.BATCH_QUEUE else settings.concurrency
-    # In this order: a message that a worker takes meanwhile counts twice, and is not mistaken for a lost one.
-    lost = sent.count() - dispatch.depth(queue)
+    # In this order: a message that a worker takes meanwhile counts twice, and is not mistaken for a lost one; the runs
+    # are counted last, because a worker that claims one meanwhile no longer holds its message.
+    begun = database.now()
+    messages = dispatch.depth(queue)
     try:
         capacity = keyspace.live_workers(queue) * concurrency
         silent_s = max(SILENT_HEARTBEATS * settings.heartbeat_s, SILENT_S)
-        lost -= keyspace.held_unclaimed(queue, seen_within_s=silent_s)
+        messages += keyspace.held_unclaimed(queue, seen_within_s=silent_s)
     except redis.RedisError as error:
         logger.warning("reaper.workers_unseen", error=str(error))
         capacity = sys.maxsize
     if Run.objects.filter(queue=queue, state=State.RUNNING).count() >= capacity:
         return []
+    lost = sent.filter(sent_at__lte=begun).count() - messages
     return list(oldest_first.values_list("pk", flat=True)[: min(max(lost, 0), MOST_AT_ONCE)])
 
 

@@ -232,6 +232,40 @@ def test_a_run_whose_message_is_taken_while_the_reaper_counts_is_not_resent(
         clock[0] += LONG_ENOUGH
 
 
+def test_a_run_that_is_claimed_while_the_reaper_counts_makes_no_other_look_lost(
+    ask: Ask, sent: list[str], clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow look: at each, a worker claims one of the runs that it has just counted."""
+    in_hand, *others = [ask() for _ in range(5)]
+    grow_old(in_hand, *others)
+    keyspace.show_worker("w", queue="runs", in_hand=1)
+
+    def depth(queue: str) -> int:
+        if queue == "runs":
+            assert transitions.claim(str(others.pop(0).pk), worker="w", lease_s=100)
+            return len(others)
+        return 0
+
+    monkeypatch.setattr(dispatch, "depth", depth)
+    for _ in range(3):
+        assert reaper.reap(SETTINGS)["sent_again"] == 0
+        clock[0] += LONG_ENOUGH
+    assert sent == []
+
+
+def test_a_pass_sends_nothing_that_another_one_is_about_to_send(
+    ask: Ask, sent: list[str], depth: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ask()
+    grow_old(run)
+    assert transitions.claim(str(run.pk), worker="w", lease_s=-1)
+    meanwhile: list[dict[str, int]] = []
+    monkeypatch.setattr(stream, "append_now", lambda *_, **__: meanwhile.append(reaper.reap(SETTINGS)))
+    assert reaper.reap(SETTINGS)["taken_back"] == 1
+    assert meanwhile == [{"taken_back": 0, "failed": 0, "sent_again": 0}]
+    assert sent == [str(run.pk)]
+
+
 def test_a_worker_that_is_long_gone_is_forgotten(depth: list[int]) -> None:
     keyspace.show_worker("gone", queue="runs", in_hand=7)
     keyspace.sync().zadd(keyspace.workers("runs"), {"gone": time.time() - 100})
