@@ -126,7 +126,12 @@ class Settings(BaseModel):
     model_retries: int = _env(
         "AIOPS_MODEL_RETRIES", 3, "maximum attempts per model call, including the first", ge=1, le=10
     )
-    tool_timeout_s: Seconds = _env("AIOPS_TOOL_TIMEOUT_S", 30, "timeout of a tool call, seconds")
+    tool_timeout_s: Seconds = _env(
+        "AIOPS_TOOL_TIMEOUT_S", 30, "longest time of a tool call without a sign of progress, seconds"
+    )
+    tool_progress_s: Seconds = _env(
+        "AIOPS_TOOL_PROGRESS_S", 300, "longest time of a tool call that keeps reporting progress, seconds"
+    )
     max_model_calls: Count = _env("AIOPS_MAX_MODEL_CALLS", 25, "maximum model calls per run")
     max_tool_calls: Count = _env("AIOPS_MAX_TOOL_CALLS", 50, "maximum tool calls per run")
     max_tool_result_bytes: Count = _env(

@@ -186,6 +186,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RunStateEnum": "aiops.runs.states.CHOICES",
+        "BatchStateEnum": "aiops.batches.models.Batch.State",
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "aiops.web.api.schema.with_problems"],
     "AUTHENTICATION_WHITELIST": ["aiops.web.api.authentication.Token", "aiops.web.api.authentication.Session"],
 }

@@ -17,6 +17,7 @@ from aiops.apps import features
 from aiops.settings import Settings
 from aiops.tool_servers import specs
 from aiops.tool_servers.client.pool import ToolPool
+from aiops.tool_servers.client.values import CallLimits
 
 REREAD_S = 60.0
 """Time between two reads of the tool servers' rows without a message: one may have been lost."""
@@ -37,7 +38,7 @@ class Control:
         stop_run: Callable[[str], None],
         slow_down: Callable[[str], None],
     ) -> None:
-        self.tools = ToolPool((), timeout_s=settings.tool_timeout_s)
+        self.tools = ToolPool((), limits=CallLimits(settings.tool_timeout_s, settings.tool_progress_s))
         self._settings = settings
         self._in_thread = in_thread
         self.stop_run = stop_run

@@ -67,9 +67,9 @@ def _compiled(
     model = clients.make(spec, timeout_s=limits.model_timeout_s)
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
         model,
-        [as_langchain(tool, tools.call) for tool in offered],
+        [as_langchain(tool) for tool in offered],
         system_prompt=_prompt(missing, answer_schema),
-        middleware=chain(spec, offered, limits, redactor, pacer=pacer, answer_schema=answer_schema),
+        middleware=chain(spec, offered, missing, tools, limits, redactor, pacer=pacer, answer_schema=answer_schema),
     )
     return graph.with_config(recursion_limit=limits.model_calls * STEPS_PER_CALL)
 

@@ -15,9 +15,10 @@ from aiops.agent.middleware.model_retry import ModelRetry
 from aiops.agent.middleware.redaction import Redaction
 from aiops.agent.middleware.repair import Repair
 from aiops.agent.middleware.steps import Steps
-from aiops.agent.middleware.tool_errors import ToolErrors
+from aiops.agent.middleware.tool_call import ToolCall
 from aiops.agent.middleware.truncation import Truncation
 from aiops.agent.middleware.window import Window
+from aiops.agent.ports import Tools
 from aiops.agent.values import Limits
 from aiops.events.redaction import Redactor
 from aiops.llm.pacing import Pacer
@@ -28,6 +29,8 @@ from aiops.tool_servers.client.values import RemoteTool
 def chain(
     spec: ModelSpec,
     offered: Sequence[RemoteTool],
+    missing: tuple[str, ...],
+    tools: Tools,
     limits: Limits,
     redactor: Redactor,
     *,
@@ -35,20 +38,21 @@ def chain(
     answer_schema: str,
 ) -> list[AgentMiddleware[Any, Any]]:
     """Return the middleware for these values, without those that they make unnecessary."""
+    catalogue = {tool.name: tool for tool in offered}
     every: tuple[AgentMiddleware[Any, Any] | None, ...] = (
         Repair(),  # before anything reads the messages: providers refuse tool calls without results
         Window(budget_tokens=limits.context_tokens),
         ModelCallLimitMiddleware(run_limit=limits.model_calls, exit_behavior="error"),
         ToolCallLimitMiddleware(run_limit=limits.tool_calls, exit_behavior="continue"),
         AnswerSchema(answer_schema) if answer_schema else None,
-        Steps({tool.name: tool for tool in offered}),  # outside the next two: people see the result that the model gets
+        Steps(catalogue),  # outside the next two: people see the result that the model gets
         Truncation(max_bytes=limits.tool_result_bytes),
         Redaction(redactor),
         ModelRetry(spec, tries=limits.model_tries),
         Concessions(),
         # Inside retry, so that each attempt waits for its turn; outside the call, whose limit must not count waiting.
         ModelPacing(spec, pacer, patience_s=limits.model_patience_s) if pacer is not None else None,
-        ToolErrors(),
+        ToolCall(tools, catalogue, missing),  # innermost around tools: it makes the call itself
         ModelCall(spec, idle_s=limits.model_timeout_s),  # innermost: it asks the model itself
     )
     return [middleware for middleware in every if middleware is not None]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiops.tool_servers.client.values import RemoteTool, ToolResult
+from aiops.tool_servers.client.values import Progress, RemoteTool, ToolResult
 
 UNKNOWN = (
     "The worker died during this call, so whether it took effect is not known. It was not repeated: "
@@ -48,6 +49,9 @@ class Watcher(Protocol):
         must not be repeated.
         """
 
+    def tool_progress(self, call_id: str, progress: Progress) -> None:
+        """Show how far a call is, soon; must not block, for the session of all calls waits."""
+
     async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:
         """Record the end of a call; status is ok, error or unknown."""
 
@@ -55,7 +59,9 @@ class Watcher(Protocol):
 class Tools(Protocol):
     """Calls tools; implemented by ``tool_servers.client.pool.ToolPool``."""
 
-    async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
+    async def call(
+        self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: Callable[[Progress], None]
+    ) -> ToolResult:
         """Call one tool; raises ServerDown or ToolTimeout."""
 
     def __hash__(self) -> int:

@@ -18,7 +18,7 @@ class TitleIn(Strict):
 class ConversationIn(Strict):
     """A new conversation; without a title it gets the first question as its title."""
 
-    title = NameField(max_length=200, required=False, default="")
+    title = NameField(max_length=200, required=False, allow_blank=True, default="")
 
 
 class ConversationOut(serializers.ModelSerializer[Conversation]):

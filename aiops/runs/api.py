@@ -68,7 +68,7 @@ class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
         """Read no events for lists: that would be a Redis call per run."""
         return {**super().get_serializer_context(), "brief": self.action == "list"}
 
-    @extend_schema(request=None, responses={202: StateOut}, tags=["runs"])
+    @extend_schema(operation_id="runs_cancel_one", request=None, responses={202: StateOut}, tags=["runs"])
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: Any) -> Response:
         """Stop a run; 409 when it has ended already."""

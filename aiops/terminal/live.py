@@ -49,6 +49,9 @@ class _View:
                 name = step_name(data)
                 self._tools[data["call_id"]] = name
                 self._note(f"→ {name} {json.dumps(data['arguments'], ensure_ascii=False)[:200]}")
+            case types.TOOL_PROGRESS:
+                far = f"{data['progress']:g}" + (f" of {data['total']:g}" if data.get("total") else "")
+                self._note(f"… {self._tools.get(data['call_id'], 'tool')} {far} {data.get('text', '')}".rstrip())
             case types.TOOL_FINISHED:
                 mark = "✓" if data["status"] == "ok" else "✗"
                 self._note(f"{mark} {self._tools.get(data['call_id'], 'tool')} {data['ms']:.0f} ms")

@@ -74,6 +74,8 @@ def show_server(client: Client, name: str, as_json: bool) -> None:
     }
     for label, value in facts.items():
         print(f"{label:<11}{value}")
+    for line in row["output"].splitlines():
+        print(f"  | {printable(line)}")
     for tool in row["tools"] or ():
         if tool["problem"]:
             print(f"  {row['name']}_{printable(tool['name'])} is refused: {printable(tool['problem'])}")
@@ -99,6 +101,8 @@ def _request(
     required: bool,
     headers: tuple[str, ...],
     variables: tuple[str, ...],
+    handshake_s: int | None,
+    call_s: int | None,
 ) -> dict[str, Any]:
     """Return the request of ``add``; raises UsageError."""
     meta = click.get_current_context().meta
@@ -109,6 +113,8 @@ def _request(
         "required": required,
         **({"headers": _pairs(headers)} if headers else {}),
         **({"env": _pairs(variables)} if variables else {}),
+        **({"handshake_s": handshake_s} if handshake_s else {}),
+        **({"call_s": call_s} if call_s else {}),
     }
 
 
@@ -120,6 +126,16 @@ def _request(
 @click.option("--required", is_flag=True, help="Answer nothing without it.")
 @click.option("--header", "headers", multiple=True, metavar="NAME=env:AIOPS_SECRET_…", help="May be repeated.")
 @click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Variable of a command; may be repeated.")
+@click.option(
+    "--handshake", "handshake_s", type=click.IntRange(1), metavar="SECONDS", help="Time it gets to start. [default: 15]"
+)
+@click.option(
+    "--call",
+    "call_s",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="Longest time of a call without a sign of progress. [default: AIOPS_TOOL_TIMEOUT_S]",
+)
 @request_from(_request)
 @client_options
 def add_server(client: Client, request: dict[str, Any]) -> None:

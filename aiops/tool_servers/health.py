@@ -60,6 +60,7 @@ def record(row: MCPServer, seen: Health) -> CheckOutcome:
         "checked_at": Now(),
         "look_at": Now() + (timedelta(seconds=CONFIRM_S) if is_suspected else EVERY),
         "problem": seen.problem[:300],
+        "output": seen.output,
         "suspected": status if is_suspected else "",
         "confirmations": row.confirmations + 1 if is_suspected and status == row.suspected else 0,
     }

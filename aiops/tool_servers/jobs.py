@@ -71,4 +71,4 @@ def _cleaned(seen: Health, redactor: Redactor) -> Health:
         )
         for tool in seen.tools
     )
-    return Health(redactor.redact(seen.problem), tools)
+    return Health(redactor.redact(seen.problem), tools, redactor.redact(seen.output))

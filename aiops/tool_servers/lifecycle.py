@@ -46,8 +46,8 @@ def put(server: MCPServer, *, changed: Iterable[str]) -> None:
     server.look_at = Now()
     server.suspected, server.confirmations = "", 0
     if "status" in fields:
-        server.status_since, server.problem = Now(), ""
-        fields |= {"status_since", "problem"}
+        server.status_since, server.problem, server.output = Now(), "", ""
+        fields |= {"status_since", "problem", "output"}
     with transaction.atomic():
         if server._state.adding:
             server.save()

@@ -77,6 +77,8 @@ class MCPServer(models.Model):
     status = models.CharField(max_length=11, choices=Status.choices, default=Status.UNKNOWN)
     problem = models.CharField(max_length=300, blank=True, editable=False)
     """Failure of the last health check."""
+    output = models.TextField(blank=True, db_default="", editable=False)
+    """The end of what its command wrote when the last health check failed."""
     tools = models.JSONField(null=True, editable=False)
     """Tools at the last handshake: name, description, read_only, problem (why a tool is refused)."""
     suspected = models.CharField(max_length=11, blank=True, editable=False)

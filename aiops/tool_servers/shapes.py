@@ -47,7 +47,10 @@ class ToolOut(serializers.Serializer[Any]):
 
 
 class ToolServerOut(serializers.ModelSerializer[MCPServer]):
-    """A tool server, its health, and its tools at the last handshake (null: not listed yet)."""
+    """A tool server, its health, and its tools at the last handshake (null: not listed yet).
+
+    ``output`` is the end, 8 kB, of what its command wrote when the last health check failed.
+    """
 
     headers = PairsField(read_only=True)
     env = PairsField(read_only=True)
@@ -74,6 +77,7 @@ class ToolServerOut(serializers.ModelSerializer[MCPServer]):
             "status",
             "status_since",
             "problem",
+            "output",
             "tools",
             "checked_at",
             "created_at",

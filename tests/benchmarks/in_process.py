@@ -22,7 +22,7 @@ from aiops.events.redaction import Redactor
 from aiops.llm.values import ModelSpec
 from aiops.settings import Settings
 from aiops.tool_servers.client.pool import Catalogue, ToolPool
-from aiops.tool_servers.client.values import ServerSpec
+from aiops.tool_servers.client.values import CallLimits, ServerSpec
 from config import env
 from tests.benchmarks import echo
 
@@ -55,7 +55,7 @@ class Bare:
     def __init__(self, settings: Settings) -> None:
         client = keyspace.async_client(settings.memory_redis)
         self.memory = RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=600)
-        self.tools = ToolPool([HOST], timeout_s=settings.tool_timeout_s)
+        self.tools = ToolPool([HOST], limits=CallLimits(settings.tool_timeout_s, settings.tool_timeout_s))
         self.redactor = Redactor.from_settings(settings)
         s = settings
         self.limits = Limits(

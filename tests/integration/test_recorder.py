@@ -16,6 +16,7 @@ from aiops import keyspace, settings
 from aiops.agent.ports import Earlier
 from aiops.batches import lifecycle as batches
 from aiops.conversations.models import Message
+from aiops.events import types
 from aiops.events.redaction import Redactor
 from aiops.events.writer import EventWriter
 from aiops.runs import transitions
@@ -23,8 +24,9 @@ from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.runs.transitions import Claimed, Ending
 from aiops.runs.work import conclusion, rows
+from aiops.runs.work import recorder as recorder_module
 from aiops.runs.work.recorder import ARGUMENTS_BYTES, Recorder
-from aiops.tool_servers.client.values import RemoteTool
+from aiops.tool_servers.client.values import Progress, RemoteTool
 
 TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"}, read_only=False)
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,3 +113,33 @@ async def test_an_answer_that_cannot_be_stored_ends_the_run_all_the_same(claimed
     run = await context.in_thread(lambda: Run.objects.get(pk=claimed.claim.run_id))
     assert (run.state, run.error["code"]) == ("failed", "internal_error")
     assert not await context.in_thread(lambda: Message.objects.filter(pk=run.answer_id).exists())
+
+
+async def events(claimed: Claimed, context: Context, kind: str) -> list[dict[str, Any]]:
+    entries = await context.redis.xrange(keyspace.events(claimed.claim.run_id))
+    return [event.data for event in (types.Event.loads(entry[b"e"]) for _, entry in entries) if event.type == kind]
+
+
+async def test_of_much_progress_the_latest_is_shown_from_time_to_time(
+    claimed: Claimed, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "PROGRESS_S", 0.1)
+    records = await recorder(claimed, context)
+    await records.tool_started("c", tool=TOOL, name=TOOL.name, arguments={})
+    for n in range(500):
+        records.tool_progress("c", Progress(n, 500, f"device {n}"))
+    records.tool_progress("d", Progress(1))  # of no call that is known
+    await asyncio.sleep(0.05)
+    records.tool_progress("c", Progress(501))
+    await asyncio.sleep(0.4)
+    await records.tool_finished("c", status="ok", ms=1, result="done")
+    records.tool_progress("c", Progress(502))
+    await records.close()
+    shown = [
+        {name: data[name] for name in ("call_id", "progress", "total", "text") if name in data}
+        for data in await events(claimed, context, types.TOOL_PROGRESS)
+    ]
+    assert shown == [
+        {"call_id": "c", "progress": 499, "total": 500, "text": "device 499"},
+        {"call_id": "c", "progress": 501},
+    ]

@@ -50,7 +50,7 @@ class Tools:
     async def catalogue(self) -> Catalogue:
         return Catalogue((TOOL,) if self.effect else (), ())
 
-    async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
+    async def call(self, tool: RemoteTool, arguments: dict[str, Any], **_: Any) -> ToolResult:
         assert tool == TOOL
         assert self.effect is not None
         return ToolResult(self.effect(arguments))

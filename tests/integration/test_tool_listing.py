@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,9 +14,9 @@ import pytest
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from aiops.agent import build
-from aiops.tool_servers.client import listing, pool, probe
+from aiops.tool_servers.client import listing, probe
 from aiops.tool_servers.client.pool import Catalogue, ToolPool
-from aiops.tool_servers.client.values import Health, ServerSpec
+from aiops.tool_servers.client.values import CallLimits, Health, ServerSpec
 
 RAW = Path(__file__).parent / "raw_tool_server.py"
 GOOD = {"name": "good", "description": "Good.", "inputSchema": {"type": "object", "properties": {}}}
@@ -37,10 +38,8 @@ BAD = {
     "anchor": (tool("anchor", {"at": {"$ref": "#here"}, "b": {"$anchor": "here"}}), "#here"),
     "dangling": (tool("dangling", {"at": {"$ref": "#/$defs/x"}}), "#/$defs/x"),
     "deep": (tool("deep", {"at": nested(150)}), "levels deep"),
-    "huge": (tool("huge", {"at": {"description": "x" * 5_000_000}}), "64,000 bytes"),
+    "huge": (tool("huge", {"at": {"description": "x" * 1_500_000}}), "64,000 bytes"),
     "named-ref": (tool("named-ref", {"$ref": {"type": "string"}}), "cannot be converted"),
-    "with.dot": (tool("with.dot", {}), "letters, digits"),
-    "long" * 20: (tool("long" * 20, {}), "than 64 characters"),
     "null": ({"name": "null", "inputSchema": None}, "dict"),
     "": ({"inputSchema": {"type": "object"}}, "name"),
 }
@@ -65,7 +64,7 @@ async def opened() -> AsyncIterator[Callable[..., ToolPool]]:
     pools: list[ToolPool] = []
 
     def start(*specs: ServerSpec) -> ToolPool:
-        pools.append(ToolPool(specs, timeout_s=60))
+        pools.append(ToolPool(specs, limits=CallLimits(60, 60)))
         pools[-1].start()
         return pools[-1]
 
@@ -82,7 +81,7 @@ async def test_a_tool_that_no_model_can_be_given_is_refused_by_name_and_the_othe
     catalogue = await running.catalogue()
     assert [one.name for one in catalogue.tools] == ["raw_good", "raw_last"], catalogue.missing
     for one in catalogue.tools:
-        assert convert_to_openai_tool(build.as_langchain(one, running))["function"]["name"] == one.name
+        assert convert_to_openai_tool(build.as_langchain(one))["function"]["name"] == one.name
     (seen,) = await probe.check_async([spec])
     assert seen.problem == ""
     offered = seen.tools or ()
@@ -125,16 +124,21 @@ async def test_the_schemas_of_one_server_are_bounded_together(raw: Raw, opened: 
     assert {f"raw_{one.name}" for one in seen.tools or () if not one.problem} == {one.name for one in tools}
 
 
-async def test_servers_with_much_to_offer_take_no_room_from_those_with_little(
+async def test_names_that_no_provider_takes_are_mapped_and_shown_as_they_are(
     raw: Raw, opened: Callable[..., ToolPool]
 ) -> None:
-    big = {"at": {"description": "x" * 40_000}}
-    large = [raw(f"a{n}", pages=[[tool(f"big{m}", big) for m in range(6)]]) for n in range(4)]
-    catalogue = await opened(*large, raw("small", pages=[[GOOD]])).catalogue()
-    assert "small_good" in {one.name for one in catalogue.tools}
-    assert sum(one.size for one in catalogue.tools) <= pool.MAX_BYTES
-    assert len(catalogue.tools) < 25
-    assert any("a3_big5" in text for text in catalogue.left_out), catalogue.left_out
+    names = ["net.look", "net_look", "net/look", "größe", "long" * 20, "long" * 19 + "lang", "with space"]
+    spec = raw(pages=[[{**GOOD, "name": name} for name in names]], result={"content": [], "structuredContent": 1})
+    running = opened(spec)
+    tools = (await running.catalogue()).tools
+    assert [one.remote_name for one in tools] == names
+    assert len({one.name for one in tools}) == len(names)
+    for one in tools:
+        assert re.fullmatch("raw_[A-Za-z0-9_-]{1,60}", one.name), one.name
+        assert (await running.call(one, {})).text == "1"
+    assert tools[1].name == "raw_net_look", "a name that providers take stays"
+    (seen,) = await probe.check_async([spec])
+    assert [(one.name, one.problem) for one in seen.tools or ()] == [(name, "") for name in names]
 
 
 async def test_a_busy_tool_server_lists_its_tools_again(
@@ -177,7 +181,7 @@ async def test_an_output_schema_that_others_wrote_is_not_worked_on(raw: Raw, ope
     spec = raw(pages=[[{**GOOD, "outputSchema": pattern}]], result=hostile)
     running = opened(spec)
     (good,) = (await running.catalogue()).tools
-    assert (await running.call(good, {})).text == "seen"
+    assert (await running.call(good, {})).text == "seen\n" + json.dumps(hostile["structuredContent"])
     raw(pages=[[{**GOOD, "outputSchema": pattern}]], result=text)
     assert (await running.call(good, {})).text == "seen"
 

@@ -18,7 +18,7 @@ import pytest
 from aiops.tool_servers.client import probe
 from aiops.tool_servers.client.pool import Catalogue, Missing, ToolPool
 from aiops.tool_servers.client.server import ServerDown
-from aiops.tool_servers.client.values import Health, Protocol, ServerSpec
+from aiops.tool_servers.client.values import CallLimits, Health, Protocol, ServerSpec
 from tests.acceptance.system import eventually
 from tests.ports import free_port
 
@@ -31,7 +31,7 @@ MOMENTS_S = [0.0, 0.2, 0.4, 0.7, 1.1]
 @pytest.mark.parametrize("after_s", MOMENTS_S)
 async def test_servers_end_at_once_whatever_they_are_doing(after_s: float) -> None:
     absent = ServerSpec("absent", protocol=Protocol.HTTP, url=f"http://127.0.0.1:{free_port()}/mcp")
-    pool = ToolPool([HOST, absent], timeout_s=5)
+    pool = ToolPool([HOST, absent], limits=CallLimits(5, 5))
     pool.start()
     await asyncio.sleep(after_s)
     async with asyncio.timeout(5):
@@ -46,7 +46,7 @@ async def test_a_tool_that_blocks_its_server_is_not_cut_off_by_the_ping(
 ) -> None:
     monkeypatch.setattr("aiops.tool_servers.client.server.PING_S", 0.1)
     spec = ServerSpec("counting", command=sys.executable, args=(str(COUNTING),), env=(("MARKS", str(tmp_path / "m")),))
-    pool = ToolPool([spec], timeout_s=10)
+    pool = ToolPool([spec], limits=CallLimits(10, 10))
     pool.start()
     tools = {tool.remote_name: tool for tool in (await pool.catalogue()).tools}
     pool.servers["counting"].spec = replace(spec, handshake_s=0.3)
@@ -56,7 +56,7 @@ async def test_a_tool_that_blocks_its_server_is_not_cut_off_by_the_ping(
 
 async def test_a_tool_call_fails_at_once_when_its_session_ends(tmp_path: Path) -> None:
     spec = ServerSpec("counting", command=sys.executable, args=(str(COUNTING),), env=(("MARKS", str(tmp_path / "m")),))
-    pool = ToolPool([spec], timeout_s=20)
+    pool = ToolPool([spec], limits=CallLimits(20, 20))
     pool.start()
     tools = {tool.remote_name: tool for tool in (await pool.catalogue()).tools}
     call = asyncio.create_task(pool.call(tools["change"], {"key": "k", "seconds": 15}))
@@ -76,7 +76,7 @@ def counting(tmp_path: Path, name: str = "counting", **fields: object) -> Server
 
 async def test_a_pool_takes_on_lets_go_and_keeps_the_sessions_that_did_not_change(tmp_path: Path) -> None:
     kept, gone = counting(tmp_path, "kept"), counting(tmp_path, "gone")
-    pool = ToolPool([kept, gone], timeout_s=10)
+    pool = ToolPool([kept, gone], limits=CallLimits(10, 10))
     pool.start()
     await pool.catalogue()
     session = pool.servers["kept"]
@@ -113,7 +113,7 @@ async def test_tools_are_listed_again_on_request_and_when_the_list_is_old(
 ) -> None:
     flag = tmp_path / "more"
     spec = ServerSpec("changing", command=sys.executable, args=("-c", CHANGING, str(flag)))
-    pool = ToolPool([spec], timeout_s=10)
+    pool = ToolPool([spec], limits=CallLimits(10, 10))
     pool.start()
 
     async def has(*names: str) -> None:
@@ -173,7 +173,7 @@ async def test_tools_are_called_and_health_is_seen_over_both_kinds_of_http(
 ) -> None:
     base = served(transport)
     spec = ServerSpec("web", protocol=protocol, url=base + path)
-    pool = ToolPool([spec], timeout_s=10)
+    pool = ToolPool([spec], limits=CallLimits(10, 10))
     pool.start()
     catalogue = await pool.catalogue()
     assert [tool.name for tool in catalogue.tools] == ["web_hello"], catalogue.missing
@@ -202,7 +202,7 @@ async def test_a_frozen_server_over_http_holds_up_neither_its_end_nor_the_others
     served: Callable[[str], str], tmp_path: Path
 ) -> None:
     spec = ServerSpec("web", protocol=Protocol.HTTP, url=served("streamable-http") + "/mcp")
-    pool = ToolPool([spec], timeout_s=10)
+    pool = ToolPool([spec], limits=CallLimits(10, 10))
     pool.start()
     assert (await pool.catalogue()).tools
     (frozen,) = (p for p in psutil.Process().children() if "streamable-http" in " ".join(p.cmdline()))
@@ -221,14 +221,14 @@ NOTHING = "from mcp.server.fastmcp import FastMCP; FastMCP('nothing', log_level=
 
 async def test_a_server_that_offers_nothing_is_there_all_the_same() -> None:
     spec = ServerSpec("nothing", command=sys.executable, args=("-c", NOTHING), required=True)
-    pool = ToolPool([spec], timeout_s=10)
+    pool = ToolPool([spec], limits=CallLimits(10, 10))
     pool.start()
     assert await pool.catalogue() == Catalogue((), ())
     await pool.stop()
 
 
 async def test_a_call_under_way_outlives_the_change_of_its_server(tmp_path: Path) -> None:
-    pool = ToolPool([counting(tmp_path)], timeout_s=20)
+    pool = ToolPool([counting(tmp_path)], limits=CallLimits(20, 20))
     pool.start()
     tools = {tool.remote_name: tool for tool in (await pool.catalogue()).tools}
     call = asyncio.create_task(pool.call(tools["change"], {"key": "k", "seconds": 2}))

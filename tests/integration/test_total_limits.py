@@ -16,10 +16,10 @@ import pytest
 from aiops import lookups
 from aiops.llm import reachability
 from aiops.llm.values import ModelSpec
-from aiops.tool_servers.client import probe, transport
+from aiops.tool_servers.client import http, probe, transport
 from aiops.tool_servers.client.pool import ToolPool
 from aiops.tool_servers.client.server import ToolTimeout
-from aiops.tool_servers.client.values import Health, Protocol, ServerSpec
+from aiops.tool_servers.client.values import CallLimits, Health, Protocol, ServerSpec
 from config.doctor import running
 from config.local.home import Home
 from tests.acceptance.system import eventually
@@ -88,7 +88,7 @@ LATE = Health("It did not answer within 0.5 s.")
 def test_a_health_check_of_a_dripping_server_ends_in_time(
     dripping: Dripping, part: str, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "CLOSE_S", 0.2)
+    monkeypatch.setattr(http, "CLOSE_S", 0.2)
     url = dripping(**{part: {what}}).url
     checked = [spec(url), spec(url, health_url=f"{url}/health")]
     handshake, by_path = in_time(lambda: probe.check(checked))
@@ -114,9 +114,9 @@ def test_a_health_check_ends_in_time_when_the_name_is_never_found() -> None:
 async def test_a_tool_call_that_drips_ends_in_time_and_its_connection_is_closed(
     dripping: Dripping, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "SLACK_S", 0.1)
+    monkeypatch.setattr(http, "SLACK_S", 0.1)
     server = dripping(**{part: {"tools/call"}})
-    pool = ToolPool([spec(server.url, handshake_s=2.0)], timeout_s=0.3)
+    pool = ToolPool([spec(server.url, handshake_s=2.0)], limits=CallLimits(0.3, 0.3))
     pool.start()
     (look,) = (await pool.catalogue()).tools
     session = pool.servers["drips"]
@@ -131,7 +131,7 @@ async def test_a_tool_call_that_drips_ends_in_time_and_its_connection_is_closed(
 async def test_a_session_whose_goodbye_drips_is_closed_in_time(
     dripping: Dripping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "CLOSE_S", 0.2)
+    monkeypatch.setattr(http, "CLOSE_S", 0.2)
     server = dripping(head={"DELETE"})
     async with asyncio.timeout(WITHIN_S):
         async with transport.session(spec(server.url)) as session:

@@ -49,7 +49,7 @@ class Tools:
     async def catalogue(self) -> Catalogue:
         return Catalogue((TOOL,), ())
 
-    async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
+    async def call(self, tool: RemoteTool, arguments: dict[str, Any], **_: Any) -> ToolResult:
         self.called.append(arguments)
         return ToolResult(self._result)
 

@@ -14,7 +14,7 @@ from aiops.events.redaction import Redactor
 from aiops.llm import clients
 from aiops.llm.values import ModelSpec
 from aiops.tool_servers.client.pool import Catalogue, Missing, ToolPool
-from aiops.tool_servers.client.values import RemoteTool, ToolResult
+from aiops.tool_servers.client.values import CallLimits, RemoteTool, ToolResult
 from tests.integration.scripted_model import ScriptedModel, calling, words
 
 LIMITS = Limits(5, 5, 10, 1, 10, 1_000, 1_000)
@@ -36,21 +36,24 @@ class StubWatcher:
     async def tool_started(self, call_id: str, **_: Any) -> None:
         self.calls.append(call_id)
 
+    def tool_progress(self, call_id: str, progress: Any) -> None:
+        """Nobody watches."""
+
     async def tool_finished(self, call_id: str, **_: Any) -> None:
         self.calls.append(f"{call_id} ended")
 
 
 class StubPool(ToolPool):
-    async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
+    async def call(self, tool: RemoteTool, arguments: dict[str, Any], **_: Any) -> ToolResult:
         return ToolResult("seen")
 
 
 def test_the_text_of_a_failure_compiles_no_second_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "make", lambda spec, timeout_s: ScriptedModel(turns=[]))
-    pool, redactor, memory = StubPool([], timeout_s=1), Redactor(), InMemorySaver()
+    pool, redactor, memory = StubPool([], limits=CallLimits(1, 1)), Redactor(), InMemorySaver()
 
     def nodes(server: str, reason: str) -> Any:
-        catalogue = Catalogue((TOOL,), (Missing(server, reason),), left_out=(reason,))
+        catalogue = Catalogue((TOOL,), (Missing(server, reason),))
         given: Any = {"tools": pool, "limits": LIMITS, "redactor": redactor, "memory": memory}
         return build.build(ModelSpec("ollama", "stub"), catalogue, **given).nodes["model"]
 
@@ -62,7 +65,7 @@ def test_the_text_of_a_failure_compiles_no_second_graph(monkeypatch: pytest.Monk
 async def test_each_run_sees_its_own_tool_calls_alone(monkeypatch: Any) -> None:
     turns = [calling(TOOL.name, "{}"), words("done"), words("hello")]
     monkeypatch.setattr(clients, "make", lambda spec, timeout_s: ScriptedModel(turns=turns))
-    pool, redactor = StubPool([], timeout_s=1), Redactor()
+    pool, redactor = StubPool([], limits=CallLimits(1, 1)), Redactor()
     watchers = [StubWatcher(), StubWatcher()]
     agents = [
         build.build(

@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import ToolMessage
-from langchain_core.tools import ToolException
 from langgraph.errors import GraphBubbleUp
 
 from aiops.agent.middleware.redaction import Redaction
 from aiops.agent.middleware.steps import Steps
-from aiops.agent.middleware.tool_errors import ToolErrors
+from aiops.agent.middleware.tool_call import ToolCall
 from aiops.agent.middleware.truncation import Truncation
 from aiops.agent.ports import Earlier
 from aiops.events.redaction import Redactor
 from aiops.tool_servers.client.server import ServerDown, ToolTimeout
-from aiops.tool_servers.client.values import RemoteTool
+from aiops.tool_servers.client.values import Progress, RemoteTool, ToolResult
 
 TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"})
 CALL = {"name": TOOL.name, "args": {"key": 1}, "id": "c1"}
@@ -36,13 +35,17 @@ class Recorded:
         self.seen.append(("started", call_id, tool, name, arguments))
         return self._earlier
 
+    def tool_progress(self, call_id: str, progress: Progress) -> None:
+        self.seen.append(("progress", call_id, progress))
+
     async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:
         assert ms >= 0
         self.seen.append(("finished", call_id, status, result))
 
 
-def request(watcher: Recorded | None = None) -> Any:
-    return SimpleNamespace(tool_call=CALL, runtime=SimpleNamespace(context=watcher))
+def request(watcher: Recorded | None = None, *, name: str = TOOL.name, theirs: Any = None) -> Any:
+    call = {**CALL, "name": name}
+    return SimpleNamespace(tool_call=call, tool=theirs, runtime=SimpleNamespace(context=watcher or Recorded()))
 
 
 def returning(text: str, status: Any = "success") -> Callable[[Any], Awaitable[ToolMessage]]:
@@ -99,21 +102,79 @@ async def test_a_stopped_tool_call_is_a_step_of_unknown_outcome() -> None:
     assert watcher.seen[1:] == [("finished", "c1", "unknown", "stopped")]
 
 
+class Pool:
+    """Tools that answer with what they are given."""
+
+    def __init__(self, answer: ToolResult | BaseException, progress: Progress | None = None) -> None:
+        self.calls: list[Any] = []
+        self._answer = answer
+        self._progress = progress
+
+    async def call(
+        self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: Callable[[Progress], None]
+    ) -> ToolResult:
+        self.calls.append((tool, arguments))
+        if self._progress is not None:
+            on_progress(self._progress)
+        if isinstance(self._answer, BaseException):
+            raise self._answer
+        return self._answer
+
+
+def tool_call(pool: Pool) -> ToolCall:
+    return ToolCall(pool, {TOOL.name: TOOL}, ("ipam",))
+
+
+NEVER = raising(AssertionError("LangChain's own tool layer was used"))
+
+
+@pytest.mark.parametrize(("failed", "status"), [(False, "success"), (True, "error")])
+async def test_a_tool_is_called_with_the_arguments_themselves(failed: bool, status: str) -> None:
+    pool = Pool(ToolResult("done", failed=failed))
+    result = await tool_call(pool).awrap_tool_call(request(), NEVER)
+    assert (result.text, result.status, result.tool_call_id, result.name) == ("done", status, "c1", TOOL.name)
+    assert pool.calls == [(TOOL, CALL["args"])]
+    assert pool.calls[0][1] is CALL["args"]
+
+
+async def test_the_progress_of_a_call_is_reported_as_its_own() -> None:
+    watcher, half = Recorded(), Progress(1, 2, "half")
+    await tool_call(Pool(ToolResult("done"), half)).awrap_tool_call(request(watcher), NEVER)
+    assert watcher.seen == [("progress", "c1", half)]
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
         (ServerDown("net is down"), "net is down"),
         (ToolTimeout("too slow"), "too slow"),
-        (ToolException("no such key"), "no such key"),
         (KeyError("k"), "The tool failed: KeyError: 'k'"),
     ],
 )
 async def test_a_tool_that_raises_gives_the_model_an_error_it_can_read(error: Exception, text: str) -> None:
-    result = await ToolErrors().awrap_tool_call(request(), raising(error))
+    result = await tool_call(Pool(error)).awrap_tool_call(request(), NEVER)
     assert (result.text, result.status, result.tool_call_id, result.name) == (text, "error", "c1", TOOL.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ipam_find", "The tool 'ipam_find' cannot be called now: the tool server 'ipam' is down."),
+        ("made_up", "There is no tool 'made_up'."),
+    ],
+)
+async def test_a_tool_that_is_not_offered_gives_the_model_the_reason(name: str, text: str) -> None:
+    result = await tool_call(Pool(ToolResult("never"))).awrap_tool_call(request(name=name), NEVER)
+    assert (result.text, result.status, result.name) == (text, "error", name)
+
+
+async def test_a_tool_of_other_middleware_is_left_to_it() -> None:
+    theirs = request(name="theirs", theirs=object())
+    result = await tool_call(Pool(ToolResult("never"))).awrap_tool_call(theirs, returning("by theirs"))
+    assert result.text == "by theirs"
 
 
 @pytest.mark.parametrize("error", [GraphBubbleUp(), asyncio.CancelledError()])
 async def test_an_interrupt_or_a_cancellation_passes_through_a_tool_call(error: BaseException) -> None:
     with pytest.raises(type(error)):
-        await ToolErrors().awrap_tool_call(request(), raising(error))
+        await tool_call(Pool(error)).awrap_tool_call(request(), NEVER)

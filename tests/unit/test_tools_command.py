@@ -68,3 +68,15 @@ def test_an_address_takes_no_arguments(add: Any) -> None:
     result, asked = add("netbox", "https://netbox.example.org", "more")
     assert (result.exit_code, asked) == (2, None)
     assert "'more'" in result.output
+
+
+def test_the_times_of_a_slow_server_are_given_when_it_is_added(add: Any) -> None:
+    result, asked = add("netbox", "https://netbox.example.org/mcp", "--handshake", "20", "--call", "120")
+    assert result.exit_code == 0, result.output
+    assert (asked["handshake_s"], asked["call_s"]) == (20, 120)
+
+
+def test_times_that_are_no_seconds_are_refused(add: Any) -> None:
+    result, asked = add("netbox", "https://netbox.example.org/mcp", "--call", "0")
+    assert (result.exit_code, asked) == (2, None)
+    assert "--call" in result.output

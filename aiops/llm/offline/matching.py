@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from aiops.llm.offline.ranking import scores
+from aiops.llm.ranking import scores
 
 STOP_WORDS = re.findall(
     r"\w+",

@@ -15,10 +15,12 @@ from aiops.events import types
 from aiops.events.writer import EventWriter
 from aiops.runs import transitions
 from aiops.runs.work.context import Assignment, RunContext
-from aiops.tool_servers.client.values import RemoteTool
+from aiops.tool_servers.client.values import Progress, RemoteTool
 
 PREVIEW_BYTES = 2_000
 ARGUMENTS_BYTES = 8_000
+PROGRESS_S = 1.0
+"""Pause between two events of a call's progress: servers may report it thousands of times."""
 
 
 class LostClaim(Exception):
@@ -40,6 +42,8 @@ class Recorder:
         self._calls = 0
         self._streamed_in_call = 0
         self._first_delta: float | None = None
+        self._progress: dict[str, Progress] = {}
+        self._showing: asyncio.Task[None] | None = None
 
     @property
     def first_delta_ago_s(self) -> float | None:
@@ -124,8 +128,32 @@ class Recorder:
         await self.events.emit(types.TOOL_STARTED, **shown)
         return None
 
+    def tool_progress(self, call_id: str, progress: Progress) -> None:
+        """Show how far a call is: the latest news, once a second; it is shown live and kept nowhere."""
+        self._progress[call_id] = progress
+        if self._showing is None:
+            self._showing = asyncio.create_task(self._show_progress())
+
+    async def _show_progress(self) -> None:
+        while self._progress:
+            latest, self._progress = self._progress, {}
+            running = {step["call_id"] for step in self.steps if step["status"] == "running"}
+            await self.events.emit_all(
+                [(types.TOOL_PROGRESS, _shown(call_id, one)) for call_id, one in latest.items() if call_id in running]
+            )
+            await asyncio.sleep(PROGRESS_S)
+        self._showing = None
+
+    async def close(self) -> None:
+        """Show no more progress, and send the last events."""
+        if self._showing is not None:
+            self._showing.cancel()
+            await asyncio.wait([self._showing])
+        await self.events.close()
+
     async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:
         """Complete the step, in the row and as an event."""
+        self._progress.pop(call_id, None)
         server = next((s["server"] for s in self.steps if s["call_id"] == call_id), "")
         metrics.count(metrics.TOOL_CALLS, server, status)
         whole = self._context.redactor.redact(result)
@@ -149,6 +177,12 @@ def earlier(step: dict[str, Any]) -> Earlier:
     if step["status"] in ("ok", "error"):
         return Earlier(step["status"], step["result"])
     return Earlier("unknown", UNKNOWN)
+
+
+def _shown(call_id: str, progress: Progress) -> dict[str, Any]:
+    """Return the data of an event, with what the server said."""
+    shown = {"call_id": call_id, "progress": progress.progress, "total": progress.total, "text": progress.text}
+    return {name: value for name, value in shown.items() if value not in (None, "")}
 
 
 def _bounded(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
+from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.errors import GraphBubbleUp
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from aiops import log
-from aiops.agent import build
+from aiops.agent import build, selection
 from aiops.agent.memory.run import RunMemory
 from aiops.agent.middleware.steps import earlier_result
 from aiops.errors import AiopsError
@@ -69,7 +71,7 @@ async def answer(assignment: Assignment, context: RunContext, stop: Stop) -> Non
             state, failure = State.FAILED, conclusion.describe(error)
         finally:
             deadline.cancel()
-        await events.close()
+        await recorder.close()
         await conclusion.conclude(assignment, context, recorder, execution.ending(state, failure), why=stop.why)
 
 
@@ -88,9 +90,20 @@ SHOWN_NAMES = 10
 """Names listed in the notice about tools that are left out."""
 
 
-def _left_out(names: tuple[str, ...]) -> str:
+def _left_out(names: tuple[str, ...], total: int) -> str:
     some = ", ".join(names[:SHOWN_NAMES]) + (", …" if len(names) > SHOWN_NAMES else "")
-    return f"The tool servers offer more than a model takes, so {len(names)} tools are left out: {some}"
+    return (
+        f"The tool servers offer {total} tools, more than a model takes: the {total - len(names)} that fit your "
+        f"message best were offered to it. Left out: {some}"
+    )
+
+
+def _called(remembered: CheckpointTuple | None) -> set[str]:
+    """Return the names of the tools that the conversation has called, as memory knows it."""
+    if remembered is None:
+        return set()
+    known = remembered.checkpoint["channel_values"].get("messages", [])
+    return {call["name"] for message in known if isinstance(message, AIMessage) for call in message.tool_calls}
 
 
 class _Execution:
@@ -126,11 +139,12 @@ class _Execution:
             await recorder.notice(
                 "tool_server_down", f"The tool server {missing.server!r} is missing: {missing.reason}"
             )
-        if catalogue.left_out:
-            await recorder.notice("tools_left_out", _left_out(catalogue.left_out))
+        offered, left_out = selection.chosen(catalogue.tools, assignment.text, used=_called(remembered))
+        if left_out:
+            await recorder.notice("tools_left_out", _left_out(left_out, len(catalogue.tools)))
         agent = build.build(
             self._spec,
-            catalogue,
+            replace(catalogue, tools=offered),
             tools=context.tools,
             limits=context.limits,
             redactor=context.redactor,

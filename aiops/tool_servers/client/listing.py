@@ -6,20 +6,22 @@ usable: each tool is converted here exactly as the model's request will convert 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Awaitable, Callable
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_mcp_adapters.sessions import StdioConnection
 from langchain_mcp_adapters.tools import convert_mcp_tool_to_langchain_tool
 from mcp import ClientSession, types
 from pydantic import ValidationError
 
 from aiops.tool_servers.client import parameters
 from aiops.tool_servers.client.parameters import UnusableTool
-from aiops.tool_servers.client.values import MAX_TOOLS, Offered, RemoteTool, ToolResult
+from aiops.tool_servers.client.values import MAX_TOOLS, Offered, RemoteTool
 
 MAX_PAGES = MAX_TOOLS
 """Of one list: a server may name a next page for ever."""
@@ -27,6 +29,13 @@ MAX_SERVER_BYTES = 256_000
 """Of all schemas of one server together, as model requests contain them."""
 MAX_NAME_CHARACTERS = 64
 """Limit of model providers, including the server's name."""
+MAX_THEIR_CHARACTERS = 128
+"""Of a tool's name in MCP (specification of 2025-11-25)."""
+OTHER = re.compile("[^A-Za-z0-9_-]")
+"""Characters that model providers do not take in a tool's name."""
+HASH_CHARACTERS = 6
+UNUSED = StdioConnection(transport="stdio", command="", args=[])
+"""The adapter's tools want a connection for their calls; ours are called over the sessions of the pool."""
 MAX_DESCRIPTION_CHARACTERS = 1_500
 MAX_REFUSED = 100
 """Refused tools that are listed; the others are only left out."""
@@ -35,10 +44,9 @@ MAX_REASON_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A server's usable tools, how to call each over its session, and the refused tools."""
+    """A server's usable tools by its own names, and the refused tools."""
 
     tools: dict[str, RemoteTool]
-    bound: dict[str, BaseTool]
     refused: tuple[Offered, ...]
 
 
@@ -51,7 +59,7 @@ class _Page(types.PaginatedResult):
 async def listed(server: str, session: ClientSession) -> Listing:
     """List a server's tools, within the limits above; raises the errors of the session."""
     tools: dict[str, RemoteTool] = {}
-    bound: dict[str, BaseTool] = {}
+    names: set[str] = set()
     refused: dict[str, Offered] = {}
     bytes_left = MAX_SERVER_BYTES
     for one in await _unparsed(session):
@@ -62,6 +70,8 @@ async def listed(server: str, session: ClientSession) -> Listing:
             if len(tools) == MAX_TOOLS:
                 raise UnusableTool(f"its server offers more than {MAX_TOOLS} tools")
             ours = _remote(server, theirs)
+            if ours.name in names:
+                raise UnusableTool("its name is that of another one")
             if ours.size > bytes_left:
                 raise UnusableTool(f"the schemas of its server have more than {MAX_SERVER_BYTES:,} bytes together")
         except UnusableTool as error:
@@ -71,20 +81,26 @@ async def listed(server: str, session: ClientSession) -> Listing:
             continue
         bytes_left -= ours.size
         tools[theirs.name] = ours
-        bound[theirs.name] = convert_mcp_tool_to_langchain_tool(session, theirs)
-    return Listing(tools, bound, tuple(refused.values()))
+        names.add(ours.name)
+    return Listing(tools, tuple(refused.values()))
 
 
-def as_langchain(tool: RemoteTool, call: Callable[[RemoteTool, dict[str, Any]], Awaitable[ToolResult]]) -> BaseTool:
-    """Return a tool in the form that agents bind."""
+def as_langchain(tool: RemoteTool) -> BaseTool:
+    """Return a tool in the form that agents bind; it is never run: the agent's ``ToolCall`` makes the calls."""
+    described = types.Tool(name=tool.name, description=tool.description, inputSchema=tool.schema)
+    return convert_mcp_tool_to_langchain_tool(None, described, connection=UNUSED)
 
-    async def invoke(**arguments: Any) -> str:
-        result = await call(tool, arguments)
-        if result.failed:
-            raise ToolException(result.text)
-        return result.text
 
-    return StructuredTool(name=tool.name, description=tool.description, args_schema=tool.schema, coroutine=invoke)
+def name_for_models(server: str, name: str) -> str:
+    """Return a tool's name as models get it: with its server's, in characters and of a length that providers take.
+
+    A name that had to be changed ends with a hash, so that no two tools get the same.
+    """
+    whole = f"{server}_{name}"
+    if len(whole) <= MAX_NAME_CHARACTERS and not OTHER.search(whole):
+        return whole
+    digest = hashlib.sha256(whole.encode(errors="replace")).hexdigest()[:HASH_CHARACTERS]
+    return f"{OTHER.sub('_', whole)[: MAX_NAME_CHARACTERS - HASH_CHARACTERS - 1]}_{digest}"
 
 
 async def _unparsed(session: ClientSession) -> list[Any]:
@@ -117,13 +133,10 @@ def _parsed(unparsed: Any) -> types.Tool:
 
 def _remote(server: str, tool: types.Tool) -> RemoteTool:
     """Return a tool as models get it; raises UnusableTool."""
-    name = f"{server}_{tool.name}"
-    if not (name.isascii() and name.replace("-", "").replace("_", "").isalnum()):
-        raise UnusableTool("its name has characters other than ASCII letters, digits, - and _")
-    if len(name) > MAX_NAME_CHARACTERS:
-        raise UnusableTool(f"its name has more than {MAX_NAME_CHARACTERS} characters together with its server's")
+    if not 1 <= len(tool.name) <= MAX_THEIR_CHARACTERS:
+        raise UnusableTool(f"its name does not have 1 to {MAX_THEIR_CHARACTERS} characters")
     remote = RemoteTool(
-        name,
+        name_for_models(server, tool.name),
         server,
         tool.name,
         (tool.description or "")[:MAX_DESCRIPTION_CHARACTERS],
@@ -131,11 +144,7 @@ def _remote(server: str, tool: types.Tool) -> RemoteTool:
         read_only=tool.annotations is not None and bool(tool.annotations.readOnlyHint),
     )
     try:
-        request = convert_to_openai_tool(as_langchain(remote, _never))
+        request = convert_to_openai_tool(as_langchain(remote))
     except Exception as error:  # the library raises many types for malformed schemas
         raise UnusableTool(f"it cannot be converted for a model ({type(error).__name__})") from error
     return replace(remote, size=len(json.dumps(request, ensure_ascii=False).encode(errors="replace")))
-
-
-async def _never(tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
-    raise NotImplementedError

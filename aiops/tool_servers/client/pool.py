@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aiops.tool_servers.client.server import ServerDown, ToolServer
-from aiops.tool_servers.client.values import HANDSHAKE_S, MAX_TOOLS, RemoteTool, ServerSpec, ToolResult
+from aiops.tool_servers.client.session import OnProgress
+from aiops.tool_servers.client.values import HANDSHAKE_S, CallLimits, RemoteTool, ServerSpec, ToolResult
 
 RECONNECT_S = 5.0
 """Longest wait of a call for a server that reconnects."""
-MAX_BYTES = 512_000
-"""Of all tools together in a model request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +30,20 @@ class Catalogue:
 
     tools: tuple[RemoteTool, ...]
     missing: tuple[Missing, ...]
-    left_out: tuple[str, ...] = ()
-    """Names of usable tools that do not fit into a model request."""
 
     def read_only(self) -> Catalogue:
         """Return the catalogue without tools that can change something."""
         return replace(self, tools=tuple(tool for tool in self.tools if tool.read_only))
 
 
-def _fitting(offers: Iterable[tuple[RemoteTool, ...]]) -> set[str]:
-    """Return the names of the tools that fit into a model request; servers with the smallest offers come first."""
-    kept: set[str] = set()
-    bytes_left = MAX_BYTES
-    for offer in sorted(offers, key=lambda tools: sum(tool.size for tool in tools)):
-        for tool in offer:
-            if tool.size <= bytes_left and len(kept) < MAX_TOOLS:
-                bytes_left -= tool.size
-                kept.add(tool.name)
-    return kept
-
-
 class ToolPool:
     """Runs the owner task of every server; a server that is down does not affect the others."""
 
-    def __init__(self, specs: Iterable[ServerSpec], *, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, specs: Iterable[ServerSpec], *, limits: CallLimits) -> None:
+        self._limits = limits
         self._specs = tuple(specs)
         self._leaving: dict[asyncio.Task[None], ToolServer] = {}
-        self.servers = {spec.name: ToolServer(spec, timeout_s=timeout_s) for spec in self._specs if not spec.absent}
+        self.servers = {spec.name: ToolServer(spec, limits=limits) for spec in self._specs if not spec.absent}
 
     def start(self) -> None:
         """Connect to all servers in the background; needs a running loop."""
@@ -84,7 +69,7 @@ class ToolPool:
             leaving.add_done_callback(self._leaving.pop)
         for name, spec in wanted.items():
             if name not in self.servers:
-                self.servers[name] = ToolServer(spec, timeout_s=self._timeout_s)
+                self.servers[name] = ToolServer(spec, limits=self._limits)
                 self.servers[name].start()
             elif refresh:
                 self.servers[name].refresh()
@@ -101,21 +86,18 @@ class ToolPool:
             if server is None or not server.connected:
                 missing.append(Missing(spec.name, server.failure if server else spec.absent, spec.required))
         offers = [tuple(server.tools.values()) for server in servers.values() if server.connected]
-        kept = _fitting(offers)
-        return Catalogue(
-            tools=tuple(tool for offer in offers for tool in offer if tool.name in kept),
-            missing=tuple(missing),
-            left_out=tuple(tool.name for offer in offers for tool in offer if tool.name not in kept),
-        )
+        return Catalogue(tuple(tool for offer in offers for tool in offer), tuple(missing))
 
-    async def call(self, tool: RemoteTool, arguments: dict[str, Any]) -> ToolResult:
+    async def call(
+        self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: OnProgress = lambda progress: None
+    ) -> ToolResult:
         """Call one tool; raises ServerDown or ToolTimeout. A read-only call is repeated once if its server was lost."""
         server = self.servers.get(tool.server)
         if server is None:
             raise ServerDown(f"There is no tool server {tool.server!r}.")
         try:
-            return await server.call(tool.remote_name, arguments)
+            return await server.call(tool.remote_name, arguments, on_progress=on_progress)
         except ServerDown:
             if not (tool.read_only and await server.wait_connected(RECONNECT_S)):
                 raise
-        return await server.call(tool.remote_name, arguments)
+        return await server.call(tool.remote_name, arguments, on_progress=on_progress)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from aiops import lookups
-from aiops.tool_servers.client import listing, transport
+from aiops.tool_servers.client import http, listing, transport
+from aiops.tool_servers.client.output import Output
 from aiops.tool_servers.client.values import Health, Offered, ServerSpec
 
 MAX_AT_ONCE = 4
@@ -30,26 +31,30 @@ async def check_async(specs: Iterable[ServerSpec]) -> list[Health]:
 async def _check_one(spec: ServerSpec, places: asyncio.Semaphore) -> Health:
     if spec.absent:
         return Health(spec.absent)
+    output = transport.output_of(spec)
     async with places:
-        checking = asyncio.create_task(_get(spec) if spec.health_url else _shake_hands(spec))
+        checking = asyncio.create_task(_get(spec) if spec.health_url else _shake_hands(spec, output))
         for timeout_s in (spec.handshake_s, CLOSE_S, CLOSE_S):  # closing can hang, too, and is then cancelled again
             await asyncio.wait([checking], timeout=timeout_s)
             if checking.done():
                 break
             checking.cancel()
     if not checking.done() or checking.cancelled():
-        return Health(f"It did not answer within {spec.handshake_s:g} s.")
-    error = checking.exception()
-    return checking.result() if error is None else Health(transport.reason(error))
+        error: BaseException | None = TimeoutError()
+    else:
+        error = checking.exception()
+    if error is None:
+        return checking.result()
+    return Health(transport.reason(error, output, within_s=spec.handshake_s), output=output.text)
 
 
 async def _get(spec: ServerSpec) -> Health:
-    async with transport.client(spec) as http, http.stream("GET", spec.health_url) as answer:
+    async with http.client(spec) as client, client.stream("GET", spec.health_url) as answer:
         return Health("" if answer.is_success else f"Its health path answered {answer.status_code}.")
 
 
-async def _shake_hands(spec: ServerSpec) -> Health:
-    async with transport.session(spec) as session:
+async def _shake_hands(spec: ServerSpec, output: Output) -> Health:
+    async with transport.session(spec, output=output) as session:
         await session.initialize()
         found = await listing.listed(spec.name, session)
     usable = [

@@ -6,17 +6,17 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any
 
 import anyio
 import httpx
-from langchain_core.tools import BaseTool
-from mcp import ClientSession, McpError
+from mcp import McpError
 
 from aiops import log
 from aiops.tool_servers.client import listing, transport
-from aiops.tool_servers.client.values import Offered, RemoteTool, ServerSpec, ToolResult
+from aiops.tool_servers.client.output import Output
+from aiops.tool_servers.client.session import OnProgress, Session
+from aiops.tool_servers.client.values import CallLimits, Offered, Progress, RemoteTool, ServerSpec, ToolResult
 
 PING_S = 5.0
 TOOLS_TTL_S = 300.0
@@ -25,8 +25,6 @@ FIRST_BACKOFF_S = 0.2
 STOP_S = 3.0
 STOP_TRIES = 3
 MAX_BACKOFF_S = 15.0
-MAX_RESULT_CHARACTERS = 1_000_000
-"""Part of a result that is processed; the model gets far less of it."""
 BROKEN = (
     anyio.ClosedResourceError,
     anyio.BrokenResourceError,
@@ -36,8 +34,6 @@ BROKEN = (
     OSError,
 )
 """Errors of a call when the server or the connection is lost."""
-CONNECTION_CLOSED = -32_000
-"""JSON-RPC code with which the MCP SDK answers calls that were pending when its stream closed (mcp 1.30)."""
 
 logger = log.get(__name__)
 
@@ -53,13 +49,13 @@ class ToolTimeout(Exception):
 class ToolServer:
     """A server and its owner task; ``call`` is safe from any task of the loop."""
 
-    def __init__(self, spec: ServerSpec, *, timeout_s: float) -> None:
+    def __init__(self, spec: ServerSpec, *, limits: CallLimits) -> None:
         self.spec = spec
         self.tools: dict[str, RemoteTool] = {}
         self.failure = "not connected yet"
-        self._timeout_s = spec.call_s or timeout_s
-        self.connected = False
-        self._bound: dict[str, BaseTool] = {}
+        silent_s = spec.call_s or limits.silent_s
+        self._limits = CallLimits(silent_s, max(limits.total_s, silent_s))
+        self._session: Session | None = None
         self._refused: tuple[Offered, ...] = ()
         self._broken = asyncio.Event()
         self._woken = asyncio.Event()
@@ -88,7 +84,7 @@ class ToolServer:
     async def retire(self) -> None:
         """Stop after the pending calls have ended, or their time is over."""
         if self._pending:
-            await asyncio.wait(list(self._pending), timeout=self._timeout_s)
+            await asyncio.wait(list(self._pending), timeout=self._limits.total_s)
         await self.stop()
 
     async def wait_settled(self, timeout_s: float) -> None:
@@ -113,28 +109,40 @@ class ToolServer:
                     await asyncio.sleep(0.05)
         return self.connected
 
-    async def call(self, remote_name: str, arguments: dict[str, Any]) -> ToolResult:
-        """Call a tool; raises ServerDown or ToolTimeout. An error of the tool itself is returned as a failed result."""
-        tool = self._bound.get(remote_name)
-        if tool is None:
-            why = f"has no tool {remote_name!r} any more" if self.connected else f"is not connected: {self.failure}"
+    @property
+    def connected(self) -> bool:
+        """Whether its tools can be called now."""
+        return self._session is not None
+
+    async def call(self, remote_name: str, arguments: dict[str, Any], *, on_progress: OnProgress) -> ToolResult:
+        """Call a tool; raises ServerDown or ToolTimeout. An error of the tool itself is returned as a failed result.
+
+        With every sign of progress the time begins again, up to the total limit. ``on_progress`` must not block.
+        """
+        session = self._session
+        if session is None or remote_name not in self.tools:
+            why = f"has no tool {remote_name!r} any more" if session else f"is not connected: {self.failure}"
             raise ServerDown(f"The tool server {self.spec.name!r} {why}")
+        loop = asyncio.get_running_loop()
+        last = loop.time() + self._limits.total_s
+
+        def extend(progress: Progress) -> None:
+            if not limit.expired():
+                limit.reschedule(min(loop.time() + self._limits.silent_s, last))
+            on_progress(progress)
+
         try:
-            async with asyncio.timeout(self._timeout_s):
-                message = await self._unless_lost(
-                    tool.ainvoke({"type": "tool_call", "name": tool.name, "args": arguments, "id": "call"})
-                )
+            async with asyncio.timeout(self._limits.silent_s) as limit:
+                return await self._unless_lost(session.call(remote_name, arguments, on_progress=extend))
         except TimeoutError as error:
-            raise ToolTimeout(f"The tool {remote_name!r} did not answer within {self._timeout_s:g} s.") from error
+            all_of_it = loop.time() >= last and self._limits.total_s > self._limits.silent_s
+            within = f"within {self._limits.total_s:g} s in all" if all_of_it else f"within {self._limits.silent_s:g} s"
+            raise ToolTimeout(f"The tool {remote_name!r} did not answer {within}.") from error
         except (McpError, *BROKEN) as error:
-            if isinstance(error, McpError) and error.error.code != CONNECTION_CLOSED:
-                return ToolResult(error.error.message, failed=True)
             self._lose(error)
             raise ServerDown(f"The tool server {self.spec.name!r} was lost during the call.") from error
-        cut = "\n[cut]" if len(message.text) > MAX_RESULT_CHARACTERS else ""
-        return ToolResult(message.text[:MAX_RESULT_CHARACTERS] + cut, failed=message.status == "error")
 
-    async def _unless_lost(self, call: Coroutine[Any, Any, Any]) -> Any:
+    async def _unless_lost(self, call: Coroutine[Any, Any, ToolResult]) -> ToolResult:
         """Await a call; raises ConnectionError when the session ends before its answer."""
         pending = asyncio.ensure_future(call)
         self._pending.add(pending)
@@ -157,14 +165,15 @@ class ToolServer:
     async def _own(self) -> None:
         backoff_s = FIRST_BACKOFF_S
         while not self._ending:  # a transport that is cancelled while it opens raises its own error instead
+            output = transport.output_of(self.spec)
             try:
                 self._broken.clear()
-                await self._serve()
+                await self._serve(output)
                 backoff_s = FIRST_BACKOFF_S
             except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  reconnect after any error
                 if self._ending:
                     return
-                self.failure = transport.reason(error)
+                self.failure = transport.reason(error, output, within_s=self.spec.handshake_s)
                 logger.warning("tools.down", server=self.spec.name, reason=self.failure, again_in_s=backoff_s)
             finally:
                 self._fall()
@@ -174,18 +183,17 @@ class ToolServer:
 
     def _fall(self) -> None:
         """End the calls that wait for the session: it is closed or unusable."""
-        self.connected, self._bound = False, {}
+        self._session = None
         self._broken.set()
         self._woken.set()
         for pending in list(self._pending):
             pending.cancel()
 
-    async def _serve(self) -> None:
+    async def _serve(self, output: Output) -> None:
         """Hold one session until it breaks."""
         async with (
             asyncio.timeout(self.spec.handshake_s) as opening,
-            # The transport holds requests to the limit of calls, too.
-            transport.session(replace(self.spec, call_s=self._timeout_s), on_change=self._outdate) as session,
+            transport.session(self.spec, limits=self._limits, output=output, on_change=self._outdate) as session,
         ):
             try:
                 await session.initialize()
@@ -197,7 +205,7 @@ class ToolServer:
             finally:
                 self._fall()  # before the session closes, which can take long
 
-    async def _hold(self, session: ClientSession) -> None:
+    async def _hold(self, session: Session) -> None:
         while not self._broken.is_set():
             self._woken.clear()
             with contextlib.suppress(TimeoutError):
@@ -209,17 +217,26 @@ class ToolServer:
                 continue  # a server that a tool blocks cannot answer a ping; calls have their own timeout
             try:
                 async with asyncio.timeout(self.spec.handshake_s):
-                    await (self._list(session) if stale else session.send_ping())
+                    await (self._list(session) if stale else _ping(session))
             except TimeoutError:
                 if not self._pending:
                     raise
                 self._listed_at = float("-inf") if stale else self._listed_at  # blocked by a call: list later
 
-    async def _list(self, session: ClientSession) -> None:
+    async def _list(self, session: Session) -> None:
         self._listed_at = time.monotonic()
         found = await listing.listed(self.spec.name, session)
         if found.refused and found.refused != self._refused:
             reasons = {tool.name[:80]: tool.problem for tool in found.refused}
             logger.warning("tools.refused", server=self.spec.name, refused=reasons)
-        self.tools, self._bound, self._refused = found.tools, found.bound, found.refused
-        self.connected = True
+        self.tools, self._refused = found.tools, found.refused
+        self._session = session
+
+
+async def _ping(session: Session) -> None:
+    """Look for a sign of life; an error is one, such as that of a server that knows no ping."""
+    try:
+        await session.send_ping()
+    except McpError:
+        if session.has_ended:
+            raise

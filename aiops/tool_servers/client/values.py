@@ -12,8 +12,8 @@ NAME = re.compile(r"^[a-z][a-z0-9\-]{0,30}\Z")
 OWN_PYTHON = "{python}"
 """As a command: the Python interpreter of the current process."""
 HANDSHAKE_S = 15.0
-MAX_TOOLS = 128
-"""Of one server, and of all together: OpenAI's limit of one request."""
+MAX_TOOLS = 1_000
+"""Of one server."""
 
 
 class Protocol(StrEnum):
@@ -43,7 +43,7 @@ class ServerSpec:
     """URL of the health check; empty: a handshake."""
     handshake_s: float = HANDSHAKE_S
     call_s: float | None = None
-    """Longest tool call; None: the pool's limit."""
+    """Longest time of a tool call without a sign of progress; None: the pool's limit."""
     absent: str = ""
 
 
@@ -64,6 +64,8 @@ class Health:
 
     problem: str = ""
     tools: tuple[Offered, ...] | None = None
+    output: str = ""
+    """The end of what a failing command wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,23 @@ class RemoteTool:
     read_only: bool = False
     size: int = 0
     """Bytes that it adds to every model request."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """Longest time of a call, in seconds: without a sign of progress, and in total."""
+
+    silent_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a tool call is: of ``total``, if the server says so, and in its own words."""
+
+    progress: float
+    total: float | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,12 @@ PROBLEM = {
         "errors": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
     },
 }
-EVENT = {
-    "type": "object",
-    "description": "One Server-Sent Event; `data` is JSON with `run`, `fence`, `seq`, `at` and what the type adds.",
-    "properties": {
-        "event": {"type": "string"},
-        "id": {"type": "string", "description": "Send it as `Last-Event-ID` to resume after this event."},
-        "data": {"type": "string", "contentMediaType": "application/json"},
-        "retry": {"type": "integer", "description": "Milliseconds."},
-    },
+EVENTS_TEXT = {
+    "type": "string",
+    "description": (
+        "Server-Sent Events: of each, `id` (send it as `Last-Event-ID` to resume after this event), `event` and "
+        "`data`, JSON with `run`, `fence`, `seq`, `at` and what the type adds."
+    ),
 }
 RULES: dict[str, dict[str, Any]] = {
     "CancelInRequest": {
@@ -53,7 +50,7 @@ EVENTS = {
         ],
         "security": [{"token": []}, {"session": []}],
         "responses": {
-            "200": {"description": "", "content": {"text/event-stream": {"schema": EVENT}}},
+            "200": {"description": "", "content": {"text/event-stream": {"schema": EVENTS_TEXT}}},
             "204": {"description": "All events were sent before."},
         },
     }

@@ -47,6 +47,7 @@ events = [
     ("run.started", dict(attempt=1, worker=bad[0])),
     *[("notice", dict(code="x", text=t)) for t in bad],
     ("tool.started", dict(call_id=bad[0], server=bad[0], tool=bad[-1], arguments=arguments)),
+    ("tool.progress", dict(call_id=bad[0], progress=1, total=3, text=all_of_it)),
     ("tool.finished", dict(call_id=bad[0], status="error", ms=1, preview=all_of_it)),
     *[("message.delta", dict(message="m", text=t + "\\n\\n")) for t in bad],
 ]

@@ -16,7 +16,7 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
 
 from aiops.tool_servers.client.pool import ToolPool
-from aiops.tool_servers.client.values import Protocol, ServerSpec
+from aiops.tool_servers.client.values import CallLimits, Protocol, ServerSpec
 from tests.acceptance.system import eventually
 from tests.benchmarks.checks import Check, Other, at_most_times
 from tests.benchmarks.options import Options
@@ -50,7 +50,7 @@ async def _measure(port: int, *, rounds: int) -> list[Check]:
     url = f"http://127.0.0.1:{port}/mcp"
     env = {"PYTHONPATH": str(ROOT), "PATH": os.environ.get("PATH", "")}
     stdio = ServerSpec("stdio", command=COMMAND[0], args=COMMAND[1:], env=tuple(env.items()))
-    pool = ToolPool([ServerSpec("http", protocol=Protocol.HTTP, url=url), stdio], timeout_s=30)
+    pool = ToolPool([ServerSpec("http", protocol=Protocol.HTTP, url=url), stdio], limits=CallLimits(30, 30))
     pool.start()
     try:
         tools = {tool.server: tool for tool in (await pool.catalogue()).tools}

@@ -114,6 +114,8 @@ function notice(turn, text) {
   turn.find(".notices").append(item);
 }
 
+const amount = (number) => String(Math.round(number * 100) / 100);
+
 const HANDLERS = {
   "run.queued": (turn, data) => turn.say(data.ahead ? `Waiting behind ${data.ahead} of yours…` : "Queued…"),
   "run.started": (turn, data) => {
@@ -143,10 +145,18 @@ const HANDLERS = {
     const step = document.getElementById("step-template").content.firstElementChild.cloneNode(true);
     step.dataset.call = data.call_id;
     step.dataset.status = "running";
+    step.dataset.tool = data.tool;
     step.querySelector(".name").textContent = [data.server, data.tool].filter(Boolean).join(" · ");
     step.querySelector(".arguments").textContent = JSON.stringify(data.arguments, null, 2);
     turn.find(".steps").append(step);
     turn.say(`Using ${data.tool}…`);
+  },
+  "tool.progress": (turn, data) => {
+    const step = turn.step(data.call_id);
+    if (!step) return;
+    step.querySelector(".time").textContent = data.total ? `${amount(data.progress)} of ${amount(data.total)}` : amount(data.progress);
+    if (data.text) step.querySelector(".result").textContent = data.text;
+    turn.say(`Using ${step.dataset.tool}: ${data.text || step.querySelector(".time").textContent}`);
   },
   "tool.finished": (turn, data) => {
     const step = turn.step(data.call_id);

@@ -1,0 +1,170 @@
+"""Bounds and checks what a tool server sends before it is parsed; what is too large or invalid fails its call at once.
+
+The SDK (mcp 1.30) reads messages without a bound, and ignores what it cannot read: its call waits until its time ends.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, RequestId
+from pydantic import ValidationError
+
+MAX_BYTES = 2_000_000
+"""Of one message: if it has only small values, it holds up a worker's loop for about a quarter of a second."""
+EDGE_BYTES = 2_000
+"""Where the id of a message that is too large is looked for: at its beginning and its end."""
+TOO_LARGE = f"The tool server's answer has more than {MAX_BYTES:,} bytes: ask for less."
+INVALID = "The tool server's answer is not valid JSON-RPC."
+_ID = rb'"id"\s*:\s*(\d{1,15}|"[^"\\]{1,100}")'
+_ID_FIRST = re.compile(rb'\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?' + _ID)
+_ID_LAST = re.compile(_ID + rb'\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*\Z')
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line without its end: its beginning, up to ``MAX_BYTES``, its full size, and its last bytes."""
+
+    text: bytes
+    size: int
+    tail: bytes
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether ``text`` is the whole line."""
+        return self.size <= MAX_BYTES
+
+
+class Lines:
+    """Splits a stream into lines that end with LF or CRLF; of a longer line than ``MAX_BYTES`` it keeps both ends."""
+
+    def __init__(self) -> None:
+        self._begun = bytearray()
+        self._size = 0
+        self._tail = b""
+
+    def feed(self, chunk: bytes) -> Iterator[Line]:
+        """Yield the lines that end in this part of the stream."""
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            self._add(part)
+            yield Line(bytes(self._begun).removesuffix(b"\r"), self._size, self._tail)
+            self._begun.clear()
+            self._size, self._tail = 0, b""
+        self._add(rest)
+
+    def _add(self, part: bytes) -> None:
+        self._begun += part[: max(MAX_BYTES - self._size, 0)]
+        self._size += len(part)
+        self._tail = (self._tail + part[-EDGE_BYTES:])[-EDGE_BYTES:]
+
+
+class Events:
+    """Checks a stream of server-sent events: each event is passed on whole, or as an error of its call."""
+
+    def __init__(self, request: RequestId | None) -> None:
+        self._request = request
+        self._lines = Lines()
+        self._event: list[Line] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the events that end in this part of the stream, each with the empty line after it."""
+        ready = b""
+        for line in self._lines.feed(chunk):
+            if line.size and self._size <= MAX_BYTES:  # beyond, the event will be replaced anyway
+                self._event.append(line)
+            elif line.size:
+                self._event[-1] = line
+            self._size += line.size
+            if not line.text:
+                ready += self._checked()
+                self._event, self._size = [], 0
+        return ready
+
+    def _checked(self) -> bytes:
+        lines = [line.text for line in self._event]
+        if self._size > MAX_BYTES:
+            begun = next((text for text in lines if text.startswith(b"data:")), b"")
+            error = too_large(_value(begun), self._event[-1].tail, request=self._request)
+            return b"data: %b\n\n" % error if error else b""
+        if any(text.startswith(b"event:") and _value(text) != b"message" for text in lines):
+            return b"\n".join([*lines, b"", b""])
+        data = b"\n".join(_value(text) for text in lines if text.startswith(b"data:"))
+        if not data or (checked := check(data, request=self._request)) is data:
+            return b"\n".join([*lines, b"", b""])
+        others = [text for text in lines if not text.startswith(b"data:")]
+        return b"\n".join([*others, b"data: " + checked, b"", b""])
+
+
+def check(message: bytes, *, request: RequestId | None) -> bytes:
+    """Return a message as it is if the SDK can read it, otherwise an error of its call.
+
+    ``request`` is the request that is being answered; None: it is named in the message. A message that belongs to no
+    call is returned unchanged.
+    """
+    try:
+        JSONRPCMessage.model_validate_json(message)
+    except ValidationError:
+        return _replaced(message, request) or message
+    return message
+
+
+def parsed(message: bytes, *, request: RequestId | None) -> JSONRPCMessage:
+    """Return what ``check`` returns, parsed; raises ValidationError when it belongs to no call."""
+    try:
+        return JSONRPCMessage.model_validate_json(message)
+    except ValidationError:
+        error = _replaced(message, request)
+        if error is None:
+            raise
+        return JSONRPCMessage.model_validate_json(error)
+
+
+def _replaced(message: bytes, request: RequestId | None) -> bytes | None:
+    """Return the error of the call that an unreadable message answers; None when it answers none."""
+    value = _json_object(message)
+    if "method" in value:  # a notification or a request: it answers no call
+        return None
+    error = value.get("error")  # such as one without an id, or with a text as its code
+    text = str(error.get("message") or INVALID) if isinstance(error, dict) else INVALID
+    return _error(request if request is not None else _id(message, message), text)
+
+
+def too_large(beginning: bytes, end: bytes, *, request: RequestId | None) -> bytes | None:
+    """Return the error of a call whose answer was not kept; None when its id is found at neither end."""
+    return _error(request if request is not None else _id(beginning[:EDGE_BYTES], end), TOO_LARGE)
+
+
+def request_of(body: bytes) -> RequestId | None:
+    """Return the id of a request that this program sends; None for a notification."""
+    found = _json_object(body).get("id")
+    return found if isinstance(found, int | str) else None
+
+
+def _id(beginning: bytes, end: bytes) -> RequestId | None:
+    found = _ID_FIRST.match(beginning.lstrip()) or _ID_LAST.search(end)
+    return json.loads(found[1]) if found else None
+
+
+def _error(request: RequestId | None, text: str) -> bytes | None:
+    if request is None:
+        return None
+    error = JSONRPCError(jsonrpc="2.0", id=request, error=ErrorData(code=INTERNAL_ERROR, message=text))
+    return error.model_dump_json(exclude_none=True).encode()
+
+
+def _json_object(message: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(message)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _value(field: bytes) -> bytes:
+    return field.partition(b":")[2].removeprefix(b" ")

@@ -1,0 +1,83 @@
+"""An MCP session that makes calls itself: arguments arrive as the model wrote them, results as the server sent them.
+
+The SDK's own ``call_tool`` (mcp 1.30) validates results, so that an unknown kind of content or a null fails a call that
+was made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Any
+
+from mcp import ClientSession, McpError, types
+from mcp.shared.session import ProgressFnT
+from pydantic import BaseModel
+
+from aiops.tool_servers.client import content
+from aiops.tool_servers.client.values import Progress, ToolResult
+from aiops.untrusted import clean, clean_json
+
+MAX_PROGRESS_CHARACTERS = 300
+GIVE_UP_S = 2.0
+"""For the notice that a call was given up: a server that reads nothing must not hold its sender."""
+SILENT = "The tool server answered with error {code} and no message."
+
+OnProgress = Callable[[Progress], None]
+
+
+class _Result(BaseModel):
+    """The result of a call, unvalidated."""
+
+    content: Any = None
+    structuredContent: Any = None  # noqa: N815  MCP's name
+    isError: Any = False  # noqa: N815
+
+
+class Session(ClientSession):
+    """A session with one server."""
+
+    async def call(self, name: str, arguments: dict[str, Any], *, on_progress: OnProgress) -> ToolResult:
+        """Call a tool; an error of the tool or of JSON-RPC is a failed result, for it is what the server answered.
+
+        Raises McpError only when the session has ended. ``on_progress`` must not block.
+        """
+        params = types.CallToolRequestParams(name=name, arguments=clean_json(arguments))
+        request = types.ClientRequest(types.CallToolRequest(params=params))
+        number = self._request_id  # the one that send_request takes next
+        try:
+            result = await self.send_request(request, _Result, progress_callback=_reporting(on_progress))
+        except McpError as error:
+            if self.has_ended:
+                raise
+            return ToolResult(error.error.message or SILENT.format(code=error.error.code), failed=True)
+        except asyncio.CancelledError:
+            self._task_group.start_soon(self._give_up, number)
+            raise
+        return ToolResult(content.as_text(result.model_dump()), failed=bool(result.isError))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the transport has closed: then the SDK answers waiting calls with an error of its own."""
+        seen = self._read_stream.statistics()
+        return seen.open_send_streams == 0 or seen.open_receive_streams == 0
+
+    async def _give_up(self, number: int) -> None:
+        """Ask the server to stop a call whose time is over or whose run was stopped."""
+        params = types.CancelledNotificationParams(requestId=number, reason="The caller no longer waits.")
+        notification = types.ClientNotification(types.CancelledNotification(params=params))
+        try:
+            async with asyncio.timeout(GIVE_UP_S):
+                await self.send_notification(notification)
+        except Exception:  # noqa: BLE001  the session may be closing: there is nothing left to stop
+            return
+
+
+def _reporting(on_progress: OnProgress) -> ProgressFnT:
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        if math.isfinite(progress):
+            whole = total if total is not None and math.isfinite(total) else None
+            on_progress(Progress(progress, whole, clean(message or "")[:MAX_PROGRESS_CHARACTERS]))
+
+    return report

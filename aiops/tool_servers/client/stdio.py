@@ -1,0 +1,124 @@
+"""Runs a tool server as a process with pipes of its own, and speaks JSON-RPC over its standard streams.
+
+The SDK's own (mcp 1.30) gives every process the worker's standard error: its output is lost among the logs, and a Node
+server makes that pipe non-blocking for all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCMessage
+from pydantic import ValidationError
+
+from aiops.tool_servers.client import messages
+from aiops.tool_servers.client.output import Output
+
+CHUNK_BYTES = 65_536
+END_S = 2.0
+"""Time that a process gets to end after each step: its input closed, then SIGTERM."""
+OUTPUT_S = 0.2
+"""Time for the rest of the output of a process that has ended; a child of it may keep the pipe open."""
+
+Incoming = MemoryObjectReceiveStream[SessionMessage | Exception]
+Outgoing = MemoryObjectSendStream[SessionMessage]
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    command: Sequence[str], *, env: dict[str, str], output: Output
+) -> AsyncIterator[tuple[Incoming, Outgoing]]:
+    """Start a process, yield the streams of a session, end the process; raises OSError when it cannot be started."""
+    process = await asyncio.create_subprocess_exec(
+        *command, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+    )
+    received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    outgoing, to_send = anyio.create_memory_object_stream[SessionMessage](0)
+    tasks = [
+        asyncio.create_task(_read(process, received, output)),
+        asyncio.create_task(_write(process, to_send)),
+        asyncio.create_task(_keep(process, output)),
+    ]
+    try:
+        yield incoming, outgoing
+    finally:
+        exit_code = process.returncode  # None: it is ended here
+        await _end(process)
+        await asyncio.wait(tasks[2:], timeout=OUTPUT_S)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        output.exit_code = exit_code
+        for stream in (received, incoming, outgoing, to_send):
+            stream.close()
+
+
+async def _read(process: Process, received: MemoryObjectSendStream[Any], output: Output) -> None:
+    """Hand on the messages of a process; when its output ends, so does the session."""
+    assert process.stdout is not None
+    lines = messages.Lines()
+    with received:
+        while chunk := await process.stdout.read(CHUNK_BYTES):
+            for line in lines.feed(chunk):
+                message = _message(line, output)
+                if message is not None:
+                    await received.send(SessionMessage(message))
+        with contextlib.suppress(TimeoutError):  # before the session ends, for then the exit code is looked at
+            await asyncio.wait_for(process.wait(), OUTPUT_S)
+
+
+def _message(line: messages.Line, output: Output) -> JSONRPCMessage | None:
+    """Return the message on a line; what is none, such as a log line, is kept with the process's other output."""
+    if not line.is_whole:
+        raw = messages.too_large(line.text, line.tail, request=None) or b""
+    else:
+        raw = line.text if line.text.startswith(b"{") else b""
+    try:
+        return messages.parsed(raw, request=None)
+    except ValidationError:
+        output.add(line.text + b"\n")
+        return None
+
+
+async def _write(process: Process, to_send: MemoryObjectReceiveStream[SessionMessage]) -> None:
+    assert process.stdin is not None
+    with to_send:
+        async for sent in to_send:
+            process.stdin.write(sent.message.model_dump_json(by_alias=True, exclude_none=True).encode() + b"\n")
+            await process.stdin.drain()
+
+
+async def _keep(process: Process, output: Output) -> None:
+    assert process.stderr is not None
+    while part := await process.stderr.read(CHUNK_BYTES):
+        output.add(part)
+
+
+async def _end(process: Process) -> None:
+    """Close the input of a process, then end it and what it started."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), END_S)
+                break
+            _signal(process, number)
+    except asyncio.CancelledError:  # there is no more time
+        _signal(process, signal.SIGKILL)
+        raise
+    _signal(process, signal.SIGTERM)  # children that it left behind
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
