@@ -7,16 +7,17 @@ ARGS ?=
 PAGES := tests/acceptance/pages tests/acceptance/abuse $(addprefix tests/acceptance/test_,monitoring.py procfile.py webhooks.py)
 PAIRS ?= 5
 
-.PHONY: run test doors pages unit parts faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants
+.PHONY: run test doors pages unit integration quick faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
 
 # Three at a time on two cores, for what drives whole systems mostly waits; each shows its output when it has ended.
-# Faults come last: a machine that is busy with other things looks to them like one more.
+# Faults come last: a machine that is busy with other things looks to them like one more. What runs beside them takes
+# only time that they leave.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 doors pages parts
-	@$(MAKE) --no-print-directory --output-sync=target --jobs 2 faults
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 doors pages integration
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 faults quick
 
 doors: $(VENV)/.test
 	@$(BIN)/pytest tests/acceptance $(addprefix --ignore=,$(PAGES) tests/acceptance/matrix) $(ARGS)
@@ -27,11 +28,12 @@ pages: $(VENV)/.test
 unit: $(VENV)/.test
 	@$(BIN)/pytest tests/unit $(ARGS)
 
-parts: lint
-	@ended=0; \
-		nice -n 5 $(BIN)/pytest tests/unit $(ARGS) || ended=$$?; \
-		nice -n 5 $(BIN)/pytest tests/contract tests/integration $(ARGS) || ended=$$?; \
-		exit $$ended
+integration: $(VENV)/.test
+	@nice -n 5 $(BIN)/pytest tests/integration $(ARGS)
+
+quick: $(VENV)/.test
+	@nice -n 19 $(MAKE) --no-print-directory lint
+	@nice -n 19 $(BIN)/pytest tests/unit tests/contract $(ARGS)
 
 faults: faults-one-machine faults-servers
 

@@ -19,7 +19,7 @@ from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.types import Command, interrupt
 
 from aiops import database, keyspace, settings
-from aiops.agent import build, chain
+from aiops.agent import build, chain, selection
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.values import Limits
 from aiops.batches import lifecycle as batches
@@ -34,7 +34,7 @@ from aiops.runs.transitions import Claimed
 from aiops.runs.work import rows, story
 from aiops.runs.work.stopping import Stop, Why
 from aiops.tool_servers.client.pool import Catalogue
-from aiops.tool_servers.client.values import RemoteTool, ToolResult
+from aiops.tool_servers.client.values import Progress, RemoteTool, ToolResult
 from tests.integration.scripted_model import ScriptedModel, Turn, calling, words
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
@@ -47,12 +47,20 @@ class Tools:
 
     effect: Callable[[dict[str, Any]], str] | None = None
 
-    async def catalogue(self) -> Catalogue:
-        return Catalogue((TOOL,) if self.effect else (), ())
+    progress: Progress | None = None
+    others: tuple[RemoteTool, ...] = ()
 
-    async def call(self, tool: RemoteTool, arguments: dict[str, Any], **_: Any) -> ToolResult:
+    async def catalogue(self) -> Catalogue:
+        return Catalogue((*self.others, *((TOOL,) if self.effect else ())), ())
+
+    async def call(
+        self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: Callable[[Progress], None]
+    ) -> ToolResult:
         assert tool == TOOL
         assert self.effect is not None
+        if self.progress is not None:
+            on_progress(self.progress)
+            await asyncio.sleep(0.1)
         return ToolResult(self.effect(arguments))
 
 
@@ -177,6 +185,49 @@ async def test_a_tool_call_of_a_model_becomes_a_step_and_its_result_reaches_the_
         types.COMPLETED,
         types.SUCCEEDED,
     ]
+
+
+async def test_the_progress_of_a_call_is_an_event_between_its_start_and_its_end(
+    claimed: Claimed, context: Any, script: Callable[..., None]
+) -> None:
+    context.tools.effect, context.tools.progress = lambda _: "changed", Progress(2, 5, "switch 2")
+    script(calling(TOOL.name, "{}"), words("Done."))
+    await answered(claimed, context)
+    of_call = [event for event in await events(claimed, context) if event.type.startswith("tool.")]
+    assert [event.type for event in of_call] == [types.TOOL_STARTED, types.TOOL_PROGRESS, types.TOOL_FINISHED]
+    assert len({event.data["call_id"] for event in of_call}) == 1
+    assert {name: of_call[1].data[name] for name in ("progress", "total", "text")} == {
+        "progress": 2,
+        "total": 5,
+        "text": "switch 2",
+    }
+
+
+async def test_of_more_tools_than_a_model_takes_the_relevant_ones_are_offered_and_the_run_says_so(
+    claimed: Claimed, context: Any, script: Callable[..., None]
+) -> None:
+    """The question of these tests says hello; 150 tools have nothing in common with it."""
+    greeting = RemoteTool("crm_greet", "crm", "greet", "Say hello.", {"type": "object"}, read_only=True)
+    many = (RemoteTool(f"crm_t{n}", "crm", f"t{n}", "Read a field.", {"type": "object"}) for n in range(150))
+    context.tools.others = (*many, greeting)
+    script(words("Hello."))
+    offered: list[Any] = []
+    compiled = build._compiled
+
+    def build_and_look(spec: Any, tools: tuple[RemoteTool, ...], *given: Any) -> Any:
+        offered.extend(tools)
+        return compiled(spec, tools, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "_compiled", build_and_look)
+        run = await answered(claimed, context)
+    assert run.state == State.SUCCEEDED
+    assert greeting in offered
+    assert len(offered) == selection.MAX_TOOLS
+    (notice,) = run.notices
+    assert notice["code"] == "tools_left_out"
+    assert "offer 151 tools" in notice["text"]
+    assert "the 128 that fit your message best" in notice["text"]
 
 
 async def test_a_run_that_is_answered_twice_under_one_claim_ends_once(
