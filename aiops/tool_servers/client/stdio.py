@@ -51,15 +51,16 @@ async def connected(
     try:
         yield incoming, outgoing
     finally:
-        exit_code = process.returncode  # None: it is ended here
-        await _end(process)
-        await asyncio.wait(tasks[2:], timeout=OUTPUT_S)
-        for task in tasks:
-            task.cancel()
+        output.exit_code = process.returncode  # None: it is ended here
+        try:
+            await _end(process)
+            await asyncio.wait(tasks[2:], timeout=OUTPUT_S)
+        finally:
+            for task in tasks:
+                task.cancel()
+            for stream in (received, incoming, outgoing, to_send):
+                stream.close()
         await asyncio.gather(*tasks, return_exceptions=True)
-        output.exit_code = exit_code
-        for stream in (received, incoming, outgoing, to_send):
-            stream.close()
 
 
 async def _read(process: Process, received: MemoryObjectSendStream[Any], output: Output) -> None:
