@@ -96,7 +96,7 @@ class Up:
             command, url = valkey.configure(self._home)
             self._home.write(self._home.redis_url, url)
             os.environ["REDIS_URL_FILE"] = str(self._home.redis_url)
-            child = Child("valkey", partial(launching.spawn, command))
+            child = Child("valkey", partial(self._launch_valkey, command))
             supervisor.start(child)
             try:
                 self._wait(supervisor, lambda: valkey.is_ready(url), "valkey")
@@ -121,6 +121,11 @@ class Up:
             banner.text(self._settings, self._home, made["name"], address=self._local, elsewhere=elsewhere), flush=True
         )
         self._home.first_password.unlink(missing_ok=True)
+
+    def _launch_valkey(self, command: list[str]) -> launching.Process:
+        if said := valkey.repair(command[0], self._home):
+            _say(said)
+        return launching.spawn(command)
 
     def _report_database(self) -> None:
         """Report when the database file vanishes and when it is back; meanwhile, every request fails and says why."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import socket
+import subprocess
+from pathlib import Path
 
 import redis
 
@@ -14,6 +16,13 @@ CURE = (
     "There is no Valkey or Redis for this platform: "
     "install valkey-server or redis-server, or set REDIS_URL to a server."
 )
+
+
+REPAIRED = (
+    "Valkey's file was damaged, as happens when a disk is full, and was cut off where the damage began. Questions and "
+    "answers are in the database; what still waits is sent again."
+)
+CHECK_S = 60.0
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -60,6 +69,29 @@ def configure(home: Home) -> tuple[list[str], str]:
     path = home.path / "valkey.conf"
     home.write(path, "\n".join(lines) + "\n")
     return [find(), str(path)], f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def repair(binary: str, home: Home) -> str:
+    """Cut off a damaged file where its damage begins; return a sentence about it, empty if there was nothing to do.
+
+    When the disk fills up after Valkey 9.1 has rewritten its files, a command that was not written whole stays in the
+    last one, and the next start refuses to load it. All that is cut off can be made again from the database.
+    """
+    files = (home.valkey / "appendonlydir").glob("appendonly.aof.*.incr.aof")
+    last = max(files, key=lambda file: int(file.name.split(".")[2]), default=None)
+    if last is None or _check(binary, str(last)):
+        return ""
+    return REPAIRED if _check(binary, "--fix", str(last)) else ""
+
+
+def _check(binary: str, *arguments: str) -> bool:
+    """Run the server's program as the checker of its files, which it is under that name."""
+    command = [Path(binary).name.replace("server", "check-aof"), *arguments]
+    try:
+        done = subprocess.run(command, executable=binary, input=b"y\n", capture_output=True, timeout=CHECK_S)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 def _quoted(text: str) -> str:

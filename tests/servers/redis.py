@@ -35,6 +35,7 @@ class Redis(Server):
             f"dir {self.folder}",
             "appendonly yes",
             'save ""',
+            "auto-aof-rewrite-percentage 0",  # a full disk after a rewrite damages the file of Valkey 9.1
         ]
         path = self.folder / "redis.conf"
         path.write_text("\n".join([*lines, *self._options]) + "\n")
