@@ -76,7 +76,9 @@ CASES = (
         structuredContent={"up": 1},
     ),
     # MCP's own server of files (2026.8.31)
-    result("a file, and as structured content", "eth0 is up", content=[TEXT], structuredContent={"content": "eth0 is up"}),
+    result(
+        "a file, and as structured content", "eth0 is up", content=[TEXT], structuredContent={"content": "eth0 is up"}
+    ),
     result(
         "an image, and as structured content",
         "[image image/png, 16 bytes]",
