@@ -7,7 +7,7 @@ ARGS ?=
 PAGES := tests/acceptance/pages tests/acceptance/abuse $(addprefix tests/acceptance/test_,monitoring.py procfile.py webhooks.py)
 PAIRS ?= 5
 
-.PHONY: run test doors pages unit integration quick faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants
+.PHONY: run test doors pages unit integration quick faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants wire-test
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
@@ -59,6 +59,24 @@ matrix: $(VENV)/.test
 mutants: $(VENV)/.test
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
+# Tool servers that others wrote, in environments of their own: what they need differs from what aiops needs.
+WIRE := .venv-wire
+wire-test: $(VENV)/.test $(WIRE)/mcp1/.installed $(WIRE)/mcp2/.installed tests/wire/node_modules/.installed
+	@$(BIN)/pytest tests/wire $(ARGS)
+
+$(WIRE)/%/.installed: tests/wire/requirements-%.lock | $(VENV)/bin/python
+	@echo "Installing into $(WIRE)/$*."
+	@rm -rf $(WIRE)/$*
+	@$(BIN)/python -m venv $(WIRE)/$* >/dev/null || { echo "Python cannot make a virtual environment: install python3-venv."; exit 1; }
+	@$(WIRE)/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+tests/wire/node_modules/.installed: tests/wire/package.json tests/wire/package-lock.json
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || { echo "make wire-test needs Node.js 20 or newer with npm: install nodejs and npm."; exit 1; }
+	@echo "Installing into tests/wire/node_modules."
+	@npm ci --prefix tests/wire --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -81,11 +99,13 @@ $(VENV)/.test: requirements-test.lock pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python scripts/install.py requirements-test.lock
 	@touch $@ $(VENV)/.run
 
-LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock:
 	@command -v uv >/dev/null || { echo "Locking needs uv: pip install uv."; exit 1; }
-	@$(LOCK) --extra test -o requirements-test.lock
-	@$(LOCK) -c requirements-test.lock -o requirements.lock
+	@$(LOCK) pyproject.toml --extra test -o requirements-test.lock
+	@$(LOCK) pyproject.toml -c requirements-test.lock -o requirements.lock
+	@$(LOCK) --no-strip-extras tests/wire/requirements-mcp1.in -o tests/wire/requirements-mcp1.lock
+	@$(LOCK) --no-strip-extras tests/wire/requirements-mcp2.in -o tests/wire/requirements-mcp2.lock
 
 clean:
-	@rm -rf $(VENV) build *.egg-info
+	@rm -rf $(VENV) $(WIRE) tests/wire/node_modules build *.egg-info

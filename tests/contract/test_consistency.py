@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import json
 import os
 import re
 import subprocess
@@ -151,12 +152,19 @@ def test_the_processes_are_the_same_everywhere() -> None:
 
 
 def test_the_lock_files_name_no_index_and_hash_everything() -> None:
-    for name in ("requirements.lock", "requirements-test.lock"):
-        text = (ROOT / name).read_text()
+    for path in [*ROOT.glob("requirements*.lock"), *(ROOT / "tests/wire").glob("requirements*.lock")]:
+        text = path.read_text()
         assert "://" not in text
         pinned = re.findall(r"^[a-z0-9][\w.\-]*(?:\[.*?\])?==", text, re.MULTILINE)
-        assert len(pinned) > 60
+        assert len(pinned) > 30
         assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_the_lock_of_the_servers_for_node_names_no_registry_and_hashes_everything() -> None:
+    locked = json.loads((ROOT / "tests/wire/package-lock.json").read_text())["packages"]
+    theirs = {path: package for path, package in locked.items() if path}
+    assert len(theirs) > 100
+    assert [path for path, package in theirs.items() if "resolved" in package or "integrity" not in package] == []
 
 
 def test_every_direct_dependency_is_locked() -> None:

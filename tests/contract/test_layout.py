@@ -73,7 +73,7 @@ CODE = [
     path
     for folder in ("aiops", "workers", "config", "tests", "scripts")
     for path in sorted((ROOT / folder).rglob("*"))
-    if path.suffix in (".py", ".js", ".css", ".html") and "migrations" not in path.parts
+    if path.suffix in (".py", ".js", ".css", ".html") and not {"migrations", "node_modules"} & set(path.parts)
 ]
 
 

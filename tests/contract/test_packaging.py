@@ -19,7 +19,7 @@ def source(tmp_path: Path) -> Path:
     """A copy of what is packaged, for building leaves files behind."""
     made = tmp_path / "source"
     for folder in ("aiops", "config", "workers", "tests", "docs"):
-        shutil.copytree(ROOT / folder, made / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, made / folder, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, made / file)
     return made

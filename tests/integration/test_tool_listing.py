@@ -40,6 +40,7 @@ BAD = {
     "deep": (tool("deep", {"at": nested(150)}), "levels deep"),
     "huge": (tool("huge", {"at": {"description": "x" * 1_500_000}}), "64,000 bytes"),
     "named-ref": (tool("named-ref", {"$ref": {"type": "string"}}), "cannot be converted"),
+    "task": ({**tool("task", {}), "execution": {"taskSupport": "required"}}, "only as a task"),
     "null": ({"name": "null", "inputSchema": None}, "dict"),
     "": ({"inputSchema": {"type": "object"}}, "name"),
 }

@@ -52,6 +52,11 @@ TEXT = {"type": "text", "text": "a"}
         ({"content": [TEXT], "structuredContent": {"result": "a"}}, "a"),
         ({"content": [{"type": "text", "text": "3"}], "structuredContent": {"result": 3}}, "3"),
         ({"content": [TEXT], "structuredContent": {"up": True}}, 'a\n{"up": true}'),
+        ({"content": [TEXT], "structuredContent": {"content": "a"}}, "a"),
+        ({"content": [{"type": "text", "text": ""}], "structuredContent": {"content": ""}}, ""),
+        ({"content": [{"type": "text", "text": "[1]"}], "structuredContent": {"found": [1]}}, "[1]"),
+        ({"content": [{"type": "text", "text": "3"}], "structuredContent": {"up": 3}}, '3\n{"up": 3}'),
+        ({"content": [TEXT], "structuredContent": {"up": "a", "down": 0}}, 'a\n{"up": "a", "down": 0}'),
         ({"content": [{"type": "text", "text": None}]}, "null"),
     ],
 )

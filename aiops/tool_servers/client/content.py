@@ -20,7 +20,7 @@ def as_text(result: dict[str, Any]) -> str:
     items = content if isinstance(content, list) else [] if content is None else [content]
     texts = [_as_text(item) for item in items]
     structured = result.get("structuredContent")
-    if structured is not None and not any(_repeats(text, structured) for text in texts):
+    if structured is not None and not _is_repeated(structured, items, texts):
         texts.append(_json(structured))
     whole = "\n".join(texts)
     if len(whole) > MAX_CHARACTERS:
@@ -81,18 +81,27 @@ def _size(base64: Any) -> int:
     return len(text) * 3 // 4
 
 
-def _repeats(text: str, structured: Any) -> bool:
-    """Return whether a text is the structured content: servers send it twice for older clients."""
-    if not text.strip():
-        return False
+def _is_repeated(structured: Any, items: list[Any], texts: list[str]) -> bool:
+    """Return whether the content already has the structured content: servers send it twice for older clients.
+
+    Some wrap it in an object of one field: FastMCP what is no object, in ``result``; MCP's own server of files the
+    content itself, in ``content`` (2026.8.31).
+    """
+    is_wrapped = isinstance(structured, dict) and len(structured) == 1
+    ((field, inner),) = structured.items() if is_wrapped else [("", None)]
+    if items and inner == items:
+        return True
+    if isinstance(inner, str) and inner in texts:
+        return True
+    same = [structured, inner] if field == "result" or isinstance(inner, dict | list) else [structured]
+    return any(_parsed(text) in same for text in texts if text.strip())
+
+
+def _parsed(text: str) -> Any:
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        value = text
-    wrapped = isinstance(structured, dict) and structured.keys() == {"result"}  # how FastMCP wraps what is no object
-    return bool(
-        value == structured or (wrapped and value == structured["result"]) or (wrapped and text == structured["result"])
-    )
+        return text
 
 
 def _json(value: Any) -> str:

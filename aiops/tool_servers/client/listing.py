@@ -135,6 +135,8 @@ def _remote(server: str, tool: types.Tool) -> RemoteTool:
     """Return a tool as models get it; raises UnusableTool."""
     if not 1 <= len(tool.name) <= MAX_THEIR_CHARACTERS:
         raise UnusableTool(f"its name does not have 1 to {MAX_THEIR_CHARACTERS} characters")
+    if tool.execution is not None and tool.execution.taskSupport == "required":
+        raise UnusableTool("it can be called only as a task, which aiops does not do")
     remote = RemoteTool(
         name_for_models(server, tool.name),
         server,

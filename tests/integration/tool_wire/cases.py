@@ -75,6 +75,16 @@ CASES = (
         content=[{"type": "text", "text": '{"up":1}'}],
         structuredContent={"up": 1},
     ),
+    # MCP's own server of files (2026.8.31)
+    result(
+        "a file, and as structured content", "eth0 is up", content=[TEXT], structuredContent={"content": "eth0 is up"}
+    ),
+    result(
+        "an image, and as structured content",
+        "[image image/png, 16 bytes]",
+        content=[PNG],
+        structuredContent={"content": [PNG]},
+    ),
     result("a kind that is not known", "[content of the unknown kind 'hologram']", content=[{"type": "hologram"}]),
     result("no content", "[no content]", content=None),
     result("an empty result", "[no content]"),
