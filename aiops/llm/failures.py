@@ -20,6 +20,7 @@ from aiops.llm.values import ModelSpec
 MAX_RETRY_AFTER_S = 300.0
 MAX_WORDS = 300
 """Characters of a provider's own words that are shown."""
+TIMED_OUT = 408
 TOO_MANY = 429
 UNAVAILABLE = 503
 WITHOUT_TOOLS = re.compile(
@@ -104,7 +105,7 @@ def is_transient(error: BaseException) -> bool:
     if asks_to_wait(error):
         return False
     if (status := status_of(error)) is not None:
-        return status == 408 or status >= 500
+        return _is_passing(status)
     if isinstance(error, EmptyAnswer | ProviderFailed):
         return True
     return (is_unreachable(error) or is_in_stream(error)) and not is_timeout(error)
@@ -117,11 +118,14 @@ def is_in_stream(error: BaseException) -> bool:
 
 
 def asks_to_wait(error: BaseException) -> bool:
-    """Return whether the provider wants the request later: 429, 503 with Retry-After, or while it loads its model."""
+    """Return whether the provider wants the request later: 429, while it loads its model, or as its Retry-After says.
+
+    Gateways and overloaded servers send Retry-After with any error that passes, such as 504 or 529 (as of 2026-11).
+    """
     status = status_of(error)
-    if status == UNAVAILABLE:
-        return is_loading(error) or _retry_after(error) is not None
-    return status == TOO_MANY
+    if status is None or status == TOO_MANY:
+        return status == TOO_MANY
+    return _is_passing(status) and (is_loading(error) or _retry_after(error) is not None)
 
 
 def is_loading(error: BaseException) -> bool:
@@ -170,6 +174,10 @@ def _retry_after(error: BaseException) -> float | None:
         if math.isfinite(seconds):
             return seconds
     return None
+
+
+def _is_passing(status: int) -> bool:
+    return status == TIMED_OUT or status >= 500
 
 
 def _is_refusal(error: BaseException) -> bool:
