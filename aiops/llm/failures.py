@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import math
 import re
 import ssl
@@ -96,7 +97,7 @@ def is_timeout(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether a retry may help: 408, 5xx, an error within a stream, an empty answer, a broken connection.
+    """Return whether a retry may help: 408, 5xx, an error or broken JSON in a stream, no answer, a broken connection.
 
     Never a timeout. ``model_pacing`` has already waited for what ``asks_to_wait``.
     """
@@ -106,7 +107,7 @@ def is_transient(error: BaseException) -> bool:
         return False
     if (status := status_of(error)) is not None:
         return _is_passing(status)
-    if isinstance(error, EmptyAnswer | ProviderFailed):
+    if isinstance(error, EmptyAnswer | ProviderFailed | json.JSONDecodeError):
         return True
     return (is_unreachable(error) or is_in_stream(error)) and not is_timeout(error)
 

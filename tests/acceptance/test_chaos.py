@@ -16,7 +16,7 @@ from tests.ports import free_port
 
 ITEMS = 60
 SERVE = "import random; random.seed(11); from llmock.cli import app; app()"
-"""llmock draws its faults from ``random``. In about one of 300 batches, one call gets ten faults in a row by chance alone,
+"""llmock draws its faults from ``random``. In about one of 300 batches chance alone gives one call ten faults in a row,
 and its eleventh attempt is judged a storm; with the faults of this seed, in one of 20,000 (simulated)."""
 CHAOS = ("--error-rate", "429=0.25", "--error-rate", "500=0.10", "--stream-fault", "disconnect=0.10")
 
