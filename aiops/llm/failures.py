@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import math
 import re
 import ssl
@@ -20,6 +21,7 @@ from aiops.llm.values import ModelSpec
 MAX_RETRY_AFTER_S = 300.0
 MAX_WORDS = 300
 """Characters of a provider's own words that are shown."""
+TIMED_OUT = 408
 TOO_MANY = 429
 UNAVAILABLE = 503
 WITHOUT_TOOLS = re.compile(
@@ -95,7 +97,7 @@ def is_timeout(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether a retry may help: 408, 5xx, an error within a stream, an empty answer, a broken connection.
+    """Return whether a retry may help: 408, 5xx, an error or broken JSON in a stream, no answer, a broken connection.
 
     Never a timeout. ``model_pacing`` has already waited for what ``asks_to_wait``.
     """
@@ -104,8 +106,8 @@ def is_transient(error: BaseException) -> bool:
     if asks_to_wait(error):
         return False
     if (status := status_of(error)) is not None:
-        return status == 408 or status >= 500
-    if isinstance(error, EmptyAnswer | ProviderFailed):
+        return _is_passing(status)
+    if isinstance(error, EmptyAnswer | ProviderFailed | json.JSONDecodeError):
         return True
     return (is_unreachable(error) or is_in_stream(error)) and not is_timeout(error)
 
@@ -117,11 +119,14 @@ def is_in_stream(error: BaseException) -> bool:
 
 
 def asks_to_wait(error: BaseException) -> bool:
-    """Return whether the provider wants the request later: 429, 503 with Retry-After, or while it loads its model."""
+    """Return whether the provider wants the request later: 429, while it loads its model, or as its Retry-After says.
+
+    Gateways and overloaded servers send Retry-After with any error that passes, such as 504 or 529 (as of 2026-11).
+    """
     status = status_of(error)
-    if status == UNAVAILABLE:
-        return is_loading(error) or _retry_after(error) is not None
-    return status == TOO_MANY
+    if status is None or status == TOO_MANY:
+        return status == TOO_MANY
+    return _is_passing(status) and (is_loading(error) or _retry_after(error) is not None)
 
 
 def is_loading(error: BaseException) -> bool:
@@ -170,6 +175,10 @@ def _retry_after(error: BaseException) -> float | None:
         if math.isfinite(seconds):
             return seconds
     return None
+
+
+def _is_passing(status: int) -> bool:
+    return status == TIMED_OUT or status >= 500
 
 
 def _is_refusal(error: BaseException) -> bool:

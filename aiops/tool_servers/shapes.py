@@ -19,6 +19,8 @@ class TextsField(serializers.ListField):
 
 
 class ToolServerChange(Strict):
+    """The fields of a tool server that can be changed."""
+
     name = NameField(required=False, max_length=31)
     protocol = serializers.ChoiceField(MCPServer.Protocol.choices, required=False)
     url = NameField(required=False, allow_blank=True, max_length=500)
@@ -36,6 +38,8 @@ class ToolServerChange(Strict):
 
 
 class ToolServerIn(ToolServerChange):
+    """A tool server that is added."""
+
     name = NameField(max_length=31)
 
 

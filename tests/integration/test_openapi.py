@@ -52,6 +52,13 @@ def test_every_default_is_a_value_that_is_taken(document: dict[str, Any]) -> Non
     assert seen >= 9
 
 
+def test_every_body_that_refuses_unknown_fields_says_so(document: dict[str, Any]) -> None:
+    """Also those whose fields are inherited."""
+    bodies = {name: schema for name, schema in document["components"]["schemas"].items() if name.endswith("InRequest")}
+    assert {"BatchInRequest", "ChatInRequest", "ScheduleInRequest", "ToolServerInRequest"} <= set(bodies)
+    assert [name for name, schema in bodies.items() if schema.get("additionalProperties") is not False] == []
+
+
 def test_event_streams_are_texts(document: dict[str, Any]) -> None:
     streams = [
         body["schema"]["type"]

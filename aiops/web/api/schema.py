@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from aiops.web.api.parsing import Strict
@@ -61,7 +62,7 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
     """Add the event stream, the problem document as every call's default response, and the rules of bodies."""
     schemas = result["components"].setdefault("schemas", {})
     schemas["Problem"] = PROBLEM
-    for name in {f"{prefix}{shape.__name__}Request" for shape in Strict.__subclasses__() for prefix in ("", "Patched")}:
+    for name in {f"{prefix}{shape.__name__}Request" for shape in _heirs(Strict) for prefix in ("", "Patched")}:
         if name in schemas:
             schemas[name] |= {"additionalProperties": False, **RULES.get(name, {})}
     result["paths"]["/api/runs/{id}/events"] = EVENTS
@@ -76,3 +77,10 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
             if any(name in str(body) for name in RULES):
                 body["required"] = True
     return result
+
+
+def _heirs(shape: type[Strict]) -> Iterator[type[Strict]]:
+    """Yield every class that inherits from this one, directly or not."""
+    for heir in shape.__subclasses__():
+        yield heir
+        yield from _heirs(heir)

@@ -39,6 +39,12 @@ CASES = [
         usage=(7, 3),
     ),
     Case(
+        "a line that is no JSON and that passes",
+        "ollama",
+        (ndjson(part("a"), '{"model": "m", "mess', part(done="stop")), ndjson(part("b"), part(done="stop"))),
+        "b",
+    ),
+    Case(
         "an answer cut at the limit",
         "ollama",
         (ndjson(part("a b"), part(done="length")),),

@@ -179,6 +179,19 @@ CASES = [
         "b",
     ),
     Case(
+        "a chunk that is no JSON and that passes",
+        "openai",
+        (sse(delta(content="a"), 'data: {"id": "x", "cho\n\n', STOP), sse(delta(content="b"), STOP)),
+        "b",
+    ),
+    Case(
+        "a chunk that is no JSON",
+        "openai",
+        (sse(delta(content="a"), 'data: {"id": "x", "cho\n\n', STOP),),
+        error="model_nonsense",
+        words="JSONDecodeError",
+    ),
+    Case(
         "a chunk without a delta",
         "openai",
         (sse({**delta(), "choices": [{"index": 0}]}, delta(content="a"), STOP),),

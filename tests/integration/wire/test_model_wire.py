@@ -124,7 +124,7 @@ async def test_a_model_that_is_cut_in_its_calls_again_and_again_is_given_up(serv
 
 
 @pytest.mark.parametrize("provider", ["openai", "ollama"])
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
 @pytest.mark.parametrize(
     ("headers", "low", "high"),
     [
@@ -162,12 +162,20 @@ async def test_a_server_that_loads_its_model_is_waited_for(provider: str, serve:
     assert failures.asks_to_wait(seen.error.__cause__)
 
 
-async def test_a_503_without_a_time_is_an_ordinary_error(serve: Callable[..., RawServer]) -> None:
-    seen = await ask("openai", serve(problem(503, "overloaded")).url)
+@pytest.mark.parametrize("status", [408, 500, 503, 504, 529])
+async def test_an_error_without_a_time_is_an_ordinary_one(status: int, serve: Callable[..., RawServer]) -> None:
+    seen = await ask("openai", serve(problem(status, "overloaded")).url)
     assert seen.error is not None
     assert seen.error.__cause__ is not None
     assert not failures.asks_to_wait(seen.error.__cause__)
     assert failures.is_transient(seen.error.__cause__)
+
+
+async def test_a_refusal_that_names_a_time_is_final_all_the_same(serve: Callable[..., RawServer]) -> None:
+    seen = await ask("openai", serve(problem(400, "no", **{"Retry-After": "1"})).url, tries=2)
+    assert seen.error is not None
+    assert seen.error.__cause__ is not None
+    assert not failures.asks_to_wait(seen.error.__cause__)
 
 
 def test_an_error_of_another_clients_response_class_is_read_like_any() -> None:
