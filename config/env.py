@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import dj_database_url
 import regex
 from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
@@ -17,6 +21,11 @@ from aiops.settings import Settings
 from aiops.tool_servers import environment
 from aiops.tool_servers.environment import BadToolServer
 
+SERVICE_LINK = re.compile(
+    r"[A-Z][A-Z0-9_]*_(SERVICE_HOST=[0-9a-f.:]+|SERVICE_PORT(_[A-Z0-9_]+)?=[0-9]+|PORT=(tcp|udp|sctp)://.*"
+    r"|PORT_[0-9]+_(TCP|UDP|SCTP)(=(tcp|udp|sctp)://.*|_PROTO=(tcp|udp|sctp)|_PORT=[0-9]+|_ADDR=[0-9a-f.:]+))\Z"
+)
+"""What Kubernetes adds to a container's variables for each Service: AIOPS_PORT=tcp://… for one named aiops."""
 CLIENT_PREFIX = "AIOPS_SECRET_"
 """Prefix of variables with values for headers of tool servers, which refer to them as ``env:NAME``."""
 SCHEMES = {
@@ -54,6 +63,8 @@ def read(environ: dict[str, str] | None = None) -> Settings:
     _read_files(values, known, problems)
     given: dict[str, Any] = {name: value for name in known if (value := _strip(name, values.get(name, "")))}
     of_providers = {name: value for name in providers.variables() if (value := values.get(name, "").strip())}
+    for name in _service_links(values):
+        del values[name]
     for name in sorted(values):
         if name.startswith("AIOPS_") and not name.startswith(CLIENT_PREFIX) and name not in known:
             problems.append(f"{name} is not a variable of aiops: remove it, or see docs/settings.md.")
@@ -77,6 +88,8 @@ def read(environ: dict[str, str] | None = None) -> Settings:
 
 def load() -> Settings:
     """Install the settings of this process; exits with a list of problems if they are not usable."""
+    for name in _service_links(os.environ):
+        del os.environ[name]  # Flower would read FLOWER_PORT as its option
     for name, value in _dotenv().items():
         if name.startswith(CLIENT_PREFIX):
             os.environ.setdefault(name, value)  # references are resolved from there
@@ -84,6 +97,10 @@ def load() -> Settings:
         return settings.install(read())
     except BadEnvironment as bad:
         raise SystemExit(str(bad)) from None
+
+
+def _service_links(values: Mapping[str, str]) -> list[str]:
+    return [name for name, value in values.items() if SERVICE_LINK.match(f"{name}={value}")]
 
 
 def _dotenv() -> dict[str, str]:
@@ -124,12 +141,35 @@ def _sentence(error: Any) -> str:
     return f"{name}={shown}: {error['msg']}. It sets: {meaning}."
 
 
+def _is_readable(url: str) -> bool:
+    """Return whether an address of a server has the parts that it seems to have."""
+    try:
+        if url.startswith("postgres"):
+            dj_database_url.parse(url)
+        parts = urlsplit(url)
+        has_host = parts.port is None or parts.hostname is not None
+    except ValueError:
+        return False
+    return has_host and (parts.scheme == "sqlite" or "@" not in f"{parts.path}{parts.query}{parts.fragment}")
+
+
 def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
     problems = []
     try:
         environment.from_environment(made, values)
     except BadToolServer as bad:
         problems.append(str(bad))
+    problems += [
+        f"{name}=(hidden) cannot be read: in its user name and password, write characters such as / # ? @ : % "
+        "as %2F %23 %3F %40 %3A %25."
+        for name, url in (
+            ("DATABASE_URL", made.database_url),
+            ("REDIS_URL", made.redis_url),
+            ("CHECKPOINT_REDIS_URL", made.checkpoint_redis_url),
+            ("CELERY_BROKER_URL", made.broker_url),
+        )
+        if not _is_readable(url.get_secret_value())
+    ]
     if made.checkpointer == "postgres" and not made.database_url.get_secret_value().startswith("postgres"):
         problems.append(
             "AIOPS_CHECKPOINTER=postgres stores memory in DATABASE_URL's server, which is not PostgreSQL: "

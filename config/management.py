@@ -49,9 +49,17 @@ def make_database() -> None:
         sqlite.make_first(file, Home(settings.home))
 
 
+def _refuse_passwordless(arguments: Sequence[str]) -> None:
+    """Exit where Django would make an administrator who can never sign in."""
+    unattended = {"--noinput", "--no-input"}.intersection(arguments)
+    if arguments[:1] == ["createsuperuser"] and unattended and not os.environ.get("DJANGO_SUPERUSER_PASSWORD"):
+        sys.exit("aiops: set DJANGO_SUPERUSER_PASSWORD: without it the administrator could not sign in.")
+
+
 def execute(arguments: Sequence[str]) -> None:
     """Run one of Django's commands."""
     use_home()
+    _refuse_passwordless(arguments[1:])
     import django
     from django.core.management import execute_from_command_line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,59 @@ def test_a_secret_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"\xff\xfe\x00")
     (reported,) = problems(OPENAI_API_KEY_FILE=str(tmp_path / "key"))
     assert "cannot be read" in reported
+
+
+LINKS = {
+    "AIOPS_SERVICE_HOST": "10.96.14.7",
+    "AIOPS_SERVICE_PORT": "8000",
+    "AIOPS_SERVICE_PORT_HTTP": "8000",
+    "AIOPS_PORT": "tcp://10.96.14.7:8000",
+    "AIOPS_PORT_8000_TCP": "tcp://10.96.14.7:8000",
+    "AIOPS_PORT_8000_TCP_PROTO": "tcp",
+    "AIOPS_PORT_8000_TCP_PORT": "8000",
+    "AIOPS_PORT_8000_TCP_ADDR": "fd00::7",
+    "AIOPS_WEB_PORT": "tcp://10.96.14.8:80",
+    "AIOPS_WEB_SERVICE_HOST": "10.96.14.8",
+}
+"""What Kubernetes sets for the Services aiops and aiops-web."""
+
+
+def test_variables_that_kubernetes_sets_for_a_service_of_our_name_are_no_problem() -> None:
+    assert env.read({**LINKS, "AIOPS_ENVIRONMENT": "LAB"}).environment == "LAB"
+
+
+@pytest.mark.parametrize(("name", "value"), [("AIOPS_PORT", "8000"), ("AIOPS_SERVICE_HOST", "db.example.org")])
+def test_a_variable_that_only_looks_like_one_of_kubernetes_is_a_problem(name: str, value: str) -> None:
+    assert f"{name} is not a variable" in problems(**{name: value})[0]
+
+
+def test_flower_does_not_get_kubernetes_variables_as_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**LINKS, "FLOWER_PORT": "tcp://10.96.14.9:5555", "FLOWER_ADDRESS": "0.0.0.0"}.items():
+        monkeypatch.setenv(name, value)
+    env.load()
+    assert not [name for name in ("AIOPS_PORT", "FLOWER_PORT", "AIOPS_WEB_SERVICE_HOST") if name in os.environ]
+    assert os.environ["FLOWER_ADDRESS"] == "0.0.0.0"
+
+
+@pytest.mark.parametrize("password", ["Ab/9+c=Q", "a#b", "a?b", "[x"])
+def test_a_password_that_no_address_can_hold_is_reported_with_the_cure(password: str) -> None:
+    (problem,) = problems(DATABASE_URL=f"postgres://aiops:{password}@db:5432/aiops")
+    assert problem.startswith("DATABASE_URL=(hidden) cannot be read")
+    assert "%2F" in problem
+    assert password not in problem
+
+
+@pytest.mark.parametrize("password", ["Ab/9+c=Q", "a#b", "12?b"])
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("REDIS_URL", "redis://:"), ("CELERY_BROKER_URL", "amqp://aiops:"), ("REDIS_URL", "rediss://u:")],
+)
+def test_a_password_that_no_servers_address_can_hold_is_reported(name: str, start: str, password: str) -> None:
+    assert f"{name}=(hidden) cannot be read" in " ".join(problems(**{name: f"{start}{password}@host:1234/0"}))
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres:///db?host=/run/postgresql", "postgres://u:a%2Fb@[::1]:5432/db", "sqlite:///x#y"]
+)
+def test_addresses_of_every_kind_are_read(url: str) -> None:
+    assert env.read({"DATABASE_URL": url, "REDIS_URL": "redis://:p%23w@[::1]:6379/0"}).environment == "LAB"
