@@ -100,6 +100,29 @@ def test_what_a_run_had_done_before_its_worker_died_is_not_done_again(
     assert model.calls[question] == 3  # the call of the tool, the half answer, the whole one
 
 
+@pytest.mark.parametrize("moment", ["between them", "in the second"])
+def test_two_changes_to_which_a_provider_gave_one_id_are_each_made_once(
+    system: System, marks: Path, moment: str
+) -> None:
+    first, second = uuid.uuid4().hex, uuid.uuid4().hex
+    slow = moment == "in the second"
+    then = {"key": second, "seconds": 4 if slow else 0}
+    do = {"call": "counting_change", "args": {"key": first}, "then": [then], "wait": 0 if slow else 3, "id": "0"}
+    accepted = system.ask("change both", do)
+    run_id = accepted["run"]["id"]
+    worker = system.until(run_id, "run.started")["worker"]
+    if slow:
+        eventually(lambda: f"change {second}" in marks.read_text())
+    else:
+        system.until(run_id, "tool.finished")
+    system.signal(signal.SIGKILL, worker=worker)
+    run = system.ended(run_id)
+    assert run["state"] == "succeeded", run
+    assert [step["status"] for step in run["steps"]] == ["ok", "unknown" if slow else "ok"]
+    assert [step["arguments"]["key"] for step in run["steps"]] == [first, second]
+    assert [marks.read_text().count(f"change {key}") for key in (first, second)] == [1, 1]
+
+
 def test_a_change_is_not_made_again_when_memory_died_with_the_worker(system: System, marks: Path) -> None:
     key = uuid.uuid4().hex
     do = {"call": "counting_change", "args": {"key": key}, "id": key, "words": 60, "pause": 0.05}
