@@ -3,7 +3,7 @@
 A question ends with ``DO {json}``: ``words`` and ``pause`` stream so many words; ``call`` and ``args`` call a tool
 first (``loop``: for ever; ``then``: again with each of these, under the same id, ``wait`` seconds later); ``answers``
 are said, one for each call; ``pieces`` are said as they are, with ``pause`` between; ``thinking`` is thought before;
-``finish`` is another finish reason; ``fail`` lists what goes wrong, one entry for each call (429, 500, 401, hang, cut …);
+``finish`` is another finish reason; ``fail`` lists what goes wrong, one entry for each call (429, hang, cut …);
 ``room`` is how many calls of its ``group`` are taken at once. A question that asks for a corrected answer is the one
 before it, asked again.
 """
