@@ -91,13 +91,16 @@ class ToolPool:
     async def call(
         self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: OnProgress = lambda progress: None
     ) -> ToolResult:
-        """Call one tool; raises ServerDown or ToolTimeout. A read-only call is repeated once if its server was lost."""
+        """Call one tool; raises ServerDown or ToolTimeout.
+
+        A call that only reads, or has not begun, is repeated once if its server was lost.
+        """
         server = self.servers.get(tool.server)
         if server is None:
             raise ServerDown(f"There is no tool server {tool.server!r}.")
         try:
             return await server.call(tool.remote_name, arguments, on_progress=on_progress)
-        except ServerDown:
-            if not (tool.read_only and await server.wait_connected(RECONNECT_S)):
+        except ServerDown as down:
+            if not ((tool.read_only or down.unmade) and await server.wait_connected(RECONNECT_S)):
                 raise
         return await server.call(tool.remote_name, arguments, on_progress=on_progress)

@@ -15,7 +15,7 @@ from mcp import McpError
 from aiops import log
 from aiops.tool_servers.client import listing, transport
 from aiops.tool_servers.client.output import Output
-from aiops.tool_servers.client.session import OnProgress, Session
+from aiops.tool_servers.client.session import OnProgress, Session, is_forgotten
 from aiops.tool_servers.client.values import CallLimits, Offered, Progress, RemoteTool, ServerSpec, ToolResult
 
 PING_S = 5.0
@@ -39,7 +39,11 @@ logger = log.get(__name__)
 
 
 class ServerDown(Exception):
-    """The tool server cannot be reached; it is being reconnected."""
+    """The tool server cannot be reached; it is being reconnected. ``unmade``: the call has not begun."""
+
+    def __init__(self, text: str, *, unmade: bool = False) -> None:
+        super().__init__(text)
+        self.unmade = unmade
 
 
 class ToolTimeout(Exception):
@@ -122,7 +126,7 @@ class ToolServer:
         session = self._session
         if session is None or remote_name not in self.tools:
             why = f"has no tool {remote_name!r} any more" if session else f"is not connected: {self.failure}"
-            raise ServerDown(f"The tool server {self.spec.name!r} {why}")
+            raise ServerDown(f"The tool server {self.spec.name!r} {why}", unmade=session is None)
         loop = asyncio.get_running_loop()
         last = loop.time() + self._limits.total_s
 
@@ -140,7 +144,8 @@ class ToolServer:
             raise ToolTimeout(f"The tool {remote_name!r} did not answer {within}.") from error
         except (McpError, *BROKEN) as error:
             self._lose(error)
-            raise ServerDown(f"The tool server {self.spec.name!r} was lost during the call.") from error
+            why = f"The tool server {self.spec.name!r} was lost during the call."
+            raise ServerDown(why, unmade=is_forgotten(error)) from error
 
     async def _unless_lost(self, call: Coroutine[Any, Any, ToolResult]) -> ToolResult:
         """Await a call; raises ConnectionError when the session ends before its answer."""
@@ -237,6 +242,6 @@ async def _ping(session: Session) -> None:
     """Look for a sign of life; an error is one, such as that of a server that knows no ping."""
     try:
         await session.send_ping()
-    except McpError:
-        if session.has_ended:
+    except McpError as error:
+        if session.has_ended or is_forgotten(error):
             raise

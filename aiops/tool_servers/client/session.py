@@ -24,6 +24,9 @@ GIVE_UP_S = 2.0
 """For the notice that a call was given up: a server that reads nothing must not hold its sender."""
 SILENT = "The tool server answered with error {code} and no message."
 
+FORGOTTEN = "Session terminated"
+"""Message of the SDK's own error for any 404 of a server over HTTP (mcp 1.30)."""
+
 OnProgress = Callable[[Progress], None]
 
 
@@ -41,7 +44,7 @@ class Session(ClientSession):
     async def call(self, name: str, arguments: dict[str, Any], *, on_progress: OnProgress) -> ToolResult:
         """Call a tool; an error of the tool or of JSON-RPC is a failed result, for it is what the server answered.
 
-        Raises McpError only when the session has ended. ``on_progress`` must not block.
+        Raises McpError only when the session has ended, or the server has forgotten it. ``on_progress`` must not block.
         """
         params = types.CallToolRequestParams(name=name, arguments=clean_json(arguments))
         request = types.ClientRequest(types.CallToolRequest(params=params))
@@ -49,7 +52,7 @@ class Session(ClientSession):
         try:
             result = await self.send_request(request, _Result, progress_callback=_reporting(on_progress))
         except McpError as error:
-            if self.has_ended:
+            if self.has_ended or is_forgotten(error):
                 raise
             return ToolResult(error.error.message or SILENT.format(code=error.error.code), failed=True)
         except asyncio.CancelledError:
@@ -72,6 +75,11 @@ class Session(ClientSession):
                 await self.send_notification(notification)
         except Exception:  # noqa: BLE001  the session may be closing: there is nothing left to stop
             return
+
+
+def is_forgotten(error: BaseException) -> bool:
+    """Return whether a server no longer knows the session, as after its restart: it has done nothing of the request."""
+    return isinstance(error, McpError) and error.error.message == FORGOTTEN
 
 
 def _reporting(on_progress: OnProgress) -> ProgressFnT:

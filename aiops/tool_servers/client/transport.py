@@ -17,13 +17,11 @@ from mcp.types import ServerNotification, ToolListChangedNotification
 
 from aiops.tool_servers.client import http, stdio
 from aiops.tool_servers.client.output import Output
-from aiops.tool_servers.client.session import Session
+from aiops.tool_servers.client.session import Session, is_forgotten
 from aiops.tool_servers.client.values import OWN_PYTHON, CallLimits, Protocol, ServerSpec
 
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV")
 """The only variables that a stdio server inherits besides its own ``env``."""
-UNKNOWN_SESSION = "Session terminated"
-"""Message of the MCP SDK for any 404 (mcp 1.30)."""
 MAX_REASON_CHARACTERS = 300
 
 
@@ -90,7 +88,7 @@ def _reason(error: BaseException, within_s: float) -> str:
         return f"There is no command {str(error.filename)[:200]!r}: install or correct it."
     if isinstance(error, PermissionError) and error.filename:
         return f"The command {str(error.filename)[:200]!r} may not be run: see its permissions."
-    if isinstance(error, McpError) and error.error.message == UNKNOWN_SESSION:
+    if is_forgotten(error):
         return "It answered 404: there is no MCP at this address; see the URL and its endpoint."
     if isinstance(error, McpError):
         return f"It answered: {error.error.message}"[:MAX_REASON_CHARACTERS]

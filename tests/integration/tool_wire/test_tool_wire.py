@@ -140,6 +140,35 @@ async def test_a_server_without_ping_stays_in_use(wire: Wire, monkeypatch: pytes
     assert await wire.call() == ToolResult("eth0 is up")
 
 
+CHANGING = [{"name": "first", "inputSchema": {"type": "object", "properties": {}}}]
+
+
+@pytest.mark.parametrize("kind", ["json", "events"], indirect=True)
+async def test_a_call_to_a_server_that_has_forgotten_its_session_is_made_over_a_new_one(wire: Wire) -> None:
+    """It has not begun, so that a tool that changes something may be called again, too."""
+    wire.say(result=SEEN, tools=CHANGING)
+    assert not (await wire.tools())["first"].read_only
+    for _ in range(2):
+        wire.http.forgets = "tools/call"
+        assert await wire.call() == ToolResult("eth0 is up")
+    asked = [one["params"]["name"] for one in wire.http.requests if one["method"] == "tools/call"]
+    assert asked == ["first", "first"], "a call was made twice"
+
+
+@pytest.mark.parametrize("kind", ["json", "events"], indirect=True)
+async def test_a_server_that_has_forgotten_its_session_is_connected_again(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "PING_S", 0.02)
+    await wire.tools()
+    before = wire.pool.servers["w"]._session
+    wire.http.forgets = "ping"
+    async with asyncio.timeout(LONG_S):
+        while wire.pool.servers["w"]._session in (before, None):
+            await asyncio.sleep(0.02)
+    assert await wire.call() == ToolResult("eth0 is up")
+
+
 PROGRESS = '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":TOKEN,%s}}'
 NEWS = [
     PROGRESS % '"progress":1,"total":4,"message":"asking switch 1"',

@@ -69,6 +69,11 @@ class _Door(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if request.get("method") == self.server.forgets:  # as a server does that was restarted
+            self.server.forgets = ""
+            self._head(404)
+            self._end()
+            return
         said = replies(request, self.server.said)
         self.server.requests.append(request)
         if self.path == "/messages":
@@ -127,7 +132,10 @@ def _event(text: str) -> str:
 
 
 class WireServer(ThreadingHTTPServer):
-    """The doors over HTTP; ``said`` may be changed between calls, ``requests`` are those that came."""
+    """The doors over HTTP; ``said`` may be changed between calls, ``requests`` are those that came.
+
+    ``forgets``: the method whose next request finds that its session is not known.
+    """
 
     daemon_threads = True
 
@@ -135,6 +143,7 @@ class WireServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Door)
         self.said: dict[str, Any] = {}
         self.requests: list[dict[str, Any]] = []
+        self.forgets = ""
         self.older: queue.Queue[str] = queue.Queue()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
