@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from aiops.tool_servers.client import probe, stdio
 from aiops.tool_servers.client.pool import ToolPool
 from aiops.tool_servers.client.values import CallLimits, ServerSpec, ToolResult
+from tests.acceptance.system import eventually
 from tests.integration.tool_wire import wire_server
 from tests.integration.tool_wire.cases import SEEN
 
@@ -124,7 +126,7 @@ async def test_a_server_that_changes_its_pipes_changes_nobody_elses(
 STUBBORN = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", sys.argv[1]])
 print("started", file=sys.stderr, flush=True)
 while True:
     time.sleep(1)
@@ -135,10 +137,15 @@ async def test_a_command_that_ignores_its_end_is_killed_with_what_it_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stdio, "END_S", 0.3)
-    (seen,) = await probe.check_async([code(STUBBORN, handshake_s=3.0)])
+    ours = uuid.uuid4().hex
+    (seen,) = await probe.check_async([code(STUBBORN, ours, handshake_s=3.0)])
     assert "started" in seen.problem
-    left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
-    assert [child for child in left if "time.sleep(" in " ".join(child.cmdline())] == []
+
+    def ended() -> bool:
+        alive = psutil.process_iter(["cmdline", "status"])
+        return not [p for p in alive if ours in (p.info["cmdline"] or ()) and p.info["status"] != psutil.STATUS_ZOMBIE]
+
+    eventually(ended, what="the end of the command and of what it started")
 
 
 async def test_a_command_gets_only_the_variables_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
