@@ -26,6 +26,7 @@ from aiops.tool_servers.client.output import Output
 CHUNK_BYTES = 65_536
 END_S = 2.0
 """Time that a process gets to end after each step: its input closed, then SIGTERM."""
+KILLED_S = 1.0
 OUTPUT_S = 0.2
 """Time for the rest of the output of a process that has ended; a child of it may keep the pipe open."""
 
@@ -114,8 +115,10 @@ async def _end(process: Process) -> None:
                 await asyncio.wait_for(process.wait(), END_S)
                 break
             _signal(process, number)
-    except asyncio.CancelledError:  # there is no more time
+    except asyncio.CancelledError:  # there is no more time but to see its end, which is near
         _signal(process, signal.SIGKILL)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), KILLED_S)
         raise
     _signal(process, signal.SIGTERM)  # children that it left behind
 
