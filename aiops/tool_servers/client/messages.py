@@ -69,28 +69,30 @@ class Events:
     def __init__(self, request: RequestId | None) -> None:
         self._request = request
         self._lines = Lines()
-        self._event: list[Line] = []
+        self._event = bytearray()
         self._size = 0
+        self._tail = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the events that end in this part of the stream, each with the empty line after it."""
         ready = b""
         for line in self._lines.feed(chunk):
-            if line.size and self._size <= MAX_BYTES:  # beyond, the event will be replaced anyway
-                self._event.append(line)
-            elif line.size:
-                self._event[-1] = line
-            self._size += line.size
             if not line.text:
                 ready += self._checked()
-                self._event, self._size = [], 0
+                self._event.clear()
+                self._size = 0
+                continue
+            if self._size <= MAX_BYTES:  # beyond, the event will be replaced anyway
+                self._event += line.text + b"\n"
+            self._size += line.size + 1
+            self._tail = line.tail
         return ready
 
     def _checked(self) -> bytes:
-        lines = [line.text for line in self._event]
+        lines = bytes(self._event).splitlines()
         if self._size > MAX_BYTES:
             begun = next((text for text in lines if text.startswith(b"data:")), b"")
-            error = too_large(_value(begun), self._event[-1].tail, request=self._request)
+            error = too_large(_value(begun), self._tail, request=self._request)
             return b"data: %b\n\n" % error if error else b""
         if any(text.startswith(b"event:") and _value(text) != b"message" for text in lines):
             return b"\n".join([*lines, b"", b""])
@@ -137,7 +139,7 @@ def _replaced(message: bytes, request: RequestId | None) -> bytes | None:
 
 def too_large(beginning: bytes, end: bytes, *, request: RequestId | None) -> bytes | None:
     """Return the error of a call whose answer was not kept; None when its id is found at neither end."""
-    return _error(request if request is not None else _id(beginning[:EDGE_BYTES], end), TOO_LARGE)
+    return _error(request if request is not None else _id(beginning, end), TOO_LARGE)
 
 
 def request_of(body: bytes) -> RequestId | None:
@@ -147,7 +149,7 @@ def request_of(body: bytes) -> RequestId | None:
 
 
 def _id(beginning: bytes, end: bytes) -> RequestId | None:
-    found = _ID_FIRST.match(beginning.lstrip()) or _ID_LAST.search(end)
+    found = _ID_FIRST.match(beginning[:EDGE_BYTES].lstrip()) or _ID_LAST.search(end[-EDGE_BYTES:])
     return json.loads(found[1]) if found else None
 
 

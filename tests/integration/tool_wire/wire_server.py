@@ -107,7 +107,7 @@ class _Door(BaseHTTPRequestHandler):
         self._write("event: endpoint\ndata: /messages\n\n")
         with contextlib.suppress(queue.Empty, OSError):
             while text := self.server.older.get(timeout=30):
-                self._write(_event(text))
+                self._write(_event(text).replace("\n", "\r\n"))  # as the SDK's own servers end their lines
 
     def _head(self, status: int, content_type: str = "text/plain") -> None:
         self.send_response(status)
