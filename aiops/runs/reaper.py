@@ -41,9 +41,13 @@ SILENT_HEARTBEATS = 3
 SILENT_S = 5.0
 """The messages of a worker count until it has been silent for this long and so many heartbeats: a busy one is late."""
 
+STUCK_S = 60.0
+"""A pass that takes longer hangs: each of its calls has a shorter limit."""
 NOTHING = {"taken_back": 0, "failed": 0, "sent_again": 0}
 
 logger = log.get(__name__)
+_began = [0.0]
+"""When the present pass began, or the last one (monotonic seconds)."""
 _at_work = threading.Lock()
 """A slow pass is still at work when the next is due, which would resend what the first is about to send."""
 _suspected: dict[UUID, float] = {}
@@ -53,9 +57,15 @@ _paused_until: list[float] = []
 
 
 def reap(settings: Settings) -> dict[str, int]:
-    """Take back and resend what is due; return counts, all 0 when another thread of this process is at it."""
+    """Take back and resend what is due; return counts, all 0 when another thread of this process is at it.
+
+    Raises TimeoutError when that one does not end, so that nobody takes a reaper that hangs for one that works.
+    """
     if not _at_work.acquire(blocking=False):
+        if (late_s := time.monotonic() - _began[0]) > STUCK_S:
+            raise TimeoutError(f"The pass that began {late_s:.0f} s ago has not ended.")
         return dict(NOTHING)
+    _began[:] = [time.monotonic()]
     try:
         return _reap(settings)
     finally:

@@ -266,6 +266,21 @@ def test_a_pass_sends_nothing_that_another_one_is_about_to_send(
     assert sent == [str(run.pk)]
 
 
+def test_a_pass_that_does_not_end_is_not_covered_up_by_those_after_it(
+    ask: Ask, sent: list[str], depth: list[int], clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ask()
+    assert transitions.claim(str(run.pk), worker="w", lease_s=-1)
+
+    def hang(*_: Any, **__: Any) -> None:
+        clock[0] += reaper.STUCK_S + 1
+        reaper.reap(SETTINGS)
+
+    monkeypatch.setattr(stream, "append_now", hang)
+    with pytest.raises(TimeoutError, match="began 61 s ago has not ended"):
+        reaper.reap(SETTINGS)
+
+
 def test_a_worker_that_is_long_gone_is_forgotten(depth: list[int]) -> None:
     keyspace.show_worker("gone", queue="runs", in_hand=7)
     keyspace.sync().zadd(keyspace.workers("runs"), {"gone": time.time() - 100})
