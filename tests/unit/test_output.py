@@ -43,6 +43,13 @@ def test_values_of_variables_and_control_characters_are_not_shown() -> None:
     assert output.text == "token [hidden] refused\nlevel 3"
 
 
+@pytest.mark.parametrize("after", range(MAX_BYTES - 14, MAX_BYTES + 3))
+def test_no_part_of_a_value_is_shown_where_the_output_was_cut(after: int) -> None:
+    output = written("x" * 9_000, "s3cret-canary", "y" * after, secrets=("s3cret-canary",))
+    assert not set("s3crt-an") & set(output.text.replace("[hidden]", "").lstrip("hidden]"))
+    assert len(output.text) <= MAX_BYTES
+
+
 @pytest.mark.parametrize(
     ("code", "ending"),
     [(None, ""), (2, "Its command ended with exit code 2."), (-9, "Its command was ended by signal 9.")],

@@ -20,11 +20,13 @@ class Output:
         self.exit_code: int | None = None
         """None while it runs; negative: ended by this signal."""
         self._secrets = sorted((s for s in secrets if len(s) >= MIN_SECRET_CHARACTERS), key=len, reverse=True)
+        # A secret that begins before what is shown is kept whole, or its end would not be known for one.
+        self._most = MAX_BYTES + max((len(s.encode()) for s in self._secrets), default=0)
         self._kept = b""
 
     def add(self, part: bytes) -> None:
         """Keep the end of what was written so far."""
-        self._kept = (self._kept + part[-MAX_BYTES:])[-MAX_BYTES:]
+        self._kept = (self._kept + part[-self._most :])[-self._most :]
 
     @property
     def text(self) -> str:
@@ -32,7 +34,7 @@ class Output:
         text = CONTROL.sub("", self._kept.decode(errors="replace").replace("\r\n", "\n"))
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return text.strip()
+        return text.encode()[-MAX_BYTES:].decode(errors="ignore").strip()
 
     @property
     def cause(self) -> str:

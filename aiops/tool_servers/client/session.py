@@ -7,10 +7,12 @@ was made.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 from mcp import ClientSession, McpError, types
 from mcp.shared.session import ProgressFnT
 from pydantic import BaseModel
@@ -56,7 +58,8 @@ class Session(ClientSession):
                 raise
             return ToolResult(error.error.message or SILENT.format(code=error.error.code), failed=True)
         except asyncio.CancelledError:
-            self._task_group.start_soon(self._give_up, number)
+            with contextlib.suppress(RuntimeError):  # the session has closed, and the call with it
+                self._task_group.start_soon(self._give_up, number)
             raise
         return ToolResult(content.as_text(result.model_dump()), failed=bool(result.isError))
 
@@ -70,11 +73,10 @@ class Session(ClientSession):
         """Ask the server to stop a call whose time is over or whose run was stopped."""
         params = types.CancelledNotificationParams(requestId=number, reason="The caller no longer waits.")
         notification = types.ClientNotification(types.CancelledNotification(params=params))
-        try:
+        closed = (anyio.ClosedResourceError, anyio.BrokenResourceError)
+        with contextlib.suppress(TimeoutError, *closed):  # there is nothing left to stop, or nobody who listens
             async with asyncio.timeout(GIVE_UP_S):
                 await self.send_notification(notification)
-        except Exception:  # noqa: BLE001  the session may be closing: there is nothing left to stop
-            return
 
 
 def is_forgotten(error: BaseException) -> bool:

@@ -27,6 +27,7 @@ CHUNK_BYTES = 65_536
 END_S = 2.0
 """Time that a process gets to end after each step: its input closed, then SIGTERM."""
 KILLED_S = 1.0
+"""Time to see the end of a process that was killed."""
 OUTPUT_S = 0.2
 """Time for the rest of the output of a process that has ended; a child of it may keep the pipe open."""
 

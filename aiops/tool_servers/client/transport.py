@@ -76,7 +76,7 @@ def reason(error: BaseException, output: Output, *, within_s: float) -> str:
     """
     why = output.ending or _reason(error, within_s)
     said = f" Its output: {output.cause}" if output.cause else ""
-    return (why + said)[:MAX_REASON_CHARACTERS]
+    return re.sub(r"\?[^\s'\"]*", "?…", why + said)[:MAX_REASON_CHARACTERS]
 
 
 def _reason(error: BaseException, within_s: float) -> str:
@@ -91,6 +91,5 @@ def _reason(error: BaseException, within_s: float) -> str:
     if is_forgotten(error):
         return "It answered 404: there is no MCP at this address; see the URL and its endpoint."
     if isinstance(error, McpError):
-        return f"It answered: {error.error.message}"[:MAX_REASON_CHARACTERS]
-    first = f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
-    return re.sub(r"\?[^\s'\"]*", "?…", first)[:MAX_REASON_CHARACTERS]
+        return f"It answered: {error.error.message}"
+    return f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
