@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage, AnyMessage
 
 from aiops.llm import ranking
 from aiops.tool_servers.client.values import RemoteTool
@@ -16,15 +18,16 @@ WORD = re.compile(r"[^\W_]+")
 
 
 def chosen(
-    tools: Sequence[RemoteTool], question: str, *, used: Collection[str] = ()
+    tools: Sequence[RemoteTool], question: str, *, conversation: Sequence[AnyMessage] = ()
 ) -> tuple[tuple[RemoteTool, ...], tuple[str, ...]]:
     """Return the tools to offer, in their order, and the names of those that are left out.
 
-    ``used`` names tools that the conversation has called: they come first, then those whose name and description have
-    most in common with ``question``; of equally relevant ones, each server's come in turn.
+    Those that the conversation has called come first, then those whose name and description have most in common with
+    ``question``; of equally relevant ones, each server's come in turn.
     """
     if len(tools) <= MAX_TOOLS and sum(tool.size for tool in tools) <= MAX_BYTES:
         return tuple(tools), ()
+    used = {call["name"] for said in conversation if isinstance(said, AIMessage) for call in said.tool_calls}
     scores = ranking.scores(_words(question), [_words(f"{tool.name} {tool.description}") for tool in tools])
     seen: dict[str, int] = {}
     order: list[tuple[tuple[bool, float, int], RemoteTool]] = []

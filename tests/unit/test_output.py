@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiops.tool_servers.client.output import MAX_BYTES, Output
+from aiops.tool_servers.client.output import HIDDEN, MAX_BYTES, Output
 
 
 def written(*parts: str, secrets: tuple[str, ...] = ()) -> Output:
@@ -46,7 +46,7 @@ def test_values_of_variables_and_control_characters_are_not_shown() -> None:
 @pytest.mark.parametrize("after", range(MAX_BYTES - 14, MAX_BYTES + 3))
 def test_no_part_of_a_value_is_shown_where_the_output_was_cut(after: int) -> None:
     output = written("x" * 9_000, "s3cret-canary", "y" * after, secrets=("s3cret-canary",))
-    assert not set("s3crt-an") & set(output.text.replace("[hidden]", "").lstrip("hidden]"))
+    assert HIDDEN.endswith(output.text.strip("xy"))
     assert len(output.text) <= MAX_BYTES
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from langchain_core.messages import AIMessage
+
 from aiops.agent import selection
 from aiops.tool_servers.client.values import RemoteTool
 
@@ -10,6 +12,7 @@ def tool(server: str, name: str, description: str = "", size: int = 100) -> Remo
     return RemoteTool(f"{server}_{name}", server, name, description, {"type": "object"}, size=size)
 
 
+CALLED = AIMessage("", tool_calls=[{"name": "net_vlan_of", "args": {}, "id": "1"}])
 MANY = [tool("crm", f"t{n}", f"Read customer record field {n}.") for n in range(300)]
 VLAN = tool("net", "vlan_of", "Return the VLAN of a switch port.")
 INVOICE = tool("erp", "invoice", "Send an invoice.")
@@ -34,7 +37,7 @@ def test_the_tools_that_fit_the_question_are_offered() -> None:
 
 
 def test_a_tool_that_the_conversation_has_used_stays() -> None:
-    offered, _ = selection.chosen([*MANY, VLAN], "customer record field", used={VLAN.name})
+    offered, _ = selection.chosen([*MANY, VLAN], "customer record field", conversation=[CALLED])
     assert VLAN in offered
 
 

@@ -98,12 +98,10 @@ def _left_out(names: tuple[str, ...], total: int) -> str:
     )
 
 
-def _called(remembered: CheckpointTuple | None) -> set[str]:
-    """Return the names of the tools that the conversation has called, as memory knows it."""
-    if remembered is None:
-        return set()
-    known = remembered.checkpoint["channel_values"].get("messages", [])
-    return {call["name"] for message in known if isinstance(message, AIMessage) for call in message.tool_calls}
+def _known(remembered: CheckpointTuple | None) -> list[AnyMessage]:
+    """Return the conversation's messages as memory knows them."""
+    known: list[AnyMessage] = remembered.checkpoint["channel_values"].get("messages", []) if remembered else []
+    return known
 
 
 class _Execution:
@@ -139,7 +137,7 @@ class _Execution:
             await recorder.notice(
                 "tool_server_down", f"The tool server {missing.server!r} is missing: {missing.reason}"
             )
-        offered, left_out = selection.chosen(catalogue.tools, assignment.text, used=_called(remembered))
+        offered, left_out = selection.chosen(catalogue.tools, assignment.text, conversation=_known(remembered))
         if left_out:
             await recorder.notice("tools_left_out", _left_out(left_out, len(catalogue.tools)))
         agent = build.build(
@@ -178,7 +176,7 @@ class _Execution:
         """Apply the resume rule: continue this run's checkpoint, else add the message and what memory lacks."""
         assignment, recorder = self._assignment, self._recorder
         run_id = assignment.claim.run_id
-        known: list[AnyMessage] = remembered.checkpoint["channel_values"].get("messages", []) if remembered else []
+        known = _known(remembered)
         of_run = (remembered.metadata or {}).get("run") if remembered else None
         if of_run == run_id:
             since = next((i for i, m in enumerate(known) if m.id == assignment.message_id), len(known))
