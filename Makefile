@@ -3,31 +3,27 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# The acceptance tests, but for the faults, as three streams that take about as long.
-PAGES := tests/acceptance/pages tests/acceptance/abuse
-WORK := $(addprefix tests/acceptance/test_,batches.py batch_clients.py chaos.py faults.py many_batches.py monitoring.py procfile.py schedules.py server_faults.py stopping.py webhooks.py)
+# The acceptance tests, but for the faults, as two streams that take about as long.
+PAGES := tests/acceptance/pages tests/acceptance/abuse $(addprefix tests/acceptance/test_,monitoring.py procfile.py webhooks.py)
 PAIRS ?= 5
 
-.PHONY: run test doors pages work unit integration quick faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants wire-test
+.PHONY: run test doors pages unit integration quick faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants wire-test
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
 
-# Four at a time on two cores, for what drives whole systems mostly waits; each shows its output when it has ended.
+# Three at a time on two cores, for what drives whole systems mostly waits; each shows its output when it has ended.
 # Faults come last: a machine that is busy with other things looks to them like one more. What runs beside them takes
 # only time that they leave.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory --output-sync=target --jobs 4 doors pages work integration
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 doors pages integration
 	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 faults quick
 
 doors: $(VENV)/.test
-	@$(BIN)/pytest tests/acceptance $(addprefix --ignore=,$(PAGES) $(WORK) tests/acceptance/matrix) $(ARGS)
+	@$(BIN)/pytest tests/acceptance $(addprefix --ignore=,$(PAGES) tests/acceptance/matrix) $(ARGS)
 
 pages: $(VENV)/.test
 	@$(BIN)/pytest $(PAGES) $(ARGS)
-
-work: $(VENV)/.test
-	@$(BIN)/pytest $(WORK) $(ARGS)
 
 unit: $(VENV)/.test
 	@$(BIN)/pytest tests/unit $(ARGS)
