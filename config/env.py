@@ -22,10 +22,10 @@ from aiops.tool_servers import environment
 from aiops.tool_servers.environment import BadToolServer
 
 SERVICE_LINK = re.compile(
-    r"[A-Z][A-Z0-9_]*_(SERVICE_HOST=[0-9a-f.:]+|SERVICE_PORT(_[A-Z0-9_]+)?=[0-9]+|PORT=(tcp|udp|sctp)://.*"
+    r"(AIOPS|FLOWER)(_[A-Z0-9_]+)?_(SERVICE_HOST=[0-9a-f.:]+|SERVICE_PORT(_[A-Z0-9_]+)?=[0-9]+|PORT=(tcp|udp|sctp)://.*"
     r"|PORT_[0-9]+_(TCP|UDP|SCTP)(=(tcp|udp|sctp)://.*|_PROTO=(tcp|udp|sctp)|_PORT=[0-9]+|_ADDR=[0-9a-f.:]+))\Z"
 )
-"""What Kubernetes adds to a container's variables for each Service: AIOPS_PORT=tcp://… for one named aiops."""
+"""What Kubernetes adds to a container's variables for Services of such names, as AIOPS_PORT=tcp://… for aiops."""
 CLIENT_PREFIX = "AIOPS_SECRET_"
 """Prefix of variables with values for headers of tool servers, which refer to them as ``env:NAME``."""
 SCHEMES = {

@@ -16,13 +16,12 @@ CURE = (
     "There is no Valkey or Redis for this platform: "
     "install valkey-server or redis-server, or set REDIS_URL to a server."
 )
-
-
 REPAIRED = (
     "Valkey's file was damaged, as happens when a disk is full, and was cut off where the damage began. Questions and "
     "answers are in the database; what still waits is sent again."
 )
 CHECK_S = 60.0
+"""Longest check of a file; one that takes longer is left to the server."""
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -26,8 +26,8 @@ GIVE_UP_S = 2.0
 """For the notice that a call was given up: a server that reads nothing must not hold its sender."""
 SILENT = "The tool server answered with error {code} and no message."
 
-FORGOTTEN = "Session terminated"
-"""Message of the SDK's own error for any 404 of a server over HTTP (mcp 1.30)."""
+FORGOTTEN = (32_600, "Session terminated")
+"""Code and message of the SDK's own error for any 404 of a server over HTTP (mcp 1.30); servers' codes are negative."""
 
 OnProgress = Callable[[Progress], None]
 
@@ -81,7 +81,7 @@ class Session(ClientSession):
 
 def is_forgotten(error: BaseException) -> bool:
     """Return whether a server no longer knows the session, as after its restart: it has done nothing of the request."""
-    return isinstance(error, McpError) and error.error.message == FORGOTTEN
+    return isinstance(error, McpError) and (error.error.code, error.error.message) == FORGOTTEN
 
 
 def _reporting(on_progress: OnProgress) -> ProgressFnT:

@@ -105,6 +105,12 @@ CASES = (
         failed=True,
     ),
     Case(
+        "an error in the words of the SDK's own for a session that is gone",
+        {"error": {"code": -32600, "message": "Session terminated"}},
+        "Session terminated",
+        failed=True,
+    ),
+    Case(
         "an error without a message",
         {"error": {"code": -32603, "message": ""}},
         "The tool server answered with error -32603 and no message.",
