@@ -25,6 +25,8 @@ RUN_TASK = "aiops.run"
 VALIDATE_TASK = "aiops.batch.validate"
 UPKEEP_TASK = "aiops.upkeep"
 CANARY_TASK = "aiops.canary"
+ABOUT = "aiops_about"
+"""Remote-control command that every worker answers: see ``workers/about.py``."""
 
 logger = log.get(__name__)
 
@@ -51,14 +53,42 @@ def canary(queue: str, nonce: str) -> None:
 
 def depth(queue: str) -> int:
     """Return how many messages wait on ``queue``; raises Unavailable if the broker is down."""
+    declared = _declared(queue)
+    return declared.message_count if declared else 0
+
+
+def workers(*, within_s: float) -> list[dict[str, Any]]:
+    """Ask all workers about themselves; return the answers of this time by ``name``; raises Unavailable."""
+    try:
+        replies = current_app.control.broadcast(ABOUT, reply=True, timeout=within_s) or []
+    except (OperationalError, OSError) as error:
+        raise Unavailable(f"The broker does not answer: {error}") from error
+    answers = [{**answer, "name": name} for reply in replies for name, answer in reply.items() if "host" in answer]
+    return sorted(answers, key=lambda answer: str(answer["name"]))
+
+
+def consumers(queue: str) -> int | None:
+    """Return how many workers take from ``queue``, by RabbitMQ's count; None where the broker does not count them.
+
+    Raises Unavailable if the broker is down.
+    """
+    with current_app.connection_for_read() as connection:
+        if connection.transport.driver_type != "amqp":
+            return None
+    declared = _declared(queue)
+    return declared.consumer_count if declared else 0
+
+
+def _declared(queue: str) -> Any:
+    """Return RabbitMQ's or kombu's answer about a queue: its counts; None if there is no such queue."""
     try:
         with current_app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
             channel: Any = connection.default_channel
             try:
-                return int(channel.queue_declare(queue=queue, passive=True).message_count)
+                return channel.queue_declare(queue=queue, passive=True)
             except connection.channel_errors:
-                return 0
+                return None
     except (OperationalError, OSError) as error:
         raise Unavailable(f"The broker does not answer: {error}") from error
 

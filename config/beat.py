@@ -14,7 +14,7 @@ from django.conf import settings as django_settings
 from django.db import connections
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
-from aiops import dispatch
+from aiops import alive, dispatch
 from aiops.apps import Job
 from aiops.maintenance.catalogue import catalogue
 from aiops.settings import Settings
@@ -25,6 +25,8 @@ FILE = sqlite.file_of(SETTINGS.database_url.get_secret_value(), SETTINGS.home)
 """The database's file; None on a server."""
 LOOK_S = 2.0
 PAUSE_S = 0.25
+KIND = "beat"
+"""Of the sign of life."""
 """Celery wakes up a little before an entry is due, and then again and again until it is."""
 
 
@@ -69,6 +71,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
     """Which file the open connection belongs to; opening one at every tick costs as much as the tick."""
 
     def __init__(self, app: Celery, **options: Any) -> None:
+        self._sign = alive.Sign(KIND, SETTINGS.home)
         app.conf.beat_schedule = entries(SETTINGS)  # not earlier: it needs Django's apps
         if not options.get("lazy"):
             _end_on_signals()
@@ -91,6 +94,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
 
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         """Send due entries; after the clock was set back, rebuild the heap."""
+        self._sign.show()
         now = time.time()
         if now < self._ticked_at:
             self._heap = None
@@ -102,6 +106,11 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
             return pause_s and max(pause_s, PAUSE_S)
         finally:
             self._database = sqlite.identity(FILE)
+
+    def close(self) -> None:
+        """Save the state, and remove the sign of life."""
+        super().close()
+        self._sign.end()
 
 
 def _end_on_signals() -> None:

@@ -12,6 +12,7 @@ from click.exceptions import NoArgsIsHelpError
 from aiops import __version__
 from aiops.terminal.text import use_utf8
 from config.commands import Commands
+from config.deployment.cli import env, flower, probe
 from config.local.cli import backup, logs, restore, support_bundle
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def doctor(as_json: bool) -> None:
     sys.exit(examination.run(as_json=as_json))
 
 
-for command in (backup, logs, restore, support_bundle):
+for command in (backup, env, flower, logs, probe, restore, support_bundle):
     main.add_command(command)
 
 

@@ -12,6 +12,25 @@ from aiops.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT, EXAMPLE = ROOT / "docs/settings.md", ROOT / ".env.example"
+DEPLOYMENT = (
+    ("TAG", "0.1.0", "version of the image that docker-compose.yml builds and runs"),
+    ("BASE", "python:3.13-slim", "image that it is built from: Python 3.11 or newer, with venv and useradd"),
+    ("POSTGRES_PASSWORD", "", "password of the database in docker-compose.yml: letters, digits, - _ . ~"),
+    ("RABBITMQ_PASSWORD", "", "password of the broker in docker-compose.yml: letters, digits, - _ . ~"),
+    ("REDIS_PASSWORD", "", "password of Valkey in docker-compose.yml: letters, digits, - _ . ~"),
+    (
+        "FORWARDED_ALLOW_IPS",
+        "",
+        "addresses and networks of your TLS proxy as the web sees them, comma-separated: only their X-Forwarded-… are "
+        "believed; default: 127.0.0.1, in docker-compose.yml the gateway of its network",
+    ),
+    ("FLOWER_BASIC_AUTH", "", "user:password of Flower, which does not start without"),
+    ("FLOWER_PORT", "5555", "port of `aiops flower`"),
+    ("HOST", "127.0.0.1", "address that the web of the Procfile listens on"),
+    ("PORT", "8000", "port of the web of the Procfile, and of `aiops probe web`"),
+    ("WORKER", "", "name of a worker of the Procfile, different for each on a host; default: its process id"),
+)
+"""Variables of docker-compose.yml, the Procfile and the programs that they start; aiops itself reads none of them."""
 INTRODUCTION = """\
 # Settings
 
@@ -46,13 +65,18 @@ def rows() -> list[tuple[str, str, str]]:
 def document() -> str:
     """Return the text of ``docs/settings.md``."""
     lines = [f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |" for name, default, meaning in rows()]
-    return INTRODUCTION + "\n".join(["| variable | default | meaning |", "|---|---|---|", *lines, ""])
+    others = [
+        f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |" for name, default, meaning in DEPLOYMENT
+    ]
+    head = ["| variable | default | meaning |", "|---|---|---|"]
+    apart = ["", "## Of docker-compose.yml and the Procfile", ""]
+    return INTRODUCTION + "\n".join([*head, *lines, *apart, *head, *others, ""])
 
 
 def example() -> str:
     """Return the text of ``.env.example``."""
     head = "# Copy to .env and uncomment what you change; variables of the environment take precedence.\n"
-    return head + "".join(f"\n# {meaning}\n#{name}={default}\n" for name, default, meaning in rows())
+    return head + "".join(f"\n# {meaning}\n#{name}={default}\n" for name, default, meaning in (*DEPLOYMENT, *rows()))
 
 
 def _default(value: Any) -> str:

@@ -8,6 +8,7 @@ from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from django.conf import settings as django_settings
 
 from aiops import dispatch, log
+from workers import alive
 from workers.process import Process
 
 logger = log.get(__name__)
@@ -29,6 +30,7 @@ def start(sender: Any, **_: Any) -> None:
     try:
         _process[:] = [Process(django_settings.SETTINGS, queue=ours.pop())]
         present().start()
+        alive.watch.add(present().loop.lag_s)
     except Exception as error:  # Celery would only log it, and then take runs that this process cannot answer
         logger.exception("worker.cannot_start")
         raise SystemExit(f"The worker cannot start: {error}") from error

@@ -11,7 +11,7 @@ import django
 django.setup()
 
 from config import management  # noqa: E402
-from config.doctor import running, servers, surroundings  # noqa: E402
+from config.doctor import running, servers, surroundings, workers  # noqa: E402
 from config.doctor.finding import Finding  # noqa: E402
 
 
@@ -20,7 +20,7 @@ def checks() -> Iterator[list[Finding]]:
     server = running.examine()
     yield server.findings
     yield running.settings(server)
-    for check in (servers.database, servers.redis_server, servers.queues, servers.beat, servers.jobs):
+    for check in (servers.database, servers.redis_server, servers.queues, workers.examine, servers.beat, servers.jobs):
         yield check()
     yield surroundings.model(server)
     yield surroundings.tools(server)

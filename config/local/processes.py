@@ -42,6 +42,6 @@ def beat() -> list[str]:
     return [*CELERY, "beat", "--pidfile="]
 
 
-def flower(port: int) -> list[str]:
+def flower(port: int, *, host: str = "127.0.0.1") -> list[str]:
     """Return the command of Flower; its user and password come from FLOWER_BASIC_AUTH."""
-    return [*CELERY, "flower", "--address=127.0.0.1", f"--port={port}", "--read_only=true"]
+    return [*CELERY, "flower", f"--address={host}", f"--port={port}", "--read_only=true"]

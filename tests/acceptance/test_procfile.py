@@ -8,7 +8,6 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -23,6 +22,8 @@ from tests.servers.redis import Redis
 
 ROOT = Path(__file__).parents[2]
 STARTED = ("web", "worker-runs", "worker-batch", "worker-upkeep", "beat", "flower")
+FLOWER = "aiops flower"
+"""Not in the Procfile, which process managers start as a whole."""
 TOKEN = """
 from aiops.people import tokens
 from aiops.people.models import User
@@ -32,7 +33,8 @@ print(tokens.issue(user, name="test")[1])
 
 
 def commands() -> dict[str, str]:
-    return dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    listed = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    return {**listed, "flower": FLOWER}
 
 
 @pytest.fixture
@@ -58,27 +60,32 @@ def environment(postgresql: PostgreSQL, rabbitmq: RabbitMQ, tmp_path: Path) -> I
     redis.end()
 
 
+def aiops(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(BIN / "aiops"), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
 def manage(environment: dict[str, str], *arguments: str) -> str:
-    command = [str(BIN / "aiops"), "manage", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = aiops(environment, "manage", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def start(environment: dict[str, str], name: str, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as file:
+        shell = ["bash", "-c", f"exec {commands()[name]}"]
+        return subprocess.Popen(shell, env=environment, stdout=file, stderr=file, cwd=ROOT)
 
 
 @pytest.fixture
 def running(environment: dict[str, str], tmp_path: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     manage(environment, "migrate", "--verbosity=0")
-    with ExitStack() as stack:
-        made = {}
-        for name, command in commands().items():
-            log = stack.enter_context((tmp_path / f"{name}.log").open("wb"))
-            shell = ["bash", "-c", f"exec {command}"]
-            made[name] = subprocess.Popen(shell, env=environment, stdout=log, stderr=log, cwd=ROOT)
-        yield made
-        for process in made.values():
-            if process.poll() is None:
-                process.kill()
-            process.wait(timeout=10)
+    made = {name: start(environment, name, tmp_path / f"{name}.log") for name in commands()}
+    yield made
+    for process in made.values():
+        if process.poll() is None:
+            process.kill()
+        process.wait(timeout=10)
 
 
 def test_the_procfile_on_real_servers_answers_and_every_process_ends_in_order(
@@ -111,12 +118,38 @@ def test_the_procfile_on_real_servers_answers_and_every_process_ends_in_order(
         assert connection.execute("SELECT count(*) FROM checkpoints").fetchone() == (1,)
         beaten = "SELECT count(*) FROM maintenance_jobrun WHERE job = 'reaper' AND outcome = 'done'"
         eventually(lambda: (connection.rollback(), connection.execute(beaten).fetchone()[0])[1], what="the reaper")  # type: ignore[index]
+    for kind in ("web", "worker", "beat"):
+        eventually(
+            lambda kind=kind: aiops(environment, "probe", kind).returncode == 0, what=f"the sign of life of {kind}"
+        )  # type: ignore[misc]
+    found = aiops({**environment, "AIOPS_URL": url, "AIOPS_TOKEN": token}, "doctor")
+    assert re.search(r"^ok +workers +3 on 1 host answered", found.stdout, re.MULTILINE), found.stdout
+    assert "DOWN" not in found.stdout, found.stdout
+    second = start({**environment, "WORKER": "7"}, "worker-runs", tmp_path / "first-7.log")
+    eventually(
+        lambda: "ready" in (tmp_path / "first-7.log").read_text(), within_s=60, what="a worker of a name of its own"
+    )
+    refused = start({**environment, "WORKER": "7"}, "worker-runs", tmp_path / "second-7.log")
+    assert refused.wait(timeout=60) == 1
+    assert "already runs on this host: give each its own name" in (tmp_path / "second-7.log").read_text()
+    second.terminate()
+    assert second.wait(timeout=20) == 0
     seen = f"http://127.0.0.1:{environment['FLOWER_PORT']}/workers"
     eventually(lambda: _flower_sees(seen), within_s=30, what="Flower's list of workers")
     for name in reversed(STARTED):
         running[name].send_signal(signal.SIGTERM)
         code = running[name].wait(timeout=20)
         assert code in (0, -signal.SIGTERM), (name, code, (tmp_path / f"{name}.log").read_text()[-2000:])
+    for kind, problem in (("web", "does not answer"), ("worker", "no worker process"), ("beat", "no beat process")):
+        probed = aiops(environment, "probe", kind)
+        assert (probed.returncode, problem in probed.stderr) == (1, True), probed
+
+
+def test_flower_does_not_start_without_a_password() -> None:
+    for given in ("", "aiops", "aiops:", ":secret"):
+        refused = aiops({"PATH": os.environ["PATH"], "FLOWER_BASIC_AUTH": given}, "flower")
+        assert refused.returncode == 1
+        assert "set FLOWER_BASIC_AUTH=user:password" in refused.stderr
 
 
 def _flower_sees(url: str) -> bool:
@@ -124,4 +157,4 @@ def _flower_sees(url: str) -> bool:
         page = httpx.get(url, auth=("aiops", "flower-password"), timeout=5).text
     except httpx.HTTPError:
         return False
-    return bool(re.search(r"runs-1@", page)) and "upkeep@" in page
+    return all(re.search(rf"{name}-\d+@", page) for name in ("runs", "upkeep"))

@@ -1,0 +1,1 @@
+"""Commands for installations of several processes and hosts."""
