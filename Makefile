@@ -7,7 +7,7 @@ ARGS ?=
 PAGES := tests/acceptance/pages tests/acceptance/abuse $(addprefix tests/acceptance/test_,monitoring.py procfile.py webhooks.py)
 PAIRS ?= 5
 
-.PHONY: run test doors pages unit integration quick faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants wire-test
+.PHONY: run test doors pages unit integration quick faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants wire-test deploy-test
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
@@ -76,6 +76,10 @@ tests/wire/node_modules/.installed: tests/wire/package.json tests/wire/package-l
 	@echo "Installing into tests/wire/node_modules."
 	@npm ci --prefix tests/wire --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
+
+# What teams run aiops with: a Docker Engine of the tests' own, proxies, units and manifests.
+deploy-test: $(VENV)/.test
+	@$(BIN)/pytest tests/deploy $(ARGS)
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .
