@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,7 @@ def procfile() -> dict[str, list[str]]:
 def shape(words: Sequence[str]) -> list[str]:
     """Return a command without the folder of its program and without the values of ``WHERE``."""
     made = [Path(words[0]).name]
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         name = word.partition("=")[0]
         made.append("*" if before in WHERE else f"{name}=*" if name in WHERE and "=" in word else word)
     return made

@@ -14,6 +14,7 @@ from aiops.web.doors.handler import Handler
 
 TOKEN = "metrics-token-of-this-test"
 FOREIGN = ("10.244.1.7:8000", "[fd00::7]:8000", "aiops.aiops.svc.cluster.local:8000", "evil.example", "")
+CLOSED = ("/", "/sign-in/", "/api/chat/", "/health", "/health/live/", "/health/ready/x", "/metrics/", "/favicon.ico")
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -44,7 +45,16 @@ async def test_a_scrape_by_any_address_needs_the_token_and_nothing_else(client: 
 @pytest.mark.parametrize("host", FOREIGN)
 @pytest.mark.parametrize(
     "path",
-    ["/", "/sign-in/", "/api/chat/", "/health", "/health/live/", "/health/ready/x", "/metrics/", "/static/web/icon.svg"],
+    [
+        "/",
+        "/sign-in/",
+        "/api/chat/",
+        "/health",
+        "/health/live/",
+        "/health/ready/x",
+        "/metrics/",
+        "/static/web/icon.svg",
+    ],
 )
 async def test_every_other_path_checks_its_host(client: httpx.AsyncClient, host: str, path: str) -> None:
     refused = await client.get(path, headers={"Host": host})

@@ -15,7 +15,8 @@ from aiops.web.api import problems
 class Hosts:
     """ASGI middleware that checks the Host header as Django does; its error names the cure.
 
-    Paths in ``any_host`` are answered whatever the header says: probes and scrapes come by a pod's or container's address.
+    Paths in ``any_host`` are answered whatever the header says: probes and scrapes come by the address of a pod or a
+    container.
     """
 
     def __init__(self, app: ASGIApp, *, allowed: Sequence[str], any_host: Collection[str] = ()) -> None:
