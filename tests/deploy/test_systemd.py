@@ -158,3 +158,9 @@ def test_flower_is_no_part_of_the_target_and_everything_else_is() -> None:
     wanted = {unit for unit in SERVICES if ("WantedBy", "aiops.target") in entries(UNITS / unit)}
     assert wanted == set(STARTED.values()) - {"aiops-flower.service"}
     assert dict(entries(COMMON))["PartOf"] == "aiops.target"
+
+
+def test_the_page_names_every_unit_and_no_other() -> None:
+    text = (ROOT / "docs/operations/systemd.md").read_text()
+    named = re.findall(r"\baiops[\w@-]*\.(?:service|target)\b(?!\.d)", text)
+    assert {re.sub(r"@\w+", "@", unit) for unit in named} == {*SERVICES, "aiops.target"}
