@@ -60,8 +60,8 @@ def test_every_file_is_listed_once(folder: Path) -> None:
     assert [name for name in listed if name != "../../base"] == there
 
 
-def test_every_process_of_the_procfile_but_flower_has_a_deployment_that_starts_the_same() -> None:
-    commands = {name: words for name, words in procfile().items() if name != "flower"}
+def test_every_process_of_the_procfile_has_a_deployment_that_starts_the_same() -> None:
+    commands = procfile()
     assert set(DEPLOYMENTS) == set(commands)
     for name, deployment in DEPLOYMENTS.items():
         (container,) = deployment["spec"]["template"]["spec"]["containers"]

@@ -24,8 +24,8 @@ STARTED = {  # process of the Procfile → its unit
     "worker-batch": "aiops-batch@.service",
     "worker-upkeep": "aiops-upkeep.service",
     "beat": "aiops-beat.service",
-    "flower": "aiops-flower.service",
 }
+FLOWER = "aiops-flower.service"
 WORKERS = [unit for process, unit in STARTED.items() if process.startswith("worker-")]
 THRESHOLD = "30"
 """The most exposure that `systemd-analyze security` may find, in tenths."""
@@ -97,14 +97,14 @@ def test_a_unit_may_do_little_else_than_its_work(root: Path, unit: str) -> None:
 def test_every_process_of_the_procfile_has_a_unit_that_starts_the_same() -> None:
     commands = procfile()
     assert set(STARTED) == set(commands)
-    assert {*STARTED.values(), "aiops-migrate.service"} == set(SERVICES)
+    assert {*STARTED.values(), FLOWER, "aiops-migrate.service"} == set(SERVICES)
     for process, unit in STARTED.items():
         assert shape(words(unit)) == shape(commands[process]), unit
         assert worker_name(words(unit)) == worker_name(commands[process]), unit
         assert words(unit)[0].startswith("/opt/aiops/bin/")
 
 
-@pytest.mark.parametrize("unit", STARTED.values())
+@pytest.mark.parametrize("unit", [*STARTED.values(), FLOWER])
 def test_a_process_is_restarted_for_ever_and_has_its_time_to_drain(unit: str) -> None:
     found = settings_of(unit)
     assert (found["Restart"], found["StartLimitIntervalSec"]) == ("always", "0")
@@ -129,7 +129,7 @@ def test_units_that_no_tool_runs_in_see_neither_homes_nor_other_processes() -> N
 
 
 def test_a_unit_sets_only_variables_that_aiops_knows_and_to_their_defaults() -> None:
-    own = {"HOST": "127.0.0.1", "PORT": "8000", "FLOWER_PORT": "5555", "PYTHONUNBUFFERED": "1"}
+    own = {"HOST": "127.0.0.1", "PORT": "8000", "PYTHONUNBUFFERED": "1"}
     given = [
         pair.partition("=")[::2]
         for path in [COMMON, *(UNITS / unit for unit in SERVICES)]
@@ -148,7 +148,8 @@ def test_a_unit_sets_only_variables_that_aiops_knows_and_to_their_defaults() -> 
 
 @pytest.mark.parametrize(("password", "starts"), [("", False), ("aiops:secret", True)])
 def test_flower_does_not_start_without_a_password(password: str, starts: bool) -> None:
-    condition = words("aiops-flower.service", "ExecCondition")
+    assert words(FLOWER) == ["/opt/aiops/bin/aiops", "flower"]
+    condition = words(FLOWER, "ExecCondition")
     done = subprocess.run(condition, env={"FLOWER_BASIC_AUTH": password}, capture_output=True, text=True)
     assert (done.returncode == 0) is starts
     assert ("FLOWER_BASIC_AUTH=" in done.stderr) is not starts
@@ -156,7 +157,7 @@ def test_flower_does_not_start_without_a_password(password: str, starts: bool) -
 
 def test_flower_is_no_part_of_the_target_and_everything_else_is() -> None:
     wanted = {unit for unit in SERVICES if ("WantedBy", "aiops.target") in entries(UNITS / unit)}
-    assert wanted == set(STARTED.values()) - {"aiops-flower.service"}
+    assert wanted == set(STARTED.values())
     assert dict(entries(COMMON))["PartOf"] == "aiops.target"
 
 
