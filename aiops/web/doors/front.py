@@ -63,9 +63,7 @@ def make(django: ASGIApp) -> Starlette:
     return Starlette(
         routes=[
             Route("/favicon.ico", _icon),
-            Route("/health/live", _live),
-            Route("/health/ready", _ready),
-            Route("/metrics", metrics.page),
+            *(Route(path, endpoint) for path, endpoint in WATCHED.items()),
             *(Route(path, load(dotted)) for feature in features() for path, dotted in feature.streams.items()),
             Route("/api/runs/{id}/", LongPoll(django)),
             Mount("/static", StaticFiles(packages=packages)),
@@ -73,7 +71,7 @@ def make(django: ASGIApp) -> Starlette:
         ],
         middleware=[
             Middleware(Limits, max_body_bytes=settings.max_body_bytes, of_path=body_limits, admit=guard.admit),
-            Middleware(Hosts, allowed=django_settings.ALLOWED_HOSTS),
+            Middleware(Hosts, allowed=django_settings.ALLOWED_HOSTS, any_host=WATCHED),
         ],
         exception_handlers={AiopsError: _problem, DatabaseError: _no_database},
         lifespan=_lifespan,
@@ -136,3 +134,7 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _no_database(request: Request, error: Exception) -> Response:
     return await _problem(request, problems.unavailable(error))
+
+
+WATCHED = {"/health/live": _live, "/health/ready": _ready, "/metrics": metrics.page}
+"""What monitoring asks, by any name or address; nothing in these answers depends on it."""

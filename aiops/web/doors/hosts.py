@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.http.request import split_domain_port, validate_host
 from starlette.datastructures import Headers
@@ -13,13 +13,21 @@ from aiops.web.api import problems
 
 
 class Hosts:
-    """ASGI middleware that checks the Host header as Django does; its error names the cure."""
+    """ASGI middleware that checks the Host header as Django does; its error names the cure.
 
-    def __init__(self, app: ASGIApp, *, allowed: Sequence[str]) -> None:
+    Paths in ``any_host`` are answered whatever the header says: probes and scrapes come by the address of a pod or a
+    container.
+    """
+
+    def __init__(self, app: ASGIApp, *, allowed: Sequence[str], any_host: Collection[str] = ()) -> None:
         self._app = app
         self._allowed = allowed
+        self._any_host = any_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self._any_host:
+            await self._app(scope, receive, send)
+            return
         names = Headers(scope=scope).getlist("host") if scope["type"] == "http" else ["localhost"]
         domain = split_domain_port(names[0])[0] if len(names) == 1 else ""
         if domain and validate_host(domain, self._allowed):
