@@ -69,3 +69,11 @@ def configure(level: str, *, redact: Callable[[str], str]) -> None:
     root.setLevel(level)
     for name in NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.captureWarnings(True)
+
+
+def take_over(name: str) -> None:
+    """Write the lines of a package as ours are written: remove the handlers that it has set for itself."""
+    logger = logging.getLogger(name)
+    logger.handlers.clear()
+    logger.propagate = True

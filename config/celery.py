@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")  # read when langgraph is imported
 
-from celery import Celery, bootsteps
+from celery import bootsteps
 from celery.signals import setup_logging
 from django.conf import settings as django_settings
 from kombu import Exchange, Queue
 
 from aiops import dispatch
+from config.programs import App
 
 SETTINGS = django_settings.SETTINGS
 REDIS = SETTINGS.broker.startswith("redis")
@@ -34,7 +35,7 @@ DEAD = Queue(
     queue_arguments={"x-queue-type": "quorum", "x-max-length": 10_000},
 )
 
-app = Celery("aiops", set_as_current=True)
+app = App("aiops", set_as_current=True)
 
 PREFETCH = 8
 """Unacknowledged messages that a worker takes from RabbitMQ: few, because a frozen worker holds them back."""
@@ -98,6 +99,7 @@ app.conf.update(
     task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=REDIS,
+    worker_consumer="config.programs:Consumer",
     worker_send_task_events=False,  # they double a worker's own cost; Flower enables them while it runs
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,

@@ -12,11 +12,12 @@ import httpx
 import pytest
 import yaml
 
+from aiops.monitoring import runbook
 from tests.acceptance.system import System, eventually
 from tests.conftest import program
 from tests.ports import free_port
 
-RULES = Path(__file__).parents[2] / "docs" / "operations" / "alerts.yml"
+RULES = runbook.FOLDER / "alerts.yml"
 TOKEN = {"Authorization": "Bearer metrics-canary-token"}
 
 
@@ -51,6 +52,7 @@ def test_what_happens_is_counted_once_however_many_processes_there_are(system: S
     assert now['aiops_workers{queue="runs"}'] >= 1
     assert now['aiops_job_age_seconds{job="reaper"}'] < 15
     assert not any(run["run"]["id"] in series for run in runs for series in now)
+    assert set(now) - set(before) == set(), "a series was born at its first event, which increase() cannot see"
 
 
 def test_watchers_are_counted_while_they_watch(system: System) -> None:
