@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import ssl
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")  # read when langgraph is imported
 
-from celery import bootsteps
+from celery import Celery, bootsteps
 from celery.signals import setup_logging
 from django.conf import settings as django_settings
 from kombu import Exchange, Queue
 
 from aiops import dispatch
-from config.programs import App
 
 SETTINGS = django_settings.SETTINGS
 REDIS = SETTINGS.broker.startswith("redis")
@@ -34,6 +34,19 @@ DEAD = Queue(
     Exchange(dispatch.DEAD_QUEUE, type="fanout"),
     queue_arguments={"x-queue-type": "quorum", "x-max-length": 10_000},
 )
+
+
+class App(Celery):
+    """The app whose commands start our worker and beat, named here so that no other process imports them."""
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802  (Celery names it so)
+        return self.subclass_with_self("config.programs:Worker")  # type: ignore[arg-type]  # it also takes a name
+
+    @cached_property
+    def Beat(self) -> Any:  # noqa: N802  (Celery names it so)
+        return self.subclass_with_self("config.programs:Beat")  # type: ignore[arg-type]  # it also takes a name
+
 
 app = App("aiops", set_as_current=True)
 

@@ -24,7 +24,9 @@ def known(settings: Settings) -> Iterator[metrics.Series]:
 def families() -> Iterator[Metric]:
     """Yield the age of each job's last run, and whether it failed."""
     now = database.now()
-    last = GaugeMetricFamily("aiops_job_age_seconds", "Time since a maintenance job last started; +Inf before.", labels=["job"])
+    last = GaugeMetricFamily(
+        "aiops_job_age_seconds", "Time since a maintenance job last started; +Inf before.", labels=["job"]
+    )
     failing = GaugeMetricFamily("aiops_job_failing", "1 when a job's last run failed.", labels=["job"])
     ended = JobRun.objects.exclude(outcome=JobRun.Outcome.RUNNING).order_by("-started_at")
     for job in names(settings.current()):

@@ -25,8 +25,7 @@ def known(settings: Settings) -> Iterator[metrics.Series]:
         for state in ended:
             for code in RUN_CODES if state == State.FAILED else ("",):
                 yield metrics.RUNS_ENDED, (queue, state, code)
-    for state in recovery.NEXT_STATES:
-        yield metrics.TAKEN_BACK, (state,)
+    yield from ((metrics.TAKEN_BACK, (state,)) for state in recovery.NEXT_STATES)
 
 
 def families() -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import uuid
@@ -127,3 +128,22 @@ def test_a_real_prometheus_scrapes_evaluates_and_fires(system: System, prometheu
         for worker in system.processes("-Q runs"):
             worker.send_signal(signal.SIGCONT)
     eventually(lambda: "AiopsNoWorkers" not in firing(), within_s=20, what="its end")
+
+
+def test_every_log_line_of_our_processes_is_json_and_each_request_has_one(system: System) -> None:
+    search = uuid.uuid4().hex
+    system.ended(system.ask("log", {"words": 1})["run"]["id"])
+    with system.client() as client:
+        client.get("/api/conversations/", params={"search": search})
+    logs = {path.stem: path for path in (system.home / "logs").glob("*.log") if path.stem != "valkey"}
+    assert {"web", "worker-runs-1", "worker-batch", "worker-upkeep", "beat"} <= set(logs)
+
+    def requests() -> set[tuple[str, str, str]]:
+        lines = [json.loads(line) for line in logs["web"].read_text().splitlines()]
+        return {(x["method"], x["path"], x["user"]) for x in lines if x["action"] == "request.ended"}
+
+    wanted = {("POST", "/api/chat/", "admin"), ("GET", "/api/conversations/", "admin")}
+    eventually(lambda: wanted <= requests(), within_s=10, what="the lines of the requests")
+    assert search not in logs["web"].read_text()
+    for log in logs.values():
+        assert all(isinstance(json.loads(line), dict) for line in log.read_text().splitlines()), log

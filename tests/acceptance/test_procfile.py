@@ -146,7 +146,7 @@ def test_the_procfile_on_real_servers_answers_and_every_process_ends_in_order(
     for kind, problem in (("web", "does not answer"), ("worker", "no worker process"), ("beat", "no beat process")):
         probed = aiops(environment, "probe", kind)
         assert (probed.returncode, problem in probed.stderr) == (1, True), probed
-    assert {name: _not_json(tmp_path / f"{name}.log") for name in STARTED} == dict.fromkeys(STARTED, [])
+    assert {name: _not_json(tmp_path / f"{name}.log") for name in STARTED} == {name: [] for name in STARTED}
     assert rabbitmq.queues() == set(QUEUES)
 
 

@@ -59,7 +59,9 @@ def test_prometheus_accepts_the_rules_that_the_command_prints(printed: str, tmp_
 
 @pytest.mark.django_db
 def test_each_link_leads_signed_in_people_to_the_entry_of_its_alert(printed: str) -> None:
-    links = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in yaml.safe_load(printed)["groups"][0]["rules"]}
+    links = {
+        rule["alert"]: rule["annotations"]["runbook_url"] for rule in yaml.safe_load(printed)["groups"][0]["rules"]
+    }
     client = Client()
     path = "/runbook/"
     assert client.get(path).headers["Location"] == "/sign-in/?next=/runbook/"

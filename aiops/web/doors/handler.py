@@ -63,6 +63,6 @@ class Handler(ASGIHandler):
 def _name_of_user(request: Any) -> str:
     """Return the name of the user, if the view or a middleware identified one: this makes no query."""
     user = getattr(request, "user", None)
-    if isinstance(user, SimpleLazyObject) and user._wrapped is empty:  # type: ignore[attr-defined]
+    if isinstance(user, SimpleLazyObject) and user._wrapped is empty:
         return ""
     return str(user.get_username()) if user is not None else ""
