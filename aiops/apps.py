@@ -99,6 +99,9 @@ class Feature(AppConfig):
     retention: ClassVar[Sequence[RetentionKind]] = ()
     metrics: ClassVar[str] = ""
     """A function that yields Prometheus metric families, called at each scrape."""
+    known_series: ClassVar[str] = ""
+    """A function that takes the settings and yields the ``metrics.Series`` that ``/metrics`` shows with zero before
+    their first event."""
     control: ClassVar[Mapping[str, Callable[[Worker, str], None]]] = {}
     """Name of a control message → its handler in a worker process, called on the loop with the payload."""
     streams: ClassVar[Mapping[str, str]] = {}

@@ -16,7 +16,7 @@ AiopsError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 
 class AiopsError(Exception):
@@ -148,11 +148,43 @@ def database_problem(error: Exception) -> str:
     return next(known, "The database does not answer: try again.")
 
 
+RunCode = Literal[
+    "tool_server_missing",
+    "model_unreachable",
+    "model_timeout",
+    "model_rate_limited",
+    "model_busy",
+    "model_quota_exceeded",
+    "model_error",
+    "model_empty",
+    "model_cut",
+    "model_filtered",
+    "model_context_exceeded",
+    "answer_invalid",
+    "model_nonsense",
+    "model_key_refused",
+    "model_not_found",
+    "model_refused",
+    "unknown_provider",
+    "bad_model",
+    "no_default_model",
+    "invalid",
+    "too_many_model_calls",
+    "not_resumable",
+    "deadline_exceeded",
+    "poisoned",
+    "run_failed",
+    "internal_error",
+]
+"""Codes of failed runs; a middleware of an installed package may use others."""
+RUN_CODES: tuple[str, ...] = get_args(RunCode)
+
+
 class RunFailed(AiopsError):
     """The run ends as failed; ``code`` and ``detail`` are shown to its owner."""
 
     code = "run_failed"
 
-    def __init__(self, detail: str, *, code: str, retry: bool = False) -> None:
+    def __init__(self, detail: str, *, code: RunCode, retry: bool = False) -> None:
         super().__init__(detail, code=code)
         self.retry = retry

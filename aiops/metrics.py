@@ -1,6 +1,8 @@
 """Counters, histograms and gauges: each process adds up its own and sends the sums to Redis, which holds the totals.
 
 Labels are few and bounded: queues, states, error codes, models and tool servers, never users, runs or message text.
+Features declare the series that exist before their first event (``Feature.known_series``); ``/metrics`` shows them with
+zero, so that ``increase()`` sees the first one.
 Counters restart at zero if Redis loses them, as Prometheus expects. ``GAUGES`` are the present values of each process;
 those of a silent process are removed.
 """
@@ -39,8 +41,13 @@ class Metric:
     measured: bool = False
 
 
+Totals = dict[tuple[str, tuple[str, ...]], dict[str, float]]
+"""(name, label values) → sum of each part: ``total`` of a counter, ``sum`` and the bounds of a histogram."""
+Series = tuple[Metric, tuple[str, ...]]
+"""A metric with the values of its labels, in the metric's order."""
+
 RUNS_ACCEPTED = Metric("aiops_runs_accepted", "Runs that users started.")
-RUNS_ENDED = Metric("aiops_runs_ended", "Runs that ended, by state and error code.", ("queue", "state", "code"))
+RUNS_ENDED = Metric("aiops_runs_ended", "Runs that workers ended, by state and error code.", ("queue", "state", "code"))
 RUN_SECONDS = Metric("aiops_run_seconds", "Time from a run's claim to its end.", ("queue",), measured=True)
 FIRST_DELTA_SECONDS = Metric(
     "aiops_first_delta_seconds", "Time from a run's claim to the first words of its answer.", ("queue",), measured=True
@@ -59,6 +66,10 @@ ITEMS_SETTLED = Metric("aiops_batch_items_settled", "Batch items that ended, by 
 WEBHOOKS = Metric("aiops_webhooks", "Webhook attempts: delivered, to be retried, failed.", ("outcome",))
 JOBS = Metric("aiops_jobs", "Runs of maintenance jobs.", ("job", "outcome"))
 JOB_SECONDS = Metric("aiops_job_seconds", "Duration of maintenance jobs.", ("job",), measured=True)
+CALL_STATUSES = ("ok", "error", "unknown")
+"""Values of ``status`` of TOOL_CALLS; unknown: the run was stopped during the call."""
+DIRECTIONS = ("input", "output")
+"""Values of ``direction`` of TOKENS."""
 ALL = (
     RUNS_ACCEPTED,
     RUNS_ENDED,
@@ -153,9 +164,9 @@ def _read_gauges() -> dict[bytes, dict[str, float]]:
     return {process: json.loads(row) for process, row in rows.items()}
 
 
-def read() -> dict[tuple[str, tuple[str, ...]], dict[str, float]]:
-    """Return the totals of all processes: (name, labels) → sum of each part; raises RedisError."""
-    found: dict[tuple[str, tuple[str, ...]], dict[str, float]] = {}
+def read() -> Totals:
+    """Return the totals of all processes; raises RedisError."""
+    found: Totals = {}
     rows: dict[bytes, bytes] = keyspace.sync().hgetall(keyspace.METRICS)  # type: ignore[assignment]
     for field, amount in rows.items():
         name, labels, part = json.loads(field)
@@ -172,6 +183,11 @@ def _within_room(sent: dict[str, float], room: int) -> Iterable[tuple[str, float
             yield field, amount
 
 
-def _field(metric: Metric, labels: tuple[str, ...], part: str) -> str:
+def key(metric: Metric, labels: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the key of a series in ``Totals``."""
     assert len(labels) == len(metric.labels), metric.name
-    return json.dumps([metric.name, [label[:MAX_LABEL] for label in labels], part])
+    return metric.name, tuple(str(label)[:MAX_LABEL] for label in labels)
+
+
+def _field(metric: Metric, labels: tuple[str, ...], part: str) -> str:
+    return json.dumps([*key(metric, labels), part])

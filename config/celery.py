@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +35,20 @@ DEAD = Queue(
     queue_arguments={"x-queue-type": "quorum", "x-max-length": 10_000},
 )
 
-app = Celery("aiops", set_as_current=True)
+
+class App(Celery):
+    """The app whose commands start our worker and beat, named here so that no other process imports them."""
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802  (Celery names it so)
+        return self.subclass_with_self("config.programs:Worker")  # type: ignore[arg-type]  # it also takes a name
+
+    @cached_property
+    def Beat(self) -> Any:  # noqa: N802  (Celery names it so)
+        return self.subclass_with_self("config.programs:Beat")  # type: ignore[arg-type]  # it also takes a name
+
+
+app = App("aiops", set_as_current=True)
 
 PREFETCH = 8
 """Unacknowledged messages that a worker takes from RabbitMQ: few, because a frozen worker holds them back."""
@@ -98,6 +112,7 @@ app.conf.update(
     task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=REDIS,
+    worker_consumer="config.programs:Consumer",
     worker_send_task_events=False,  # they double a worker's own cost; Flower enables them while it runs
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,

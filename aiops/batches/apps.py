@@ -19,6 +19,7 @@ class Batches(Feature):
         RetentionKind("batches", "aiops.batches.retention:ended", "aiops.batches.retention:hide", states=ENDED),
     )
     metrics = "aiops.batches.metrics:families"
+    known_series = "aiops.batches.metrics:known"
     streams = {
         "/api/batches/{id}/events/": "aiops.batches.streams:events",
         "/api/batches/{id}/results/": "aiops.batches.streams:results",

@@ -9,4 +9,5 @@ class LanguageModels(Feature):
 
     api = {"providers/health": "aiops.llm.api:Providers"}
     metrics = "aiops.llm.metrics:families"
+    known_series = "aiops.llm.metrics:known"
     control = {keyspace.SLOW_DOWN: lambda worker, model: worker.slow_down(model)}

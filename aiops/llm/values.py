@@ -18,6 +18,11 @@ class ModelSpec:
     reason: str = field(default="default", compare=False)
     """Why this model answers: default, or asked for. Not compared, so that both share clients and compiled agents."""
 
+    @property
+    def label(self) -> str:
+        """Its name in metrics, in the usage of runs and in the limits of all processes."""
+        return f"{self.provider}:{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

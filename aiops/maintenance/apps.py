@@ -14,3 +14,4 @@ class Maintenance(Feature):
     pages = "aiops.maintenance.pages"
     navigation = (NavigationItem("Maintenance", "upkeep", order=50, permission=STAFF),)
     metrics = "aiops.maintenance.metrics:families"
+    known_series = "aiops.maintenance.metrics:known"

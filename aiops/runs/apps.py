@@ -28,5 +28,6 @@ class Runs(Feature):
         RetentionKind("runs", "aiops.runs.retention:ended", "aiops.runs.retention:remove", states=states.ENDED),
     )
     metrics = "aiops.runs.metrics:families"
+    known_series = "aiops.runs.metrics:known"
     control = {keyspace.STOP: lambda worker, run_id: worker.stop_run(run_id)}
     streams = {"/api/runs/{id}/events": "aiops.web.doors.sse:events"}

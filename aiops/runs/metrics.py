@@ -1,4 +1,4 @@
-"""Metrics of unfinished runs, read from rows at each scrape."""
+"""Metrics of runs: of unfinished ones, read from rows at each scrape, and the series of those that ended."""
 
 from __future__ import annotations
 
@@ -7,10 +7,25 @@ from collections.abc import Iterator
 from django.db.models import Count, Min
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from aiops import database, dispatch
-from aiops.runs import states
+from aiops import database, dispatch, metrics
+from aiops.errors import RUN_CODES
+from aiops.runs import recovery, states
 from aiops.runs.models import Run
 from aiops.runs.states import State
+from aiops.settings import Settings
+
+OF_QUEUE = (metrics.RUN_SECONDS, metrics.FIRST_DELTA_SECONDS, metrics.WAITED_SECONDS, metrics.ATTEMPTS)
+
+
+def known(settings: Settings) -> Iterator[metrics.Series]:
+    """Yield the series of each queue, and of each way in which a run can end."""
+    ended = [state for state in states.ENDED if state != State.EXPIRED]  # no worker ends a run as expired
+    for queue in dispatch.RUN_QUEUES:
+        yield from ((metric, (queue,)) for metric in OF_QUEUE)
+        for state in ended:
+            for code in RUN_CODES if state == State.FAILED else ("",):
+                yield metrics.RUNS_ENDED, (queue, state, code)
+    yield from ((metrics.TAKEN_BACK, (state,)) for state in recovery.NEXT_STATES)
 
 
 def families() -> Iterator[Metric]:

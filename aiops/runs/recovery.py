@@ -18,6 +18,9 @@ from aiops.runs.transitions import lock_conversation, mark_unknown, write_answer
 FAR_S = 60.0
 """Leases of workers with other settings may be this much longer than ours (seconds)."""
 
+NEXT_STATES = (State.QUEUED, State.CANCELLED, State.FAILED)
+"""States of a run that was taken back."""
+
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:

@@ -19,4 +19,5 @@ class ToolServers(Feature):
         ),
     )
     metrics = "aiops.tool_servers.metrics:families"
+    known_series = "aiops.tool_servers.metrics:known"
     control = {keyspace.TOOLS: lambda worker, _: worker.refresh_tools()}

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from django.db.models import Count
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from aiops import metrics
+from aiops.settings import Settings
 from aiops.tool_servers.models import MCPServer
+
+
+def known(settings: Settings) -> Iterator[metrics.Series]:
+    """Yield the series of each server's calls."""
+    for server in MCPServer.objects.values_list("name", flat=True):
+        for status in metrics.CALL_STATUSES:
+            yield metrics.TOOL_CALLS, (server, status)
 
 
 def families() -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from aiops import dispatch, keyspace, metrics
+from aiops import dispatch, keyspace, metrics, settings
 from aiops.apps import features, load
 from aiops.errors import Unavailable
 
@@ -42,7 +43,7 @@ def text() -> bytes:
 
 
 def _of_redis() -> Iterator[Metric]:
-    counted = metrics.read()
+    counted = {**_known(), **metrics.read()}
     for metric in metrics.ALL:
         rows = {labels: parts for (name, labels), parts in counted.items() if name == metric.name}
         yield _histogram(metric, rows) if metric.measured else _counter(metric, rows)
@@ -55,10 +56,18 @@ def _of_redis() -> Iterator[Metric]:
     yield workers
 
 
+def _known() -> metrics.Totals:
+    """Return the series that exist before their first event, without any part: each is zero."""
+    known: list[metrics.Series] = [(metric, ()) for metric in metrics.ALL if not metric.labels]
+    for feature in features():
+        if feature.known_series:
+            with contextlib.suppress(DatabaseError, InterfaceError):  # aiops_up says so
+                known += load(feature.known_series)(settings.current())
+    return {metrics.key(metric, labels): {} for metric, labels in known}
+
+
 def _counter(metric: metrics.Metric, rows: dict[tuple[str, ...], dict[str, float]]) -> Metric:
     family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-    if not metric.labels:
-        rows = {(): {"total": 0}, **rows}
     for labels, parts in rows.items():
         family.add_metric(labels, parts.get("total", 0))
     return family

@@ -16,4 +16,5 @@ class Webhooks(Feature):
             run="aiops.webhooks.delivering:deliver",
         ),
     )
+    known_series = "aiops.webhooks.metrics:known"
     retention = (RetentionKind("deliveries", "aiops.webhooks.retention:ended", "aiops.retention.pruning:remove_rows"),)

@@ -28,6 +28,9 @@ LEASE_S = 60.0
 PAUSES_S = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800)
 """Pause before each further attempt: about a day in total."""
 MAX_ERROR_CHARACTERS = 300
+TRIED = "tried"
+OUTCOMES = (Delivery.State.DELIVERED, Delivery.State.FAILED, TRIED)
+"""Outcomes of an attempt, in the metrics; after ``TRIED`` another attempt follows."""
 
 logger = log.get(__name__)
 
@@ -93,7 +96,7 @@ def conclude(delivery: Delivery, outcome: Outcome) -> bool | None:
     if not mine.update(**changes):
         logger.warning("webhook.outdated", delivery=str(delivery.pk), fence=delivery.fence)
         return None
-    metrics.count(metrics.WEBHOOKS, str(changes.get("state", "tried")))
+    metrics.count(metrics.WEBHOOKS, str(changes.get("state", TRIED)))
     if outcome.error:
         logger.warning(
             "webhook.not_delivered", delivery=str(delivery.pk), status=outcome.status, attempts=delivery.attempts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import uuid
@@ -12,11 +13,12 @@ import httpx
 import pytest
 import yaml
 
+from aiops.monitoring import runbook
 from tests.acceptance.system import System, eventually
 from tests.conftest import program
 from tests.ports import free_port
 
-RULES = Path(__file__).parents[2] / "docs" / "operations" / "alerts.yml"
+RULES = runbook.FOLDER / "alerts.yml"
 TOKEN = {"Authorization": "Bearer metrics-canary-token"}
 
 
@@ -51,6 +53,7 @@ def test_what_happens_is_counted_once_however_many_processes_there_are(system: S
     assert now['aiops_workers{queue="runs"}'] >= 1
     assert now['aiops_job_age_seconds{job="reaper"}'] < 15
     assert not any(run["run"]["id"] in series for run in runs for series in now)
+    assert set(now) - set(before) == set(), "a series was born at its first event, which increase() cannot see"
 
 
 def test_watchers_are_counted_while_they_watch(system: System) -> None:
@@ -125,3 +128,22 @@ def test_a_real_prometheus_scrapes_evaluates_and_fires(system: System, prometheu
         for worker in system.processes("-Q runs"):
             worker.send_signal(signal.SIGCONT)
     eventually(lambda: "AiopsNoWorkers" not in firing(), within_s=20, what="its end")
+
+
+def test_every_log_line_of_our_processes_is_json_and_each_request_has_one(system: System) -> None:
+    search = uuid.uuid4().hex
+    system.ended(system.ask("log", {"words": 1})["run"]["id"])
+    with system.client() as client:
+        client.get("/api/conversations/", params={"search": search})
+    logs = {path.stem: path for path in (system.home / "logs").glob("*.log") if path.stem != "valkey"}
+    assert {"web", "worker-runs-1", "worker-batch", "worker-upkeep", "beat"} <= set(logs)
+
+    def requests() -> set[tuple[str, str, str]]:
+        lines = [json.loads(line) for line in logs["web"].read_text().splitlines()]
+        return {(x["method"], x["path"], x["user"]) for x in lines if x["action"] == "request.ended"}
+
+    wanted = {("POST", "/api/chat/", "admin"), ("GET", "/api/conversations/", "admin")}
+    eventually(lambda: wanted <= requests(), within_s=10, what="the lines of the requests")
+    assert search not in logs["web"].read_text()
+    for log in logs.values():
+        assert all(isinstance(json.loads(line), dict) for line in log.read_text().splitlines()), log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -21,6 +22,8 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 
 ROOT = Path(__file__).parents[2]
+QUEUES = ("runs", "batch", "upkeep", "dead")
+"""All queues that are declared for longer than a process lives."""
 STARTED = ("web", "worker-runs", "worker-batch", "worker-upkeep", "beat", "flower")
 FLOWER = "aiops flower"
 """Not in the Procfile, which process managers start as a whole."""
@@ -89,7 +92,7 @@ def running(environment: dict[str, str], tmp_path: Path) -> Iterator[dict[str, s
 
 
 def test_the_procfile_on_real_servers_answers_and_every_process_ends_in_order(
-    environment: dict[str, str], running: dict[str, subprocess.Popen[bytes]], tmp_path: Path
+    environment: dict[str, str], running: dict[str, subprocess.Popen[bytes]], rabbitmq: RabbitMQ, tmp_path: Path
 ) -> None:
     assert tuple(running) == STARTED
     token = manage(environment, "shell", "--no-imports", "-c", TOKEN).strip()
@@ -143,6 +146,8 @@ def test_the_procfile_on_real_servers_answers_and_every_process_ends_in_order(
     for kind, problem in (("web", "does not answer"), ("worker", "no worker process"), ("beat", "no beat process")):
         probed = aiops(environment, "probe", kind)
         assert (probed.returncode, problem in probed.stderr) == (1, True), probed
+    assert {name: _not_json(tmp_path / f"{name}.log") for name in STARTED} == {name: [] for name in STARTED}
+    assert rabbitmq.queues() == set(QUEUES)
 
 
 def test_flower_does_not_start_without_a_password() -> None:
@@ -150,6 +155,20 @@ def test_flower_does_not_start_without_a_password() -> None:
         refused = aiops({"PATH": os.environ["PATH"], "FLOWER_BASIC_AUTH": given}, "flower")
         assert refused.returncode == 1
         assert "set FLOWER_BASIC_AUTH=user:password" in refused.stderr
+
+
+def _not_json(log: Path) -> list[str]:
+    """Return the lines that are no JSON object."""
+    lines = log.read_text().splitlines()
+    assert lines, log
+    return [line for line in lines if not _is_json(line)]
+
+
+def _is_json(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _flower_sees(url: str) -> bool:

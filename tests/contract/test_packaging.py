@@ -45,3 +45,4 @@ def test_the_wheel_has_the_three_packages_with_their_templates_and_no_test(sourc
     assert {name.partition("/")[0] for name in names if "dist-info" not in name} == {"aiops", "config", "workers"}
     templates = {str(p.relative_to(source)) for p in (source / "aiops/web/templates").rglob("*.html")}
     assert templates <= set(names)
+    assert {"aiops/monitoring/alerts.yml", "aiops/monitoring/runbook.md"} <= set(names)

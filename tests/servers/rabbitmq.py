@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from tests.ports import free_port
 from tests.servers.server import Server
 
 BINARY = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+CONTROL = BINARY.with_name("rabbitmqctl")
 
 
 class RabbitMQ(Server):
@@ -66,6 +69,13 @@ class RabbitMQ(Server):
                 return bool(connection.connected)
         except (OSError, amqp.AMQPError):
             return False
+
+    def queues(self) -> set[str]:
+        """Return the queues that outlive their connections."""
+        command = [str(CONTROL), "--quiet", "list_queues", "name", "exclusive", "auto_delete", "--formatter=json"]
+        environment = {**os.environ, **self.environment()}
+        done = subprocess.run([*self._inside, *command], env=environment, capture_output=True, check=True, timeout=60)
+        return {one["name"] for one in json.loads(done.stdout) if not one["exclusive"] and not one["auto_delete"]}
 
     def end(self) -> None:
         super().end()

@@ -31,7 +31,7 @@ class ModelPacing(AgentMiddleware[Any, Any]):
     def __init__(self, spec: ModelSpec, pacer: Pacer, *, patience_s: float) -> None:
         super().__init__()
         self._spec = spec
-        self._model = f"{spec.provider}:{spec.name}"
+        self._model = spec.label
         self._pacer = pacer
         self._patience_s = patience_s
 

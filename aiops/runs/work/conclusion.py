@@ -108,7 +108,7 @@ def _count(assignment: Assignment, ending: Ending) -> None:
     metrics.measure(metrics.RUN_SECONDS, queue, seconds=whole_s)
     if ending.first_delta_ago_s is not None:
         metrics.measure(metrics.FIRST_DELTA_SECONDS, queue, seconds=max(whole_s - ending.first_delta_ago_s, 0))
-    for direction in ("input", "output"):
+    for direction in metrics.DIRECTIONS:
         metrics.count(metrics.TOKENS, usage.get("model", ""), direction, by=usage.get(f"{direction}_tokens", 0))
 
 

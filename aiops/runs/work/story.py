@@ -222,8 +222,7 @@ class _Execution:
         if failure is not None:
             error = {"code": failure.code, "detail": redactor.redact(failure.detail), "retry": failure.retry}
         if self._spec is not None:
-            used = f"{self._spec.provider}:{self._spec.name}"
-            usage = {"model": used, "reason": self._spec.reason, **self._tokens, "cost": None}
+            usage = {"model": self._spec.label, "reason": self._spec.reason, **self._tokens, "cost": None}
         return Ending(
             state,
             recorder.events.said,

@@ -27,6 +27,7 @@ from aiops.runs.models import Run
 from aiops.web import exposition, health, identity
 from aiops.web.api import problems
 from aiops.web.doors import guard, metrics
+from aiops.web.doors.access import AccessLog
 from aiops.web.doors.hosts import Hosts
 from aiops.web.doors.limits import Limits
 from aiops.web.doors.polling import LongPoll
@@ -70,6 +71,7 @@ def make(django: ASGIApp) -> Starlette:
             CatchAll(django),
         ],
         middleware=[
+            Middleware(AccessLog),
             Middleware(Limits, max_body_bytes=settings.max_body_bytes, of_path=body_limits, admit=guard.admit),
             Middleware(Hosts, allowed=django_settings.ALLOWED_HOSTS, any_host=WATCHED),
         ],

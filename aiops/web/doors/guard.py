@@ -19,6 +19,7 @@ from aiops.errors import Forbidden, NotFound, TooMany
 from aiops.people.models import User
 from aiops.runs.models import Run
 from aiops.web import identity, throttle
+from aiops.web.doors import access
 from aiops.web.identity import Pass
 
 T = TypeVar("T")
@@ -66,5 +67,8 @@ def _caller(request: Request) -> tuple[User, Pass]:
     header = request.headers.get("authorization", "")
     if header:
         token = identity.from_header(header, address=request.client.host if request.client else "")
-        return token.user, Pass(token.user.pk, token_id=token.pk)
-    return identity.from_session(request.cookies.get(django_settings.SESSION_COOKIE_NAME, ""))
+        user, let_in = token.user, Pass(token.user.pk, token_id=token.pk)
+    else:
+        user, let_in = identity.from_session(request.cookies.get(django_settings.SESSION_COOKIE_NAME, ""))
+    request.scope[access.USER] = user.get_username()
+    return user, let_in

@@ -16,9 +16,11 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
+from django.utils.functional import SimpleLazyObject, empty
 
 from aiops.errors import Invalid
 from aiops.web.api import problems
+from aiops.web.doors import access
 
 THREADS = 32
 NOT_UTF8 = Invalid("The path or the query is not UTF-8.")
@@ -51,6 +53,16 @@ class Handler(ASGIHandler):
             signals.request_started.send(sender=self.__class__, scope=scope)
             request, _ = self.create_request(scope, body)
             response = self.get_response(request) if request is not None else problems.response(NOT_UTF8)
+            if request is not None:
+                scope[access.USER] = _name_of_user(request)
             if not response.streaming:
                 response.close()
         return response
+
+
+def _name_of_user(request: Any) -> str:
+    """Return the name of the user, if the view or a middleware identified one: this makes no query."""
+    user = getattr(request, "user", None)
+    if isinstance(user, SimpleLazyObject) and user._wrapped is empty:
+        return ""
+    return str(user.get_username()) if user is not None else ""

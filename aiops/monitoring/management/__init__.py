@@ -1,0 +1,1 @@
+"""The command of Django that prints the alert rules."""
