@@ -17,6 +17,7 @@ NOISY = (
     "httpx",
     "httpcore",
     "mcp",
+    "celery.beat",  # a line for each message that is sent, 7 MB a day
     "celery.worker.strategy",
     "celery.app.trace",
     "openai",

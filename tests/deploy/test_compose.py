@@ -89,7 +89,7 @@ def test_a_killed_worker_loses_no_run_and_comes_back(installed: Installation, mo
     installed.sh("docker compose up -d")
     ended = installed.ended(run_id, within_s=120)
     assert ended["state"] == "succeeded"
-    assert ended["attempt"] == 2
+    assert ended["attempts"] == 1, ended  # crashes
 
 
 def test_a_broker_that_is_made_anew_keeps_its_queues(installed: Installation) -> None:
