@@ -1,25 +1,27 @@
-"""Health checks of one process kind on this host, for containers: standard library only, so that they stay cheap."""
+"""Health checks of one kind of process on this host, for containers; little is imported, so that they stay cheap."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
+from pathlib import Path
+
+from dotenv import dotenv_values
 
 from aiops import alive
-from config import env
-from config.env import BadEnvironment
 
 WEB_S = 5.0
 
 
 def problem(kind: str, *, port: int) -> str:
     """Return what is wrong with the web, the workers or beat of this host; "" if nothing is."""
-    if kind == "web":
-        return _problem_of_web(port)
-    try:
-        return alive.problem(kind, env.read().home)
-    except BadEnvironment as bad:
-        return str(bad)
+    return _problem_of_web(port) if kind == "web" else alive.problem(kind, _home())
+
+
+def _home() -> Path:
+    """Return the home without reading all settings, which takes longer than everything else here."""
+    return Path(os.environ.get("AIOPS_HOME") or dotenv_values(".env").get("AIOPS_HOME") or ".aiops")
 
 
 def _problem_of_web(port: int) -> str:
