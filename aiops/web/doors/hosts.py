@@ -34,7 +34,8 @@ class Hosts:
             await self._app(scope, receive, send)
             return
         detail = (
-            f"{domain[:100]!r} is not a name of this server: add it to AIOPS_ALLOWED_HOSTS, or set AIOPS_PUBLIC_URL."
+            f"{domain[:100]!r} is not a name of this server. If a proxy stands in front, let it pass the Host header on "
+            "(nginx: proxy_set_header Host $http_host); otherwise add it to AIOPS_ALLOWED_HOSTS, or set AIOPS_PUBLIC_URL."
         )
         members = problems.body(400, "bad_host", "Unknown host", detail)
         await JSONResponse(members, status_code=400, media_type=problems.CONTENT_TYPE)(scope, receive, send)
