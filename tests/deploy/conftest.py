@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,12 @@ import trustme
 from config.local import processes
 from tests.acceptance.browser import PASSWORD
 from tests.acceptance.model_server import ModelServer
-from tests.acceptance.system import System, eventually
+from tests.acceptance.system import System
 from tests.ports import free_port
 from tests.servers.proxies import PROXIES, Proxy
 from tests.servers.server import Server
 
+PROBLEM = "application/problem+json"
 METRICS_TOKEN = "metrics-token-of-the-tests"
 
 
@@ -120,8 +119,19 @@ def proxy(
     yield from started(made)
 
 
+@pytest.fixture
+def token(installation: Installation) -> dict[str, str]:
+    return {"Authorization": f"Bearer {installation.system.token}"}
+
+
+@pytest.fixture
+def client(proxy: Proxy, token: dict[str, str]) -> Iterator[httpx.Client]:
+    with proxy.client(headers=token) as made:
+        yield made
+
+
 def started(proxy: Proxy) -> Iterator[Proxy]:
-    """Start a proxy for a test, and end it; as root it reads its files through folders that only root may open."""
+    """Start a proxy for a test, and end it."""
     try:
         proxy.start()
         yield proxy
