@@ -40,7 +40,7 @@ async def test_a_proxy_that_keeps_the_host_header_to_itself_is_named_as_the_caus
     body = (await sent_to("aiops")()).decode()  # nginx sends the name of its upstream
     assert "'aiops' is not a name of this server" in body
     assert "let it pass the Host header on (nginx: proxy_set_header Host $http_host)" in body
-    assert body.index("Host header") < body.index("otherwise add it to AIOPS_ALLOWED_HOSTS")
+    assert body.index("Host header") < body.index("otherwise add aiops to AIOPS_ALLOWED_HOSTS")
 
 
 @pytest.fixture
