@@ -41,8 +41,8 @@ class Settings(BaseModel):
     forwarded_allow_ips: str = _env(
         "FORWARDED_ALLOW_IPS",
         "127.0.0.1",
-        "addresses and networks of the proxies in front of the web processes, comma-separated: only they say what a "
-        "client's address is (docs/operations/proxies.md)",
+        "addresses and networks of your TLS proxy as the web sees them, comma-separated: only their X-Forwarded-… are "
+        "believed (docs/operations/proxies.md); in docker-compose.yml the default is the gateway of its network",
     )
     url: str = _env("AIOPS_URL", "", "server used by client commands; default: the one recorded in `AIOPS_HOME`")
     token: SecretStr = _env(

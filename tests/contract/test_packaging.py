@@ -46,6 +46,8 @@ def test_the_version_stands_in_one_place(source: Path) -> None:
     quoted = f'"{aiops.__version__}"'
     places = [ROOT / "pyproject.toml", *(p for part in PACKAGES for p in (ROOT / part).rglob("*.py"))]
     assert [str(p.relative_to(ROOT)) for p in places if quoted in p.read_text()] == ["aiops/__init__.py"]
+    composed = (ROOT / "docker-compose.yml").read_text()
+    assert f"aiops:${{TAG:-{aiops.__version__}}}" in composed, "it cannot ask for the version"
     place = source / "aiops/__init__.py"
     place.write_text(place.read_text().replace(quoted, '"9.8.7"'))
     with build(source, "build_wheel") as wheel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import ssl
 from collections.abc import Sequence
@@ -24,10 +25,14 @@ class Proxy(Server):
 
     program: ClassVar[str]
     file: ClassVar[str]
+    changes_user: ClassVar[bool] = True
 
     def __init__(self, folder: Path, *, webs: Sequence[str], certificates: Path, port: int = 0) -> None:
         super().__init__(folder)
-        self.binary = shutil.which(self.program, path="/usr/sbin:/usr/bin") or missing(f"{self.name} (Debian)")
+        found = shutil.which(self.program, path="/usr/sbin:/usr/bin")
+        self.binary = found or missing(f"{self.program} (Debian: {self.program})")
+        if self.changes_user and os.geteuid() != 0:
+            missing(f"root, as which {self.program} starts")
         self.port = port or self.port
         self.http_port = free_port()
         self.webs = webs
@@ -116,6 +121,7 @@ class HAProxy(Proxy):
 class Caddy(Proxy):
     name = program = "caddy"
     file = "Caddyfile"
+    changes_user = False
 
     def replacements(self) -> dict[str, str]:
         return {
