@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.acceptance.system import eventually
@@ -92,9 +93,10 @@ def test_web_processes_that_restart_make_nothing_twice(
                 installation.second.kill()
                 go_on("requests without the second")
                 installation.second.start()
-                (web,) = installation.system.processes(f"--port {installation.system.port}")
-                web.terminate()
-                web.wait(timeout=60)
+                webs = installation.system.processes("uvicorn")
+                for web in webs:
+                    web.terminate()
+                assert psutil.wait_procs(webs, timeout=60)[1] == []
                 go_on("requests without the first")
                 eventually(installation.system.is_ready, within_s=60, what="the first web process")
         finally:
