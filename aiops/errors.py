@@ -121,12 +121,15 @@ class Unavailable(AiopsError):
     retry_after_s = 5
 
 
+BUSY = "The database is busy with other writes: try again in a moment."
 DATABASE_PROBLEMS = {
     "disk I/O error": "The disk of the database fails: see the system's log.",
     "unable to open database file": (
         "The database file cannot be opened: put it back where it was, or correct its rights."
     ),
-    "database is locked": "The database is busy with other writes: try again in a moment.",
+    " is locked": BUSY,
+    "locking protocol": BUSY,  # SQLite, when many connections open the file at once
+    "lock timeout": BUSY,  # PostgreSQL
 }
 """Text in a database error → its cause and cure."""
 

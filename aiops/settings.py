@@ -38,6 +38,12 @@ class Settings(BaseModel):
     allowed_hosts: str = _env(
         "AIOPS_ALLOWED_HOSTS", "", "additional host names and addresses that the server answers to, comma-separated"
     )
+    forwarded_allow_ips: str = _env(
+        "FORWARDED_ALLOW_IPS",
+        "127.0.0.1",
+        "addresses and networks of your TLS proxy as the web sees them, comma-separated: only their X-Forwarded-… are "
+        "believed (docs/operations/proxies.md); in docker-compose.yml the default is the gateway of its network",
+    )
     url: str = _env("AIOPS_URL", "", "server used by client commands; default: the one recorded in `AIOPS_HOME`")
     token: SecretStr = _env(
         "AIOPS_TOKEN", "", "API token used by client commands; default: the one stored in `AIOPS_HOME`"
@@ -198,6 +204,15 @@ class Settings(BaseModel):
     def networks_of_metrics(self) -> list[IPv4Network | IPv6Network]:
         """Return the networks that may read /metrics without a token; raises ValueError."""
         return [ip_network(one.strip(), strict=False) for one in self.metrics_networks.split(",") if one.strip()]
+
+    def networks_of_proxies(self) -> list[IPv4Network | IPv6Network]:
+        """Return the networks whose forwarded headers count, [] for `*`, which is everybody; raises ValueError.
+
+        As strict as uvicorn, which reads the variable itself and silently trusts nobody by what it cannot read.
+        """
+        if self.forwarded_allow_ips == "*":
+            return []
+        return [ip_network(one.strip()) for one in self.forwarded_allow_ips.split(",")]
 
     def networks_of_webhooks(self) -> list[IPv4Network | IPv6Network]:
         """Return the private networks that webhooks may reach; raises ValueError."""

@@ -28,6 +28,7 @@ SERVICE_LINK = re.compile(
 """What Kubernetes adds to a container's variables for Services of such names, as AIOPS_PORT=tcp://… for aiops."""
 CLIENT_PREFIX = "AIOPS_SECRET_"
 """Prefix of variables with values for headers of tool servers, which refer to them as ``env:NAME``."""
+PROXIES = "FORWARDED_ALLOW_IPS"
 SCHEMES = {
     "DATABASE_URL": ("sqlite://", "postgres://", "postgresql://"),
     "REDIS_URL": ("redis://", "rediss://"),
@@ -91,8 +92,8 @@ def load() -> Settings:
     for name in _service_links(os.environ):
         del os.environ[name]  # Flower would read FLOWER_PORT as its option
     for name, value in _dotenv().items():
-        if name.startswith(CLIENT_PREFIX):
-            os.environ.setdefault(name, value)  # references are resolved from there
+        if name.startswith(CLIENT_PREFIX) or name == PROXIES:
+            os.environ.setdefault(name, value)  # references are resolved from there, and uvicorn reads its own
     try:
         return settings.install(read())
     except BadEnvironment as bad:
@@ -181,6 +182,7 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
             "a lease must outlast two heartbeats; raise the first or lower the second."
         )
     for name, networks in (
+        (PROXIES, made.networks_of_proxies),
         ("AIOPS_METRICS_NETWORKS", made.networks_of_metrics),
         ("AIOPS_WEBHOOK_NETWORKS", made.networks_of_webhooks),
     ):

@@ -7,23 +7,18 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from aiops import __version__
 from aiops.llm import providers
 from aiops.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT, EXAMPLE = ROOT / "docs/settings.md", ROOT / ".env.example"
 DEPLOYMENT = (
-    ("TAG", "0.1.0", "version of the image that docker-compose.yml builds and runs"),
+    ("TAG", __version__, "version of the image that docker-compose.yml builds and runs"),
     ("BASE", "python:3.13-slim", "image that it is built from: Python 3.11 or newer, with venv and useradd"),
     ("POSTGRES_PASSWORD", "", "password of the database in docker-compose.yml: letters, digits, - _ . ~"),
     ("RABBITMQ_PASSWORD", "", "password of the broker in docker-compose.yml: letters, digits, - _ . ~"),
     ("REDIS_PASSWORD", "", "password of Valkey in docker-compose.yml: letters, digits, - _ . ~"),
-    (
-        "FORWARDED_ALLOW_IPS",
-        "",
-        "addresses and networks of your TLS proxy as the web sees them, comma-separated: only their X-Forwarded-… are "
-        "believed; default: 127.0.0.1, in docker-compose.yml the gateway of its network",
-    ),
     ("FLOWER_BASIC_AUTH", "", "user:password of Flower, which does not start without"),
     ("FLOWER_PORT", "5555", "port of `aiops flower`"),
     ("HOST", "127.0.0.1", "address that the web of the Procfile listens on"),

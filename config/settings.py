@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 import django_stubs_ext
 
-from aiops import log
+from aiops import __version__, log
 from aiops.events.redaction import Redactor
 from config import env, plugins, sqlite
 
@@ -179,7 +179,7 @@ UNFOLD = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "aiops",
     "DESCRIPTION": "Ask, watch, stop and find again: conversations answered by workers.",
-    "VERSION": "0.1.0",
+    "VERSION": __version__,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -23,6 +23,7 @@ FROM_OUTSIDE = (
     "LLM_",
     *(name.partition("_")[0] + "_" for name in variables()),
     "DATABASE_URL",
+    "FORWARDED_ALLOW_IPS",
     "REDIS_URL",
     "CELERY_",
     "CHECKPOINT_",

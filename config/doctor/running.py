@@ -23,6 +23,7 @@ SETTINGS = django_settings.SETTINGS
 VARIABLES = {"database": "DATABASE_URL", "redis": "REDIS_URL", "broker": "CELERY_BROKER_URL"}
 WEB_S = 5.0
 WEB_BYTES = 100_000
+ELSEWHERE = "Set AIOPS_URL and AIOPS_TOKEN to the address of the web process as this host reaches it, and a token."
 UNASKED = "this shell's settings, no server was asked"
 
 
@@ -44,34 +45,54 @@ class Server:
 def examine() -> Server:
     """Request the server's readiness and status."""
     recorded = Home(SETTINGS.home).address
-    address = SETTINGS.url or (recorded.read_text().strip() if recorded.exists() else "") or SETTINGS.public_url
-    if not address:
-        cure = "Start `aiops up`; if the pages run elsewhere, set AIOPS_URL and AIOPS_TOKEN."
-        return Server([Finding("web", False, f"nothing runs from {SETTINGS.home.absolute()}", cure)])
-    ready = _ready(address)
+    own = SETTINGS.url or (recorded.read_text().strip() if recorded.exists() else "")
+    if not (address := own or SETTINGS.public_url):
+        return Server([_without_address()])
+    try:
+        answer = net.get(f"{address}/health/ready", total_s=WEB_S, max_bytes=WEB_BYTES)
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
+        return Server([_unreachable(address, error, is_for_people=not own)])
+    ready = _ready(address, answer)
     if ready.required and not ready.ok:
         return Server([ready])
     try:
         return Server([ready], client.find(SETTINGS, address).get("/api/status/"))
-    except CallFailed as error:
+    except CallFailed as failed:
         cure = "Set AIOPS_TOKEN to a token of that server: the model below is the one of this shell."
-        return Server([ready, Finding("status", False, str(error), cure, required=False)])
+        return Server([ready, Finding("status", False, str(failed), cure, required=False)])
 
 
-def _ready(address: str) -> Finding:
-    try:
-        answer = net.get(f"{address}/health/ready", total_s=WEB_S, max_bytes=WEB_BYTES)
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
-        return Finding("web", False, f"{address}: {error}", "Start `aiops up`, or see its log.")
+def _without_address() -> Finding:
+    """Return what is found where no address is known; a host of workers alone needs none."""
+    home = Home(SETTINGS.home)
+    seen = f"nothing runs from {SETTINGS.home.absolute()}"
+    if home.token.exists() or not SETTINGS.redis_url.get_secret_value():
+        cure = "Start `aiops up`; if the pages run elsewhere, set AIOPS_URL and AIOPS_TOKEN."
+        return Finding("web", False, seen, cure)
+    return Finding("web", False, f"{seen}, and where it runs is not known here", ELSEWHERE, required=False)
+
+
+def _unreachable(address: str, error: Exception, *, is_for_people: bool) -> Finding:
+    """Return what is found of an address that does not answer; the one for people need not answer from here."""
+    cure = ELSEWHERE if is_for_people else "Start it (`aiops up`), see its log, or correct AIOPS_URL."
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        cure = "Set SSL_CERT_FILE to the certificate of the authority that signed the proxy's."
+    return Finding("web", False, f"{address}: {error}", cure, required=not is_for_people)
+
+
+def _ready(address: str, answer: net.Answer) -> Finding:
+    seen = f"{address} answered {answer.status}"
     try:
         body = json.loads(answer.body)
-        missing, why = ", ".join(body["degraded"]), body.get("detail", "")
-    except (ValueError, KeyError, TypeError, AttributeError):
+        missing, why = ", ".join(body.get("degraded", [])), body.get("detail", "")
+        is_ours = "degraded" in body or why
+    except (ValueError, TypeError, AttributeError):
+        is_ours = False
+    if not is_ours:
         cure = "Stop the process on that port, or start `aiops up`."
         return Finding("web", False, f"{address} is not an aiops server", cure)
-    seen = f"{address} answered {answer.status}"
     if not httpx.codes.is_success(answer.status):
-        return Finding("web", False, f"{seen} {why}".strip(), "See the web process's log.")
+        return Finding("web", False, f"{seen} {why}".strip(), "See the web process's log, or its proxy's.")
     if missing:  # ready, but degraded; the later checks find the cause
         return Finding("web", False, f"{seen}, without {missing}", "See what is DOWN below.", required=False)
     return Finding("web", True, seen)

@@ -4,8 +4,8 @@ A question ends with ``DO {json}``: ``words`` and ``pause`` stream so many words
 first (``loop``: for ever; ``then``: again with each of these, under the same id, ``wait`` seconds later); ``answers``
 are said, one for each call; ``pieces`` are said as they are, with ``pause`` between; ``thinking`` is thought before;
 ``finish`` is another finish reason; ``fail`` lists what goes wrong, one entry for each call (429, hang, cut …);
-``room`` is how many calls of its ``group`` are taken at once. A question that asks for a corrected answer is the one
-before it, asked again.
+``room`` is how many calls of its ``group`` are taken at once; ``gate`` holds the words but the first back until the
+test opens it. A question that asks for a corrected answer is the one before it, asked again.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class ModelServer:
         self.busy: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.headers: list[dict[str, str]] = []
+        self.open_gates: set[str] = set()
         routes = [Route("/v1/chat/completions", self._complete, methods=["POST"]), Route("/v1/models", self._models)]
         app = Starlette(routes=routes)
         config = uvicorn.Config(app, host=host, port=port, log_level="error", timeout_graceful_shutdown=1)
@@ -107,8 +108,16 @@ class ModelServer:
         elif results and not answers:
             text = f"The tool said: {_text(results[-1])} {text}"
         pieces = do.get("pieces") or re.findall(r"\s*\S+", text)
-        said = self._busily(group, _say(do, pieces, cut=failure == "cut"))
+        said = self._busily(group, self._gated(do.get("gate"), _say(do, pieces, cut=failure == "cut")))
         return StreamingResponse(said, media_type="text/event-stream")
+
+    async def _gated(self, gate: str | None, said: AsyncIterator[str]) -> AsyncIterator[str]:
+        n = 0
+        async for piece in said:
+            yield piece
+            n += 1  # the first piece only begins, the second has the first word
+            while gate and n == 2 and gate not in self.open_gates:
+                await asyncio.sleep(0.02)
 
     async def _busily(self, group: str, said: AsyncIterator[str]) -> AsyncIterator[str]:
         self.busy[group] += 1

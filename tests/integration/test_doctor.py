@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.db.migrations.recorder import MigrationRecorder
+from pydantic import SecretStr
 
 from aiops.maintenance.models import JobRun
 from aiops.settings import Settings
 from aiops.web import status
 from config.doctor import running, servers, surroundings
+from config.doctor.finding import Finding
 from config.doctor.running import Server
+from tests.ports import free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -104,9 +107,11 @@ def test_a_reaper_that_never_ends_is_not_taken_for_one_that_runs() -> None:
 class Ready(BaseHTTPRequestHandler):
     """A server that is ready, and knows no status."""
 
+    answer = (200, b'{"status": "ready", "degraded": ["workers"]}')
+
     def do_GET(self) -> None:
-        body = b'{"status": "ready", "degraded": ["workers"]}'
-        self.send_response(200 if self.path == "/health/ready" else 404)
+        status, body = self.answer
+        self.send_response(status if self.path == "/health/ready" else 404)
         self.end_headers()
         self.wfile.write(body)
 
@@ -123,6 +128,14 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
+def test_doctor_repeats_what_a_server_says_that_refuses_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = b'{"status": 400, "code": "bad_host", "detail": "aiops is not a name of this server."}'
+    monkeypatch.setattr(Ready, "answer", (400, refusal))
+    web = examined(monkeypatch, url=url)
+    assert (web.ok, web.required) == (False, True)
+    assert "answered 400 aiops is not a name of this server." in web.seen
+
+
 def test_doctor_says_of_a_server_without_status_that_it_was_not_asked(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +147,38 @@ def test_doctor_says_of_a_server_without_status_that_it_was_not_asked(
     assert server.facts == {}
 
 
-def test_doctor_without_an_address_names_the_variable_to_set() -> None:
+def examined(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Finding:
+    """Return what is found of the web process by a shell with these settings."""
+    monkeypatch.setattr(running, "SETTINGS", django_settings.SETTINGS.model_copy(update=changes))
     (web,) = running.examine().findings
+    return web
+
+
+def test_where_workers_alone_run_no_web_process_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    web = examined(monkeypatch, home=tmp_path)
+    assert (web.ok, web.required) == (False, False)
+    assert "Set AIOPS_URL and AIOPS_TOKEN" in web.cure
+    assert "aiops up" not in web.cure
+
+
+def test_where_aiops_up_was_started_or_no_server_is_named_it_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("aiops_x")
+    assert examined(monkeypatch, home=tmp_path).required
+    web = examined(monkeypatch, home=tmp_path / "none", redis_url=SecretStr(""))
+    assert (web.ok, web.required, web.cure.startswith("Start `aiops up`")) == (False, True, True)
+    assert "AIOPS_URL" in web.cure
+
+
+def test_a_public_address_that_a_worker_cannot_reach_is_no_failure_of_the_web_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    web = examined(monkeypatch, home=tmp_path, public_url=nobody)
+    assert (web.ok, web.required) == (False, False)
+    assert nobody in web.seen
+    assert "Set AIOPS_URL" in web.cure
+    web = examined(monkeypatch, home=tmp_path, url=nobody)
+    assert (web.ok, web.required) == (False, True)
     assert "AIOPS_URL" in web.cure

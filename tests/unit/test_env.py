@@ -43,6 +43,28 @@ def test_beat_counts_in_whole_seconds() -> None:
     assert "AIOPS_REAPER_S='0.5'" in problems(AIOPS_REAPER_S="0.5")[0]
 
 
+@pytest.mark.parametrize("trusted", ["127.0.0.1", "10.0.0.0/8, ::1", "*", "2001:db8::/32"])
+def test_proxies_are_addresses_or_networks(trusted: str) -> None:
+    assert env.read({"FORWARDED_ALLOW_IPS": trusted}).forwarded_allow_ips == trusted
+
+
+@pytest.mark.parametrize("trusted", ["proxy", "10.0.0.5/8", "*,127.0.0.1", "127.0.0.1:443", "[::1]", "127.0.0.1 ::1"])
+def test_a_proxy_that_uvicorn_would_silently_not_trust_is_named(trusted: str) -> None:
+    (problem,) = problems(FORWARDED_ALLOW_IPS=trusted)
+    assert problem.startswith("FORWARDED_ALLOW_IPS: ")
+    assert "such as 10.0.0.0/8" in problem
+
+
+def test_the_proxies_of_a_dotenv_reach_the_processes_that_are_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("FORWARDED_ALLOW_IPS=192.0.2.7\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    env.load()
+    assert os.environ.pop("FORWARDED_ALLOW_IPS") == "192.0.2.7"  # uvicorn reads it from there
+
+
 def test_a_bad_pattern_is_named() -> None:
     assert "not a regular expression" in problems(AIOPS_REDACT_PATTERNS='["("]')[0]
 

@@ -10,9 +10,8 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from aiops.errors import Forbidden
 from aiops.people.models import ApiToken, User
-from aiops.web import identity
+from aiops.web import forgery, identity
 
 
 class Token(BaseAuthentication):
@@ -36,7 +35,7 @@ class Session(SessionAuthentication):
         try:
             super().enforce_csrf(request)
         except PermissionDenied as error:
-            raise Forbidden("This page is too old: reload it and try again.", code="csrf_failed") from error
+            raise forgery.refusal(request._request, str(error.detail)) from error
 
 
 class MayWrite(BasePermission):

@@ -33,8 +33,11 @@ class Hosts:
         if domain and validate_host(domain, self._allowed):
             await self._app(scope, receive, send)
             return
+        name = domain[:100]
         detail = (
-            f"{domain[:100]!r} is not a name of this server: add it to AIOPS_ALLOWED_HOSTS, or set AIOPS_PUBLIC_URL."
+            f"{name!r} is not a name of this server. If a proxy stands in front, let it pass the Host header on "
+            f"(nginx: proxy_set_header Host $http_host); otherwise add {name or 'the name'} to AIOPS_ALLOWED_HOSTS, "
+            "or set AIOPS_PUBLIC_URL."
         )
         members = problems.body(400, "bad_host", "Unknown host", detail)
         await JSONResponse(members, status_code=400, media_type=problems.CONTENT_TYPE)(scope, receive, send)

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 
 from aiops.errors import AiopsError, Forbidden, Invalid, NotFound
+from aiops.web import forgery
 from aiops.web.api import problems
 
 
@@ -55,4 +56,4 @@ def crashed(request: HttpRequest) -> HttpResponse:
 
 
 def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return refuse(request, Forbidden("This form is too old: reload the page and try again.", code="csrf_failed"))
+    return refuse(request, forgery.refusal(request, reason))
