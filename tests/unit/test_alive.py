@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from aiops import alive
 from aiops.alive import Sign
 
@@ -59,23 +57,3 @@ def test_a_home_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
     blocked.touch()
     Sign("worker", blocked).show()
     assert "no worker process" in alive.problem("worker", blocked)
-
-
-def test_a_worker_shows_no_sign_of_life_while_its_consumer_or_loop_stands_still(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from workers import alive as worker
-
-    late_s = [0.0]
-    watch = worker.Watch(Sign("worker", tmp_path))
-    watch.add(lambda: late_s[0])
-    assert watch.moves()
-    watch.turned()
-    assert watch.moves()
-    later = time.monotonic() + alive.SILENT_S + 1
-    monkeypatch.setattr(worker.time, "monotonic", lambda: later)
-    assert not watch.moves()
-    watch.waits()  # for its broker
-    assert watch.moves()
-    late_s[0] = alive.SILENT_S + 1
-    assert not watch.moves()
