@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
+import pkgutil
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 from celery.worker.control import inspect_command
-from django.db.migrations.loader import MigrationLoader
+from django.apps import apps
 
 from aiops import __version__, dispatch
 
 
 @inspect_command(name=dispatch.ABOUT)
 def about(state: Any) -> dict[str, Any]:
-    """Return this worker's host, version, newest migrations, queues, and clock (Unix seconds)."""
+    """Return this worker's host, version, migrations, queues, and clock (Unix seconds)."""
     return {
         "host": socket.gethostname(),
         "version": __version__,
@@ -27,5 +29,9 @@ def about(state: Any) -> dict[str, Any]:
 
 @functools.cache
 def migrations() -> list[str]:
-    """Return the newest migration of each app that this code brings."""
-    return sorted(f"{app}.{name}" for app, name in MigrationLoader(None).graph.leaf_nodes())
+    """Return the migrations that this code brings; they are not imported, for the consumer waits meanwhile."""
+    return sorted(
+        f"{app.label}.{module.name}"
+        for app in apps.get_app_configs()
+        for module in pkgutil.iter_modules([str(Path(app.path) / "migrations")])
+    )

@@ -12,7 +12,7 @@ from aiops.errors import Unavailable
 from config.doctor.finding import Finding
 from workers.about import migrations
 
-ANSWER_S = 2.0
+ANSWER_S = 3.0
 """Within this all workers answer: one that is busy answers from another thread."""
 CLOCK_S = 2.0
 
