@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import signal
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -17,13 +14,13 @@ import psutil
 import pytest
 
 from tests.acceptance.system import System, eventually
+from tests.acceptance.web_pair import HAMMERS, Hammer, in_one_minute, only, serving
 
 SIGN_INS = 5
-REQUESTS = 40
+REQUESTS = 20
 MOST_OF_ONE_ADDRESS = 250
 CLIENT = "127.0.0.2"
 """This machine under an address that is no trusted proxy."""
-HAMMERS = 8
 ADDRESSES = (f"203.0.113.{n}" for n in range(1, 255))
 
 
@@ -50,49 +47,6 @@ def webs(pair: System) -> Iterator[list[psutil.Process]]:
     yield serving(pair)
     for process in [*pair.processes("uvicorn"), *pair.processes("valkey-server"), *pair.processes("-Q runs")]:
         process.resume()
-
-
-def serving(system: System) -> list[psutil.Process]:
-    """Wait until two web processes have connected to Redis, as they do before they accept."""
-
-    def look() -> list[psutil.Process]:
-        found = system.processes("uvicorn")
-        return found if len(found) == 2 and all(is_serving(process) for process in found) else []
-
-    return eventually(look, within_s=30, what="two web processes")
-
-
-def is_serving(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return any(connection.status == "ESTABLISHED" for connection in process.net_connections("tcp"))
-    return False
-
-
-@contextlib.contextmanager
-def only(process: psutil.Process, webs: list[psutil.Process]) -> Iterator[None]:
-    """Let one of the web processes take all new connections."""
-    others = [web for web in webs if web != process]
-    for other in others:
-        other.suspend()
-    try:
-        yield
-    finally:
-        for other in others:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                other.resume()
-
-
-def in_one_minute(attempt: Callable[[], None]) -> None:
-    """Attempt it until no minute ended meanwhile: a new one begins to count from zero."""
-    while True:
-        minute = time.time() // 60
-        try:
-            attempt()
-        except AssertionError:
-            if time.time() // 60 == minute:
-                raise
-        if time.time() // 60 == minute:
-            return
 
 
 def wrong_password(system: System, address: str) -> int:
@@ -198,35 +152,6 @@ def reported(system: System) -> dict[int, int]:
     return {int(process.split(b":")[-2]): int(count.split()[0]) for process, count in fields.items()}
 
 
-class Hammer:
-    """Asks for /health/live, each time on a new connection, and keeps what did not work."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._done = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(HAMMERS)]
-        self.answers = 0
-        self.failures: list[Exception] = []
-
-    def __enter__(self) -> Hammer:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self) -> None:
-        while not self._done.is_set():
-            try:
-                assert httpx.get(f"{self._url}/health/live", timeout=60).status_code == 200
-                self.answers += 1
-            except Exception as error:  # the test looks at them
-                self.failures.append(error)
-
-
 def test_a_killed_process_is_replaced_and_fails_only_what_it_was_serving(
     pair: System, webs: list[psutil.Process]
 ) -> None:
@@ -276,6 +201,7 @@ def test_a_process_more_means_no_more_requests_also_by_ipv6(tmp_path: Path, scri
 
         def attempt() -> None:
             statuses = []
+            system.redis().delete(*system.redis().keys("aiops:throttle:*"), "none")
             for web in webs:
                 with only(web, webs), system.client() as client:
                     statuses += [client.get("/api/runs/?limit=1").status_code for _ in range(REQUESTS)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import redis.asyncio
@@ -11,7 +12,7 @@ import redis.asyncio
 from aiops import keyspace
 from aiops.web.doors import clients
 from aiops.web.doors.clients import Clients
-from tests.ports import free_port
+from tests.servers.redis import Redis
 
 MOST = 5
 HERE = "203.0.113.7"
@@ -69,8 +70,10 @@ async def until(look: object) -> None:
             await asyncio.sleep(0.01)
 
 
-def in_redis(address: str = HERE) -> int:
-    return sum(int(count.split()[0]) for count in keyspace.sync().hvals(keyspace.connections(address)))
+def in_redis(server: redis.Redis | None = None) -> int:
+    """Return how many connections of HERE are reported."""
+    fields = (server or keyspace.sync()).hvals(keyspace.connections(HERE))
+    return sum(int(count.split()[0]) for count in fields)
 
 
 def still_open(transports: list[Transport]) -> int:
@@ -127,17 +130,21 @@ async def test_counts_of_a_killed_process_end_and_those_of_a_living_one_do_not(
     assert still_open(more) == still_open(first) == 3
 
 
-async def test_without_redis_each_process_counts_for_itself_and_reports_later(start, client) -> None:
-    port = free_port()
-    absent = redis.asyncio.Redis(port=port, socket_timeout=0.2)
-    (one, task), (two, _) = start("1", absent), start("2")
-    await until(lambda: not task.done())
+async def test_without_redis_each_process_counts_for_itself_and_reports_later(start, tmp_path: Path) -> None:
+    server = Redis(tmp_path)
+    to_server = keyspace.async_client(server.url, retries=0)
+    (one, _), (two, _) = start("1", to_server), start("2", to_server)
     first, second = [Transport(one) for _ in range(MOST + 1)], [Transport(two) for _ in range(MOST)]
-    await until(lambda: in_redis() == MOST)
+    await asyncio.sleep(0.2)  # several attempts
     assert (still_open(first), still_open(second)) == (MOST, MOST)
-    absent.connection_pool.connection_kwargs = client.connection_pool.connection_kwargs  # the server is back
-    await until(lambda: in_redis() == 2 * MOST)
-    assert (still_open(first), still_open(second)) == (MOST, MOST)
-    late = Transport(two)
-    assert not late.is_open
-    await absent.aclose()
+    try:
+        await asyncio.to_thread(server.start)
+        await until(lambda: in_redis(server.client()) == 2 * MOST)
+        assert (still_open(first), still_open(second)) == (MOST, MOST)
+        first[0].abort()
+        await until(lambda: in_redis(server.client()) == 2 * MOST - 1)
+        late = Transport(one)
+        await until(lambda: not late.is_open)
+    finally:
+        await to_server.aclose()
+        await asyncio.to_thread(server.end)
