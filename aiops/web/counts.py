@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ class Counts:
 
     def __init__(self) -> None:
         self._alone_until = 0.0
+        self._lock = threading.Lock()
 
     def add(self, key: str, by: int, *, ttl_s: int) -> int | None:
         """Add to a count that ends ``ttl_s`` after its last change, and return it."""
@@ -38,12 +40,13 @@ class Counts:
 
     def _ask(self, queue: Callable[[Any], object]) -> list[Any] | None:
         """Return the answers to the queued commands, which take one round trip."""
-        now = time.monotonic()
-        if now < self._alone_until:
-            return None
-        was_alone = self._alone_until > 0
-        if was_alone:
-            self._alone_until = now + ALONE_S  # this request tries; the others need not wait for it
+        with self._lock:
+            now = time.monotonic()
+            if now < self._alone_until:
+                return None
+            was_alone = self._alone_until > 0
+            if was_alone:
+                self._alone_until = now + ALONE_S  # this request tries; the others need not wait for it
         pipe = keyspace.quick().pipeline(transaction=False)
         queue(pipe)
         try:
