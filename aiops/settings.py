@@ -110,11 +110,7 @@ class Settings(BaseModel):
     )
 
     web_processes: int = _env(
-        "AIOPS_WEB_PROCESSES",
-        0,
-        "number of web processes under `aiops up`, on one shared socket; 0: one per core, at most 4",
-        ge=0,
-        le=64,
+        "AIOPS_WEB_PROCESSES", 0, "number of web processes under `aiops up`; 0: one per core, at most 4", ge=0, le=64
     )
     workers: int = _env(
         "AIOPS_WORKERS", 0, "number of run worker processes under `aiops up`; 0: one per core", ge=0, le=64
