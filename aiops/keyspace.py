@@ -98,6 +98,21 @@ def in_flight(model: str) -> str:
     return f"aiops:in-flight:{model}"
 
 
+def throttle(name: str, window: int) -> str:
+    """Count of one kind of request or failure in one window (a number of the minute); ``name`` says of whom."""
+    return f"aiops:throttle:{name}:{window}"
+
+
+def known_token(digest: str) -> str:
+    """Key that exists while an API token was valid recently."""
+    return f"aiops:known-token:{digest}"
+
+
+def connections(address: str) -> str:
+    """Hash of a client address's open connections: of each web process, the count and when it was reported."""
+    return f"aiops:connections:{address}"
+
+
 METRICS = "aiops:metrics"
 """Hash of the sums of all processes, by metric, labels and part."""
 GAUGES = "aiops:gauges"
@@ -176,11 +191,21 @@ def sync(url: str = "") -> redis.Redis:
     It retries a broken connection once, and drops a server that is silent for 2 s.
     """
     url = url or settings.current().redis_url.get_secret_value()
-    if url not in _clients:
+    return _blocking(url, socket_timeout=2, socket_connect_timeout=1)
+
+
+def quick() -> redis.Redis:
+    """Return this process's blocking client for what a request can do without; it drops a server silent for 0.5 s."""
+    url = settings.current().redis_url.get_secret_value()
+    return _blocking(url, socket_timeout=0.5, socket_connect_timeout=0.5, health_check_interval=0)
+
+
+def _blocking(url: str, **options: float) -> redis.Redis:
+    key = (url, *options.values())
+    if key not in _clients:
         retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 1, supported_errors=(redis.ConnectionError,))
-        options = {**_options(url), "socket_timeout": 2, "socket_connect_timeout": 1}
-        _clients[url] = redis.Redis.from_url(url, retry=retry, **options)
-    return _clients[url]
+        _clients[key] = redis.Redis.from_url(url, retry=retry, **{**_options(url), **options})
+    return _clients[key]
 
 
-_clients: dict[str, redis.Redis] = {}
+_clients: dict[tuple[Any, ...], redis.Redis] = {}

@@ -109,6 +109,9 @@ class Settings(BaseModel):
         "LLM_TOKENS_PER_MINUTE", 0, "maximum tokens of one model per minute across all processes; 0: unlimited", ge=0
     )
 
+    web_processes: int = _env(
+        "AIOPS_WEB_PROCESSES", 0, "number of web processes under `aiops up`; 0: one per core, at most 4", ge=0, le=64
+    )
     workers: int = _env(
         "AIOPS_WORKERS", 0, "number of run worker processes under `aiops up`; 0: one per core", ge=0, le=64
     )

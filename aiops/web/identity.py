@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,17 +17,21 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils import timezone
 
+from aiops import keyspace
 from aiops.errors import TooMany, Unauthenticated
 from aiops.people import tokens
 from aiops.people.models import ApiToken, User
 from aiops.web import throttle
 from aiops.web.address import counted_as
+from aiops.web.counts import shared
 
 SCHEME = "bearer "
 WRONG_TOKENS = 10
 """An address may send this many times more wrong tokens than passwords: guessing a token is hopeless."""
 KNOWN_S = 600
 """Tokens that were valid in this time are accepted from addresses that sent too many wrong ones."""
+SHARED_AGAIN_S = 60
+"""A process reports a token that it knows to the others this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +49,21 @@ def from_header(header: str, *, address: str) -> ApiToken:
     if not header.lower().startswith(SCHEME):
         raise Unauthenticated("Send 'Authorization: Bearer <token>'.")
     text = header[len(SCHEME) :].strip()
-    wrong, known = f"wrong-token:{counted_as(address)}", f"known-token:{tokens.digest(text)}"
+    wrong, known = f"wrong-token:{counted_as(address)}", keyspace.known_token(tokens.digest(text))
     most = django_settings.SETTINGS.sign_ins_per_minute * WRONG_TOKENS
-    if throttle.counted(wrong) >= most and not cache.get(known):
+    shared_at = cache.get(known)  # one that this process knows needs no look at the others' counts
+    if shared_at is None and throttle.counted(wrong) >= most and not shared.read(known):
         raise TooMany("Too many wrong tokens from your address.", retry_after_s=throttle.seconds_left())
     token = tokens.find(text)
     if token is None:
         throttle.count(wrong)
         cache.delete(known)
+        shared.remove(known)
         raise Unauthenticated("The token is wrong, expired or revoked.", code="invalid_token")
-    cache.set(known, True, KNOWN_S)
+    now = time.monotonic()
+    if shared_at is None or now - shared_at > SHARED_AGAIN_S:
+        shared.add(known, 1, ttl_s=KNOWN_S)
+        cache.set(known, now, KNOWN_S)
     return token
 
 

@@ -1,7 +1,8 @@
 """The fork server: it imports what all processes need and forks them, so that they start fast and share memory.
 
 ``aiops up`` starts it as ``python -m config.local.forkserver FD``. FD is one end of a socket pair (SEQPACKET).
-A request is JSON (``id``, ``command``, ``nice``) with the file descriptor for the output. Responses:
+A request is JSON (``id``, ``command``, ``nice``, ``pass_fds``) with file descriptors: for the output, then those that
+the fork gets under the numbers ``pass_fds``. Responses:
 ``{"ready": true}`` after the imports, ``{"id": …, "born": pid}`` or ``{"id": …, "failed": reason}`` for each request,
 ``{"ended": pid, "code": …}`` when a process ends; the code is negative for the signal that ended it.
 The server has one thread and only imports and forks, so that forks inherit nothing that they must not.
@@ -9,6 +10,7 @@ The server has one thread and only imports and forks, so that forks inherit noth
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import importlib.util
 import json
@@ -17,7 +19,7 @@ import runpy
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +34,8 @@ from aiops.llm.providers import PROVIDERS
 from config.local.launching import end_with_parent
 
 REQUEST_BYTES = 65_536
+MAX_FDS = 64
+"""File descriptors of one request: the output and the listening sockets."""
 NEEDED = (
     "celery.apps.beat",
     "celery.apps.worker",
@@ -40,6 +44,7 @@ NEEDED = (
     "django_celery_beat.schedulers",
     "uvicorn",
     "config.beat",
+    "config.local.uvicorn_server",
     "config.urls",
     "workers.process",
     "aiops.agent.build",
@@ -89,20 +94,21 @@ def _serve(channel: socket.socket) -> dict[str, Any] | None:
     respond(ready=True)
     parent = os.getpid()
     while True:
-        written, files, _, _ = socket.recv_fds(channel, REQUEST_BYTES, 1)
+        written, files, _, _ = socket.recv_fds(channel, REQUEST_BYTES, MAX_FDS)
         if not written:
             return None
         request: dict[str, Any] = json.loads(written)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # its end must be reported after its pid
         try:
-            (output,) = files  # empty if too many files are open
+            output, *passed = files  # fewer if too many files are open
+            numbered = dict(zip(request["pass_fds"], passed, strict=True))
             pid = os.fork()
         except (OSError, ValueError) as error:
             respond(failed=str(error), id=request["id"])
             pid = None
         if pid == 0:
             channel.close()
-            _settle(output, parent)
+            _settle(output, numbered, parent)
             return request
         for file in files:
             os.close(file)
@@ -111,17 +117,30 @@ def _serve(channel: socket.socket) -> dict[str, Any] | None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
 
-def _settle(output: int, parent: int) -> None:
-    """Give a fork its own session, output and signals, and let it end with its parent."""
+def _settle(output: int, numbered: Mapping[int, int], parent: int) -> None:
+    """Give a fork its own session, output, files and signals, and let it end with its parent."""
     os.setsid()
     for standard in (1, 2):
         os.dup2(output, standard)
     os.close(output)
+    _renumber(numbered)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     end_with_parent(signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _renumber(numbered: Mapping[int, int]) -> None:
+    """Give each file descriptor the number that is its key."""
+    # First out of the way of all numbers: one that arrived may have the number that another one gets.
+    above = max(numbered, default=0) + 1
+    moved = {number: fcntl.fcntl(received, fcntl.F_DUPFD, above) for number, received in numbered.items()}
+    for received in numbered.values():
+        os.close(received)
+    for number, file in moved.items():
+        os.dup2(file, number)
+        os.close(file)
 
 
 def _become(request: dict[str, Any]) -> None:

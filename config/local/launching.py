@@ -96,15 +96,15 @@ class ForkServer:
             self.kill()
         return self._ready
 
-    def fork(self, command: Sequence[str], *, nice: int = 0) -> Forked:
-        """Run ``python -m …`` in a fork; raises CannotLaunch."""
+    def fork(self, command: Sequence[str], *, nice: int = 0, pass_fds: Sequence[int] = ()) -> Forked:
+        """Run ``python -m …`` in a fork, which has ``pass_fds`` under the same numbers; raises CannotLaunch."""
         if not self.is_ready() or self._channel is None:
             raise CannotLaunch("The fork server is not ready.")
         self._last_id += 1
-        request = json.dumps({"id": self._last_id, "command": list(command), "nice": nice}).encode()
+        asked = {"id": self._last_id, "command": list(command), "nice": nice, "pass_fds": list(pass_fds)}
         ours, theirs = os.pipe()
         try:
-            socket.send_fds(self._channel, [request], [theirs], socket.MSG_DONTWAIT)
+            socket.send_fds(self._channel, [json.dumps(asked).encode()], [theirs, *pass_fds], socket.MSG_DONTWAIT)
             pid = self._wait_for_pid(self._last_id)
         except (OSError, CannotLaunch) as error:
             os.close(ours)

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 
 PYTHON = sys.executable
 CELERY = (PYTHON, "-m", "celery", "-A", "config")
+MOST_WEB_PROCESSES = 4
 BATCH_NICE = 10
 """Nice level of batch workers that share a machine with interactive runs."""
 
 
 def web(host: str, port: int) -> list[str]:
-    """Return the command of the web process."""
+    """Return the command of a web process that opens its own socket."""
     where = ["config.asgi:application", "--http", "config.asgi:Connection", "--host", host, "--port", str(port)]
     options = ["--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "3", "--log-level", "warning"]
     return [PYTHON, "-m", "uvicorn", *where, *options]
+
+
+def web_on(listeners: Sequence[int]) -> list[str]:
+    """Return the command of a web process that shares these listening sockets, given as file descriptors."""
+    return [PYTHON, "-m", "config.local.uvicorn_server", *map(str, listeners)]
+
+
+def web_names(count: int) -> list[str]:
+    """Return the names of so many web processes; 0: one per core, but few, because workers need the cores too."""
+    count = count or min(os.cpu_count() or 1, MOST_WEB_PROCESSES)
+    return [f"web-{number}" for number in range(1, count + 1)] if count > 1 else ["web"]
 
 
 def worker_runs(number: int, *, concurrency: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -55,6 +56,7 @@ class Up:
         self._forks = ForkServer() if launching.FORKS else None
         self._database = sqlite.file_of(settings.database_url.get_secret_value(), settings.home)
         self._database_is_there = True
+        self._listeners: list[socket.socket] = []
 
     def run(self) -> int:
         """Start, supervise until a signal asks to stop, stop; return the exit code."""
@@ -63,7 +65,7 @@ class Up:
             signal.signal(number, self._request_stop)
         try:
             self._home.open()
-            listening.check_port(self._options.host, self._options.port, "--port")
+            self._listeners = listening.listen(self._options.host, self._options.port, "--port")
             if self._options.flower:
                 listening.check_port("127.0.0.1", self._options.flower_port, "--flower-port")
         except Unusable as problem:
@@ -80,6 +82,8 @@ class Up:
         except (CannotStart, Unusable) as problem:
             return _fail(str(problem))
         finally:
+            for listener in self._listeners:
+                listener.close()  # nobody shall wait in one for processes that stop
             supervisor.stop(within_s=STOP_S, last=("valkey", FORK_SERVER))
             self._home.address.unlink(missing_ok=True)
             self._home.close()
@@ -183,7 +187,6 @@ class Up:
             f"worker-runs-{number}": processes.worker_runs(number, concurrency=settings.concurrency)
             for number in range(1, (settings.workers or os.cpu_count() or 1) + 1)
         }
-        commands["web"] = processes.web(options.host, options.port)
         commands["worker-upkeep"] = processes.worker_upkeep()
         commands["beat"] = processes.beat()
         if options.flower:
@@ -191,6 +194,9 @@ class Up:
         batch = processes.worker_batch(concurrency=settings.batch_concurrency)
         launch = launching.spawn if self._forks is None else self._forks.fork
         made = [Child(name, partial(launch, command)) for name, command in commands.items()]
+        shared = [listener.fileno() for listener in self._listeners]
+        web = partial(launch, processes.web_on(shared), pass_fds=shared)
+        made += [Child(name, web) for name in processes.web_names(settings.web_processes)]
         return [*made, Child("worker-batch", partial(launch, batch, nice=processes.BATCH_NICE))]
 
     @property

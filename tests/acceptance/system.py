@@ -57,7 +57,7 @@ class System:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        self.env |= {"AIOPS_HOME": str(home), **environment}
+        self.env |= {"AIOPS_HOME": str(home), "AIOPS_WEB_PROCESSES": "1", **environment}
         self._arguments = arguments
         self.command = [str(BIN / "aiops"), "up"]
         self._process: subprocess.Popen[str] | None = None

@@ -27,8 +27,8 @@ class Stack(System):
     def __init__(self, *, echo: bool = True, delay_s: float = 0, **environment: str) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="aiops-bench-"))
         ours = {**UNLIMITED, "DELAY": str(delay_s), "LOG_LEVEL": "WARNING"} if echo else {}
-        workers = {"AIOPS_WORKERS": str(WORKERS)}
-        super().__init__(self._folder / "home", **ours, **workers, PYTHONPATH=str(ROOT), **environment)
+        workers = {"AIOPS_WORKERS": str(WORKERS), "AIOPS_WEB_PROCESSES": "1" if echo else "0"}
+        super().__init__(self._folder / "home", PYTHONPATH=str(ROOT), **{**ours, **workers, **environment})
         if echo:
             self.command = [sys.executable, "-m", "tests.benchmarks.up", "up"]
 

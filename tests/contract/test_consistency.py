@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import inspect
 import json
 import os
 import re
@@ -13,13 +14,15 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import uvicorn
 import yaml
+from uvicorn.main import main as uvicorn_command
 
 from aiops import dispatch
 from aiops.llm.providers import PROVIDERS
 from aiops.llm.values import ModelSpec
 from config import reference
-from config.local import processes
+from config.local import processes, uvicorn_server
 from tests.benchmarks import echo
 
 ROOT = Path(__file__).parents[2]
@@ -154,6 +157,13 @@ def test_the_processes_are_the_same_everywhere() -> None:
         composed = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", services[name]["command"])
         assert unnamed(composed) == command.replace("127.0.0.1", "0.0.0.0")
         assert services[name]["read_only"]
+
+
+def test_a_web_process_of_aiops_up_has_the_options_of_the_procfile() -> None:
+    asked = uvicorn_command.make_context("uvicorn", processes.web("127.0.0.1", 8000)[3:]).params
+    known = inspect.signature(uvicorn.Config).parameters
+    options = {name: value for name, value in asked.items() if name in known and value not in (None, ())}
+    assert vars(uvicorn_server.config()) == vars(uvicorn.Config(**options))
 
 
 def test_the_lock_files_name_no_index_and_hash_everything() -> None:

@@ -7,14 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
-from typing import ClassVar
 
 import pytest
 import uvicorn
 
+from aiops.web.doors.clients import Clients
 from aiops.web.doors.connections import Connection
 from tests.acceptance.system import eventually
 from tests.ports import free_port
@@ -26,13 +25,12 @@ HELLO = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok"
 
 class Small(Connection):
     most = 8
-    most_of_one_address = 3
+    clients = Clients(most=3)
     most_head_bytes = 4_096
     most_request_bytes = 400_000
     arrival_s = 0.4
     least_bytes_per_s = 1_000
     unread_s = 1.0
-    _open: ClassVar[Counter[str]] = Counter()
 
 
 async def answer(scope, receive, send) -> None:
@@ -240,7 +238,7 @@ def test_one_address_has_few_connections_and_a_proxy_more(server: uvicorn.Server
         assert [asked(client) for client in mine] == [b"200", b"200", b"200", b""]
         proxied = [stack.enter_context(closing(connect(server))) for _ in range(6)]
         assert [asked(client) for client in proxied] == [*[b"200"] * 5, b""]
-    eventually(lambda: is_quiet(server) and not Small._open, within_s=2)
+    eventually(lambda: is_quiet(server) and not Small.clients, within_s=2)
 
 
 def test_the_web_process_raises_its_own_limit_of_open_files() -> None:

@@ -220,3 +220,28 @@ def test_a_process_that_is_started_for_itself_stands_back_as_well() -> None:
     assert int(process.stdout.readline()) - os.nice(0) == 3
     assert process.wait(timeout=5) == 0
     end(process)
+
+
+def test_a_forked_process_has_the_files_it_was_given_under_their_numbers(start: Start, program: Path) -> None:
+    server = start()
+    (program / "file_reader.py").write_text(
+        "import os, sys\nprint([os.pread(int(fd), 9, 0).decode() for fd in sys.argv[1:]], flush=True)"
+    )
+    numbers = []
+    for number in range(4, 12):  # among them those that files have on their way
+        (program / f"{number}.txt").write_text(f"file {number}")
+        numbers.append(os.open(program / f"{number}.txt", os.O_RDONLY))
+    numbers.reverse()
+    expected = [os.pread(number, 9, 0).decode() for number in numbers]
+    command = [sys.executable, "-m", "file_reader", *map(str, numbers)]
+    for launch in (server.fork, spawn):
+        process = launch(command, pass_fds=numbers)
+        assert process.stdout is not None
+        assert process.stdout.readline().decode().strip() == str(expected)
+        assert process.wait(timeout=5) == 0
+        end(process)
+    for number in numbers:
+        os.close(number)
+    plain = server.fork([*COMMAND])
+    assert len(said(plain)["open"]) == 3
+    end(plain)

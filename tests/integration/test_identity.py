@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from aiops import keyspace
 from aiops.errors import TooMany, Unauthenticated
 from aiops.people import tokens
 from aiops.people.models import User
@@ -53,6 +55,37 @@ def test_a_token_that_was_right_lately_and_other_addresses_are_not_locked_out(se
     with pytest.raises(TooMany):
         identity.from_header(header(fresh), address=GUESSER)
     assert identity.from_header(header(fresh), address="203.0.113.10") == row
+
+
+def test_what_one_web_process_knows_of_tokens_holds_in_the_others(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    row, known = tokens.issue(User.objects.create_user("ann"), name="known")
+    identity.from_header(header(known), address=GUESSER)
+    guess_until_refused(settings)
+    for _ in range(2):  # in another process, then in the first one's memory of it
+        cache.clear()
+        with pytest.raises(TooMany):
+            identity.from_header(header(), address=GUESSER)
+        assert identity.from_header(header(known), address=GUESSER) == row
+    row.delete()
+    with pytest.raises(Unauthenticated):
+        identity.from_header(header(known), address=GUESSER)
+    cache.clear()
+    with pytest.raises(TooMany):
+        identity.from_header(header(known), address=GUESSER)
+
+
+def test_a_token_in_use_asks_redis_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, text = tokens.issue(User.objects.create_user("ann"), name="x")
+    identity.from_header(header(text), address=GUESSER)
+    key = keyspace.known_token(tokens.digest(text))
+    keyspace.sync().delete(key)
+    for _ in range(5):
+        identity.from_header(header(text), address=GUESSER)
+    assert not keyspace.sync().exists(key)
+    later = time.monotonic() + identity.SHARED_AGAIN_S + 1
+    monkeypatch.setattr(identity.time, "monotonic", lambda: later)
+    identity.from_header(header(text), address=GUESSER)
+    assert 0 < keyspace.sync().ttl(key) <= identity.KNOWN_S
 
 
 def test_a_revoked_token_is_known_no_longer(settings) -> None:

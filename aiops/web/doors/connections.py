@@ -12,27 +12,25 @@ import json
 import resource
 import socket
 import sys
-from collections import Counter
 from typing import ClassVar
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from aiops import log
 from aiops.web.address import counted_as
 from aiops.web.api import problems
+from aiops.web.doors import clients
+from aiops.web.doors.clients import Clients
 
 OPEN_FILES = 65_536
-
-logger = log.get(__name__)
 
 
 class Connection(HttpToolsProtocol):
     """uvicorn's protocol with bounds; the web process uses it by ``--http``."""
 
     most: ClassVar[int] = 10_000
-    most_of_one_address: ClassVar[int] = 250
-    """Does not apply to trusted proxies (``FORWARDED_ALLOW_IPS``; default: this machine), which limit their clients."""
+    clients: ClassVar[Clients] = Clients(most=250)
+    """Without trusted proxies (``FORWARDED_ALLOW_IPS``; default: this machine), which limit their own clients."""
     most_head_bytes: ClassVar[int] = 32_768
     most_request_bytes: ClassVar[int] = 256_000_000
     """On the wire, including chunk headers and trailers; ``Limits`` bounds the body itself for each path."""
@@ -42,7 +40,6 @@ class Connection(HttpToolsProtocol):
     """Received body bytes extend the time at this rate, so a slow line can send a large file (50 MB in an hour)."""
     unread_s: ClassVar[float] = 30.0
     """The client must read within this time (Linux); this also ends connections whose other side is gone."""
-    _open: ClassVar[Counter[str]] = Counter()
 
     _arrival: asyncio.TimerHandle | None = None
     _begun_at = 0.0
@@ -58,18 +55,16 @@ class Connection(HttpToolsProtocol):
         _bound_silence(transport, self.unread_s)
         host = self.client[0] if self.client else ""
         trusted = self.config.forwarded_allow_ips
+        is_within = len(self.connections) <= self.most
         if not _is_proxy(host, trusted if isinstance(trusted, str) else ",".join(trusted)):
             self._counts_as = counted_as(host)
-            self._open[self._counts_as] += 1
-        if len(self.connections) > self.most or self._open[self._counts_as] > self.most_of_one_address:
-            logger.warning("connection.refused", address=host, open=len(self.connections))
-            transport.abort()
+            is_within &= self.clients.add(self._counts_as, transport)
+        if not is_within:
+            clients.refuse(transport, address=host, open_=len(self.connections))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._counts_as:
-            self._open[self._counts_as] -= 1
-            if not self._open[self._counts_as]:
-                del self._open[self._counts_as]
+            self.clients.remove(self._counts_as)
         self._arrived()
         super().connection_lost(exc)
 

@@ -28,6 +28,7 @@ from aiops.web import exposition, health, identity
 from aiops.web.api import problems
 from aiops.web.doors import guard, metrics
 from aiops.web.doors.access import AccessLog
+from aiops.web.doors.connections import Connection
 from aiops.web.doors.hosts import Hosts
 from aiops.web.doors.limits import Limits
 from aiops.web.doors.polling import LongPoll
@@ -87,7 +88,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.metrics = SharedQuery(lambda _: exposition.text(), every_s=metrics.FRESH_S)
     hub = app.state.hub = Hub(keyspace.async_client(url))
     hub.start()
-    tasks = [asyncio.create_task(_reconcile(hub)), asyncio.create_task(metrics.report(hub))]
+    tasks = [
+        asyncio.create_task(_reconcile(hub)),
+        asyncio.create_task(metrics.report(hub)),
+        asyncio.create_task(Connection.clients.share(hub.client, metrics.process())),
+    ]
     try:
         yield
     finally:

@@ -52,7 +52,7 @@ def _find(request: Request, rows: QuerySet[Any], what: str) -> tuple[Any, Pass]:
     if not ours.issuperset(request.headers.getlist("origin")):
         raise Forbidden("Pages of other sites may not read streams.", code="bad_origin")
     user, let_in = _caller(request)
-    if throttle.count(f"api:{user.pk}") > django_settings.SETTINGS.requests_per_minute:
+    if not throttle.take(f"api:{user.pk}", django_settings.SETTINGS.requests_per_minute):
         raise TooMany("Too many requests.", retry_after_s=throttle.seconds_left())
     try:
         found = rows.filter(pk=UUID(request.path_params["id"]), user=user.pk).first()

@@ -62,9 +62,13 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
         return False  # a proxy that passes no address on
 
 
+def process() -> str:
+    """Return the name under which this web process reports."""
+    return f"{socket.gethostname()}:{os.getpid()}:web"
+
+
 async def report(hub: Hub) -> None:
     """Report the gauges of this web process, for ever."""
-    process = f"{socket.gethostname()}:{os.getpid()}:web"
     loop = asyncio.get_running_loop()
     while True:
         until, lag_s = loop.time() + REPORT_S, 0.0
@@ -73,7 +77,7 @@ async def report(hub: Hub) -> None:
             await asyncio.sleep(SAMPLE_S)
             lag_s = max(lag_s, loop.time() - begun - SAMPLE_S)
         try:
-            await guard.in_thread(_report, process, {"viewers": hub.viewers, "loop_lag_seconds": lag_s})
+            await guard.in_thread(_report, process(), {"viewers": hub.viewers, "loop_lag_seconds": lag_s})
         except Exception:  # the reports must continue
             logger.exception("figures.broke")
 
