@@ -59,9 +59,10 @@ async def start(client: redis.asyncio.Redis) -> AsyncIterator[object]:
         return made, tasks[name]
 
     yield begin
+    assert [name for name, task in tasks.items() if task.done() and not task.cancelled()] == []
     for task in tasks.values():
-        assert not task.done() or task.cancelled()
         task.cancel()
+    await asyncio.gather(*tasks.values(), return_exceptions=True)  # before their connections are closed
 
 
 async def until(look: object) -> None:
@@ -132,19 +133,23 @@ async def test_counts_of_a_killed_process_end_and_those_of_a_living_one_do_not(
 
 async def test_without_redis_each_process_counts_for_itself_and_reports_later(start, tmp_path: Path) -> None:
     server = Redis(tmp_path)
-    to_server = keyspace.async_client(server.url, retries=0)
-    (one, _), (two, _) = start("1", to_server), start("2", to_server)
+    to_server, seen = keyspace.async_client(server.url, retries=0), server.client()
+    (one, ours), (two, theirs) = start("1", to_server), start("2", to_server)
     first, second = [Transport(one) for _ in range(MOST + 1)], [Transport(two) for _ in range(MOST)]
     await asyncio.sleep(0.2)  # several attempts
     assert (still_open(first), still_open(second)) == (MOST, MOST)
     try:
         await asyncio.to_thread(server.start)
-        await until(lambda: in_redis(server.client()) == 2 * MOST)
+        await until(lambda: in_redis(seen) == 2 * MOST)
         assert (still_open(first), still_open(second)) == (MOST, MOST)
         first[0].abort()
-        await until(lambda: in_redis(server.client()) == 2 * MOST - 1)
+        await until(lambda: in_redis(seen) == 2 * MOST - 1)
         late = Transport(one)
         await until(lambda: not late.is_open)
+        ours.cancel()
+        theirs.cancel()
+        await asyncio.gather(ours, theirs, return_exceptions=True)
     finally:
         await to_server.aclose()
+        seen.close()
         await asyncio.to_thread(server.end)
