@@ -44,7 +44,6 @@ NEEDED = (
     "django_celery_beat.schedulers",
     "uvicorn",
     "config.beat",
-    "config.local.uvicorn_server",
     "config.urls",
     "workers.process",
     "aiops.agent.build",
