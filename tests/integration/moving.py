@@ -1,0 +1,95 @@
+"""Homes and databases of PostgreSQL to move between, and what is in them, read without the product."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+import subprocess
+import sys
+import uuid
+from contextlib import closing, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.integration.test_database_file import prepare
+from tests.servers.postgresql import PostgreSQL
+
+ROOT = Path(__file__).parents[2]
+START = Path(__file__).parent / "schemas" / "start.sql"
+COMMAND = (sys.executable, "-m", "config.cli", "move")
+PASSWORD = "p%40ss-word-that-nobody-may-see"
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+def make_home(path: Path, sql: str = "") -> Path:
+    """Make a home that was in use, with rows in most tables; ``sql`` adds more."""
+    path.mkdir(parents=True)
+    with closing(sqlite3.connect(path / "db.sqlite3")) as rows:
+        rows.executescript(START.read_text())
+    made = prepare(path)
+    assert made.returncode == 0, made.stderr
+    with closing(sqlite3.connect(path / "db.sqlite3")) as rows:
+        rows.executescript(sql)
+    return path
+
+
+def make_database(server: PostgreSQL, *, role: str = "aiops") -> str:
+    """Return the URL of a new, empty database, with a password that must not be shown."""
+    name = f"move_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return f"postgres://{role}:{PASSWORD}@127.0.0.1:{server.port}/{name}"
+
+
+def environment(home: Path, url: str, **more: str) -> dict[str, str]:
+    key = {"AIOPS_SECRET_KEY": secrets.token_urlsafe(48)} if "AIOPS_SECRET_KEY" not in more else {}
+    kept = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    return {**kept, "AIOPS_HOME": str(home), "DATABASE_URL": url, **(key if not home.exists() else {}), **more}
+
+
+def move(direction: str, home: Path, url: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run ``aiops move`` to its end; the password is nowhere in what it prints."""
+    env = environment(home, url, **more)
+    done = subprocess.run(
+        [*COMMAND, direction, "--home", str(home)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=home.parent,
+    )
+    assert PASSWORD not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def contents(home: Path) -> Rows:
+    """Return all rows of all tables of a home, but for the record of migrations, as plain SQL reads them."""
+    with closing(sqlite3.connect(home / "db.sqlite3")) as rows:
+        names = rows.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
+            "AND name != 'django_migrations'"
+        ).fetchall()
+        found = {}
+        for (name,) in names:
+            columns = [column for _, column, *_ in rows.execute(f"PRAGMA table_info({name})")]
+            listed = ", ".join(f'"{column}"' for column in sorted(columns))
+            got = rows.execute(f"SELECT {listed} FROM {name}").fetchall()
+            found[name] = sorted((tuple(map(_plain, row)) for row in got), key=repr)
+        return found
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without what both databases spell differently: JSON's order and numbers, zeros of times."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        with suppress(ValueError):
+            numbers = json.loads(value, parse_float=Fraction, parse_int=Fraction)
+            return json.dumps(numbers, sort_keys=True, default=str)
+    if isinstance(value, str) and value[4:5] == "-" and "." in value and value[10:11] == " ":
+        return value.rstrip("0")
+    return value

@@ -1,0 +1,367 @@
+"""``aiops move``: every row arrives as it was, an interrupted move continues, and nothing else is touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from aiops import keyspace
+from config.local.home import Home
+from tests.integration.moving import COMMAND, PASSWORD, contents, environment, make_database, make_home, move
+from tests.integration.test_upgrade import forge
+from tests.ports import free_port
+from tests.servers.postgresql import PostgreSQL
+
+CHAT = uuid.UUID(int=7).hex
+HARD = f"""
+PRAGMA foreign_keys = ON;
+INSERT INTO conversations_conversation (id, kind, user_id, title, created_at, updated_at, last_position, memory_from)
+  SELECT '{CHAT}', 'chat', id, 'Ä "quoted" \\ 😀', '2026-03-29 01:30:00.123456', '2026-03-29 01:30:00', 3000, 0
+  FROM people_user LIMIT 1;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+INSERT INTO conversations_message (id, conversation_id, position, role, text, rolled_back, created_at)
+  SELECT printf('%032x', i), '{CHAT}', i, 'user', 'message ' || i || char(10) || '漢字 %s {{0}}', i % 2,
+  '2026-01-01 00:00:00' FROM n;
+UPDATE conversations_message SET text = replace(hex(zeroblob(300000)), '00', 'long ') WHERE position <= 5;
+INSERT INTO maintenance_jobrun (job, slot, outcome, started_at, ms, summary) VALUES
+  ('a', '1', 'done', '2026-01-01 00:00:00.000001', 0.1,
+   '{{"z": 1, "a": [1e16, 1.5e300, 0.1, -0.0, 12345678901234567]}}'),
+  ('b', '1', 'done', '9999-12-31 23:59:59.999999', 1e-300, '{{"text": "\\ud83d\\ude00", "null": null}}');
+INSERT INTO batches_upload (batch_id, number, data) SELECT id, 0, randomblob(500000) FROM batches_batch LIMIT 1;
+UPDATE tool_servers_mcpserver SET updated_at = '2020-02-29 00:00:00';
+INSERT INTO django_session (session_key, session_data, expire_date) VALUES
+  ('b', 'x', '2030-01-01 00:00:00'), ('A', 'y', '2030-01-01 00:00:00'), ('_', 'z', '2030-01-01 00:00:00');
+INSERT INTO auth_group (id, name) VALUES (41, 'operators');
+INSERT INTO auth_group_permissions (group_id, permission_id) SELECT 41, id FROM auth_permission LIMIT 3;
+"""
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_home(tmp_path_factory.mktemp("used") / "home", HARD)
+
+
+@pytest.fixture
+def home(used: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(used, tmp_path / "home"))
+
+
+@pytest.fixture
+def url(postgresql: PostgreSQL) -> Iterator[str]:
+    made = make_database(postgresql)
+    yield made
+    with psycopg.connect(postgresql.url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{made.rpartition("/")[2]}" WITH (FORCE)')
+
+
+def ask(url: str, sql: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute(sql)  # type: ignore[call-overload]
+        return found.fetchall() if found.description else []
+
+
+def write(home: Path, sql: str) -> None:
+    with closing(sqlite3.connect(home / "db.sqlite3")) as rows, rows:
+        rows.execute(sql)
+
+
+def begin_and_kill(home: Path, url: str) -> None:
+    """Kill a move between two batches of the largest table."""
+    process = subprocess.Popen(
+        [*COMMAND, "to-postgresql", "--home", str(home)], env=environment(home, url), stderr=subprocess.DEVNULL
+    )
+    until = time.monotonic() + 60
+    moved = 0
+    with psycopg.connect(url.replace("aiops:", "watcher:"), autocommit=True) as watcher:
+        while not moved:
+            assert time.monotonic() < until, "nothing was moved"
+            assert process.poll() is None, "it ended before it was killed"
+            try:
+                (moved,) = watcher.execute("SELECT count(*) FROM conversations_message").fetchone() or (0,)
+            except psycopg.errors.UndefinedTable:
+                time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
+    process.kill()
+    process.wait(timeout=10)
+    (count,) = ask(url, "SELECT count(*) FROM conversations_message")[0]
+    assert 0 < int(str(count)) < 2_500
+
+
+@pytest.fixture(scope="module", autouse=True)
+def watcher(postgresql: PostgreSQL) -> None:
+    """A role that looks at a move; one move's own role may have no other connection."""
+    with psycopg.connect(postgresql.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE watcher LOGIN SUPERUSER")
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A home that was moved, where to, and what the move printed."""
+
+    home: Path
+    url: str
+    output: str
+
+    @property
+    def key(self) -> str:
+        return (self.home / "secret_key").read_text()
+
+
+@pytest.fixture(scope="module")
+def moved(used: Path, postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Moved:
+    home = Path(shutil.copytree(used, tmp_path_factory.mktemp("moved") / "home"))
+    url = make_database(postgresql)
+    done = move("to-postgresql", home, url)
+    assert done.returncode == 0, done.stderr
+    return Moved(home, url, done.stdout)
+
+
+def test_every_row_is_the_same_after_a_move_there_and_back(moved: Moved, tmp_path: Path) -> None:
+    before, back = contents(moved.home), tmp_path / "back"
+    assert sum(map(len, before.values())) > 2_600
+    done = move("to-home", back, moved.url, AIOPS_SECRET_KEY=moved.key)
+    assert done.returncode == 0, done.stderr
+    after = contents(back)
+    assert after.keys() == before.keys()
+    for name, rows in before.items():
+        assert after[name] == rows, name
+    assert (back / "secret_key").read_text() == moved.key
+
+
+def test_the_rows_of_each_table_and_what_comes_next_are_printed(moved: Moved) -> None:
+    shown = {line.split()[0]: line.split()[1:] for line in moved.output.splitlines()}
+    assert shown["conversations_message"][0] == f"{len(contents(moved.home)['conversations_message']):,}"
+    assert f"Set AIOPS_SECRET_KEY to the content of {moved.home}/secret_key" in moved.output
+
+
+def test_new_rows_are_numbered_behind_those_that_came(moved: Moved) -> None:
+    with psycopg.connect(moved.url) as connection:  # rolled back
+        connection.execute("INSERT INTO auth_group (name) VALUES ('new')")
+        assert connection.execute("SELECT id FROM auth_group WHERE name = 'new'").fetchall() == [(42,)]
+        connection.execute(
+            "INSERT INTO maintenance_jobrun (job, slot, outcome, summary) VALUES ('c', '1', 'done', '{}')"
+        )
+        connection.rollback()
+
+
+def test_a_target_with_people_in_it_is_refused_and_stays(moved: Moved) -> None:
+    before = ask(moved.url, "SELECT * FROM people_user")
+    refused = move("to-postgresql", moved.home, moved.url)
+    assert (refused.returncode, "is not empty: auth_group has 1 rows" in refused.stderr) == (1, True), refused.stderr
+    assert ask(moved.url, "SELECT * FROM people_user") == before
+
+
+def test_a_home_with_a_database_is_no_target(moved: Moved) -> None:
+    before = contents(moved.home)
+    refused = move("to-home", moved.home, moved.url, AIOPS_SECRET_KEY=moved.key)
+    assert (refused.returncode, "is not empty" in refused.stderr) == (1, True), refused.stderr
+    refused = move("to-home", moved.home, moved.url, AIOPS_SECRET_KEY="k" * 60)
+    assert (refused.returncode, "has another secret_key" in refused.stderr) == (1, True), refused.stderr
+    assert contents(moved.home) == before
+    assert (moved.home / "secret_key").read_text() == moved.key
+
+
+def test_a_killed_move_continues_where_it_was(home: Path, url: str, tmp_path: Path) -> None:
+    begin_and_kill(home, url)
+    assert refused_by(url) == {"migrate": True, "worker": True, "beat": True, "web": True}
+    done = move("to-postgresql", home, url)
+    assert done.returncode == 0, done.stderr
+    assert "Continuing the move that was interrupted" in done.stderr
+    assert "people_user: " not in done.stderr, "a table that was complete was copied again"
+    back = move("to-home", tmp_path / "back", url, AIOPS_SECRET_KEY=(home / "secret_key").read_text())
+    assert back.returncode == 0, back.stderr
+    assert contents(tmp_path / "back") == contents(home)
+
+
+def refused_by(url: str) -> dict[str, bool]:
+    """Return which processes end, and say why, on the target of an unfinished move."""
+    env = {"AIOPS_SECRET_KEY": "k" * 60, "REDIS_URL": os.environ["REDIS_URL"]}
+    return {
+        "migrate": "unfinished move from sqlite:///" in _output(url, ["config.cli", "manage", "migrate"], env),
+        "worker": "unfinished move"
+        in _output(
+            url, ["celery", "-A", "config", "worker", "-Q", "upkeep", "-I", "workers.upkeep", "-P", "threads"], env
+        ),
+        "beat": "unfinished move" in _output(url, ["celery", "-A", "config", "beat", "--pidfile="], env),
+        "web": "unfinished move"
+        in _output(url, ["uvicorn", "config.asgi:application", "--port", str(free_port())], env),
+    }
+
+
+def _output(url: str, module: list[str], env: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *module],
+        env={**environment(Path("/nonexistent/home"), url, **env)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    return done.stdout + done.stderr
+
+
+def test_a_source_that_changed_meanwhile_is_found_and_the_move_starts_from_the_beginning(home: Path, url: str) -> None:
+    begin_and_kill(home, url)
+    write(home, "UPDATE people_user SET first_name = 'Changed'")
+    done = move("to-postgresql", home, url)
+    assert done.returncode == 1
+    assert "Source and target differ in people_user: was the source in use" in done.stderr
+    assert [line for line in done.stdout.splitlines() if "DIFFERS" in line]
+    assert "unfinished move" in _output(url, ["config.cli", "manage", "migrate"], {"AIOPS_SECRET_KEY": "k" * 60})
+    again = move("to-postgresql", home, url)
+    assert again.returncode == 0, again.stderr
+    assert ask(url, "SELECT DISTINCT first_name FROM people_user") == [("Changed",)]
+    assert ask(url, "SELECT to_regclass('aiops_move')") == [(None,)]
+
+
+def test_another_source_does_not_continue_a_move(home: Path, url: str, tmp_path: Path) -> None:
+    begin_and_kill(home, url)
+    other = Path(shutil.copytree(home, tmp_path / "other"))
+    refused = move("to-postgresql", other, url)
+    assert (refused.returncode, f"an unfinished move from sqlite:///{home}" in refused.stderr) == (1, True)
+    back = move("to-home", tmp_path / "back", url)
+    assert (back.returncode, "holds an unfinished move" in back.stderr) == (1, True)
+    assert not (tmp_path / "back/db.sqlite3").exists() or contents(tmp_path / "back") == {}
+
+
+def test_characters_that_postgresql_refuses_are_replaced(home: Path, url: str) -> None:
+    write(home, "UPDATE conversations_message SET text = 'a' || char(0) || 'b' WHERE position = 9")
+    write(home, """UPDATE maintenance_jobrun SET summary = '{"a": "\\u0000"}' WHERE job = 'a'""")
+    done = move("to-postgresql", home, url)
+    assert done.returncode == 0, done.stderr
+    where = f"conversation_id = '{uuid.UUID(CHAT)}' AND position = 9"
+    assert ask(url, f"SELECT text FROM conversations_message WHERE {where}") == [("a\ufffdb",)]
+    assert ask(url, "SELECT summary FROM maintenance_jobrun WHERE job = 'a'") == [({"a": "\ufffd"},)]
+
+
+def test_a_value_without_room_is_named_and_the_move_continues_when_it_is_corrected(home: Path, url: str) -> None:
+    write(home, f"UPDATE conversations_conversation SET title = printf('%0300d', 1) WHERE id = '{CHAT}'")
+    done = move("to-postgresql", home, url)
+    assert done.returncode == 1
+    place = f"conversations_conversation.title of the row {uuid.UUID(CHAT)} cannot be stored in the target"
+    assert place in done.stderr
+    assert "it has 300 characters, and at most 200 are stored" in done.stderr
+    write(home, f"UPDATE conversations_conversation SET title = 'short' WHERE id = '{CHAT}'")
+    assert move("to-postgresql", home, url).returncode == 0
+
+
+def test_a_migrated_target_without_people_is_filled(home: Path, url: str) -> None:
+    env = environment(Path("/nonexistent/home"), url)
+    subprocess.run([sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"], env=env, check=True)
+    assert ask(url, "SELECT name FROM tool_servers_mcpserver") == [("host",)]
+    done = move("to-postgresql", home, url)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_home_in_use_is_refused(home: Path, url: str) -> None:
+    running = Home(home)
+    running.open()
+    try:
+        refused = move("to-postgresql", home, url)
+    finally:
+        running.close()
+    assert (refused.returncode, f"already running from {home}" in refused.stderr) == (1, True)
+
+
+def test_a_server_in_use_is_refused(home: Path, url: str) -> None:
+    with psycopg.connect(f"{url}?application_name=web-7"):
+        refused = move("to-postgresql", home, url)
+    assert refused.returncode == 1
+    assert "is in use by 1 other connections (web-7): stop web, workers, beat" in refused.stderr
+
+
+def test_workers_that_only_redis_shows_are_refused(home: Path, url: str, tmp_path: Path) -> None:
+    from tests.servers.redis import Redis
+
+    server = Redis(tmp_path)
+    server.start()
+    try:
+        keyspace.sync(server.url).zadd(keyspace.workers("batch"), {"host:1:a": time.time()})
+        refused = move("to-postgresql", home, url, REDIS_URL=server.url)
+        assert (refused.returncode, "Workers are running (batch)" in refused.stderr) == (1, True), refused.stderr
+    finally:
+        server.end()
+
+
+def test_two_moves_at_once_are_refused(home: Path, url: str) -> None:
+    with psycopg.connect(url.replace("aiops:", "watcher:"), autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [0x61696F7073])
+        refused = move("to-postgresql", home, url)
+    assert (refused.returncode, "Another move uses postgres://127.0.0.1" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("forged", [True, False], ids=["newer", "older"])
+def test_a_source_of_another_version_is_refused(home: Path, url: str, forged: bool) -> None:
+    if forged:
+        forge(home / "db.sqlite3", "people", "9000_later")
+        expected = "it has people.9000_later"
+    else:
+        write(home, "DELETE FROM django_migrations WHERE app = 'webhooks'")
+        expected = "lacks webhooks.0001_start"
+    refused = move("to-postgresql", home, url)
+    assert (refused.returncode, expected in refused.stderr) == (1, True), refused.stderr
+    assert ask(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+
+def test_a_target_of_another_version_is_refused(home: Path, url: str) -> None:
+    ask(url, "CREATE TABLE django_migrations (id serial, app text, name text, applied timestamptz)")
+    ask(url, "INSERT INTO django_migrations (app, name, applied) VALUES ('people', '9000_later', now())")
+    refused = move("to-postgresql", home, url)
+    assert (refused.returncode, "it has people.9000_later" in refused.stderr) == (1, True), refused.stderr
+
+
+def test_a_role_without_rights_is_refused_with_the_cure(postgresql: PostgreSQL, home: Path, url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guest LOGIN")
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM public")
+    refused = move("to-postgresql", home, url.replace("aiops:", "guest:"))
+    assert refused.returncode == 1
+    assert "permission denied" in refused.stderr
+    assert "grant it CREATE on the schema" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ("", "DATABASE_URL names no PostgreSQL"),
+        ("sqlite:////tmp/x.sqlite3", "DATABASE_URL names no PostgreSQL"),
+        ("mysql://root@127.0.0.1/x", "DATABASE_URL must begin with"),
+        (f"postgres://aiops:{PASSWORD}@127.0.0.1:1/x", "cannot be reached (connection failed"),
+        ("postgres://a:b/c@127.0.0.1/x", "DATABASE_URL=(hidden) cannot be read"),
+    ],
+)
+def test_a_wrong_address_is_one_sentence(home: Path, wrong: str, expected: str) -> None:
+    refused = move("to-postgresql", home, wrong)
+    assert (refused.returncode, expected in refused.stderr) == (1, True), refused.stderr
+
+
+def test_what_is_no_home_is_refused(url: str, tmp_path: Path) -> None:
+    refused = move("to-postgresql", tmp_path / "nothing", url)
+    assert (refused.returncode, "There is no database in" in refused.stderr) == (1, True)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_new_home_needs_the_servers_key(home: Path, url: str, tmp_path: Path) -> None:
+    (tmp_path / "back").mkdir()
+    refused = move("to-home", tmp_path / "back", url)
+    assert (refused.returncode, "AIOPS_SECRET_KEY is not set" in refused.stderr) == (1, True)
+
+
+def test_tables_of_packages_that_are_not_installed_are_named(home: Path, url: str) -> None:
+    write(home, "CREATE TABLE somebodys_table (id integer)")
+    done = move("to-postgresql", home, url)
+    assert done.returncode == 0, done.stderr
+    assert "no installed package has them: somebodys_table" in done.stderr
