@@ -155,7 +155,11 @@ def _snapshot() -> Iterator[None]:
 def _compare(every: list[Table], mark: Marker) -> None:
     """Print the rows of each table; raises CannotMove, and marks the move as failed, when the sides differ."""
     _say("Comparing both sides.")
-    comparisons = [verifying.compare(table) for table in every]
+    comparisons = []
+    for table in every:
+        comparisons.append(compared := verifying.compare(table))
+        if compared.source.rows:
+            _say(f"{table.name}: {compared.source.rows:,} rows compared")
     print(verifying.report(comparisons))
     differing = [one.table for one in comparisons if not one.is_equal]
     if differing:

@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import subprocess
 import sys
+import time
 import uuid
 from contextlib import closing, suppress
 from fractions import Fraction
@@ -17,12 +18,19 @@ from typing import Any
 import psycopg
 
 from tests.integration.test_database_file import prepare
+from tests.patience import Patience
 from tests.servers.postgresql import PostgreSQL
 
 ROOT = Path(__file__).parents[2]
 START = Path(__file__).parent / "schemas" / "start.sql"
 COMMAND = (sys.executable, "-m", "config.cli", "move")
 PASSWORD = "p%40ss-word-that-nobody-may-see"
+MANY, WAITS_AT = 2_500, 1_500
+WAIT = f"""
+CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;
+CREATE TRIGGER wait_here BEFORE INSERT ON conversations_message FOR EACH ROW WHEN (NEW.position = {WAITS_AT})
+EXECUTE FUNCTION wait_here();
+"""
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -46,6 +54,13 @@ def make_database(server: PostgreSQL, *, role: str = "aiops") -> str:
     return f"postgres://{role}:{PASSWORD}@127.0.0.1:{server.port}/{name}"
 
 
+def as_watcher(url: str) -> str:
+    """Return the URL for another role: a move's own may have no other connection."""
+    with psycopg.connect(url, autocommit=True) as connection, suppress(psycopg.errors.DuplicateObject):
+        connection.execute("CREATE ROLE watcher LOGIN SUPERUSER")
+    return url.replace("aiops:", "watcher:")
+
+
 def environment(home: Path, url: str, **more: str) -> dict[str, str]:
     key = {"AIOPS_SECRET_KEY": secrets.token_urlsafe(48)} if "AIOPS_SECRET_KEY" not in more else {}
     kept = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
@@ -66,6 +81,39 @@ def move(direction: str, home: Path, url: str, **more: str) -> subprocess.Comple
     assert PASSWORD not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def ask(url: str, sql: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute(sql)  # type: ignore[call-overload]
+        return found.fetchall() if found.description else []
+
+
+def begin_and_kill(home: Path, url: str) -> None:
+    """Kill a move between two batches of the messages; one of them, number WAITS_AT, waits in the database."""
+    migrated = [sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"]
+    subprocess.run(migrated, env=environment(Path("/nonexistent/home"), url), check=True)
+    ask(url, WAIT)
+    command = [*COMMAND, "to-postgresql", "--home", str(home)]
+    process = subprocess.Popen(command, env=environment(home, url), stderr=subprocess.DEVNULL)
+    patience = Patience(60)
+    with psycopg.connect(as_watcher(url), autocommit=True) as watcher:
+        while not (moved := _count(watcher)):
+            assert process.poll() is None, "it ended before it was killed"
+            assert not patience.is_over(), "nothing was moved"
+            time.sleep(0.05)
+        process.kill()
+        process.wait(timeout=10)
+        watcher.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        watcher.execute("DROP FUNCTION wait_here CASCADE")
+        assert 0 < moved == _count(watcher) < WAITS_AT
+
+
+def _count(connection: psycopg.Connection[Any]) -> int:
+    return int((connection.execute("SELECT count(*) FROM conversations_message").fetchone() or (0,))[0])
 
 
 def contents(home: Path) -> Rows:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,7 +19,18 @@ import pytest
 
 from aiops import keyspace
 from config.local.home import Home
-from tests.integration.moving import COMMAND, PASSWORD, contents, environment, make_database, make_home, move
+from tests.integration.moving import (
+    MANY,
+    PASSWORD,
+    as_watcher,
+    ask,
+    begin_and_kill,
+    contents,
+    environment,
+    make_database,
+    make_home,
+    move,
+)
 from tests.integration.test_upgrade import forge
 from tests.ports import free_port
 from tests.servers.postgresql import PostgreSQL
@@ -31,7 +41,7 @@ PRAGMA foreign_keys = ON;
 INSERT INTO conversations_conversation (id, kind, user_id, title, created_at, updated_at, last_position, memory_from)
   SELECT '{CHAT}', 'chat', id, 'Ä "quoted" \\ 😀', '2026-03-29 01:30:00.123456', '2026-03-29 01:30:00', 3000, 0
   FROM people_user LIMIT 1;
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})
 INSERT INTO conversations_message (id, conversation_id, position, role, text, rolled_back, created_at)
   SELECT printf('%032x', i), '{CHAT}', i, 'user', 'message ' || i || char(10) || '漢字 %s {{0}}', i % 2,
   '2026-01-01 00:00:00' FROM n;
@@ -67,44 +77,9 @@ def url(postgresql: PostgreSQL) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{made.rpartition("/")[2]}" WITH (FORCE)')
 
 
-def ask(url: str, sql: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        found = connection.execute(sql)  # type: ignore[call-overload]
-        return found.fetchall() if found.description else []
-
-
 def write(home: Path, sql: str) -> None:
     with closing(sqlite3.connect(home / "db.sqlite3")) as rows, rows:
         rows.execute(sql)
-
-
-def begin_and_kill(home: Path, url: str) -> None:
-    """Kill a move between two batches of the largest table."""
-    process = subprocess.Popen(
-        [*COMMAND, "to-postgresql", "--home", str(home)], env=environment(home, url), stderr=subprocess.DEVNULL
-    )
-    until = time.monotonic() + 60
-    moved = 0
-    with psycopg.connect(url.replace("aiops:", "watcher:"), autocommit=True) as watcher:
-        while not moved:
-            assert time.monotonic() < until, "nothing was moved"
-            assert process.poll() is None, "it ended before it was killed"
-            try:
-                (moved,) = watcher.execute("SELECT count(*) FROM conversations_message").fetchone() or (0,)
-            except psycopg.errors.UndefinedTable:
-                time.sleep(0.01)
-    process.send_signal(signal.SIGSTOP)
-    process.kill()
-    process.wait(timeout=10)
-    (count,) = ask(url, "SELECT count(*) FROM conversations_message")[0]
-    assert 0 < int(str(count)) < 2_500
-
-
-@pytest.fixture(scope="module", autouse=True)
-def watcher(postgresql: PostgreSQL) -> None:
-    """A role that looks at a move; one move's own role may have no other connection."""
-    with psycopg.connect(postgresql.url, autocommit=True) as connection:
-        connection.execute("CREATE ROLE watcher LOGIN SUPERUSER")
 
 
 @dataclass(frozen=True)
@@ -297,7 +272,7 @@ def test_workers_that_only_redis_shows_are_refused(home: Path, url: str, tmp_pat
 
 
 def test_two_moves_at_once_are_refused(home: Path, url: str) -> None:
-    with psycopg.connect(url.replace("aiops:", "watcher:"), autocommit=True) as other:
+    with psycopg.connect(as_watcher(url), autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [0x61696F7073])
         refused = move("to-postgresql", home, url)
     assert (refused.returncode, "Another move uses postgres://127.0.0.1" in refused.stderr) == (1, True)
