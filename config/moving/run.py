@@ -87,12 +87,12 @@ def _move(settings: Settings, home: Home, *, server: str) -> None:
         databases.connect(server)
         databases.lock_server(server)
         databases.refuse_running(server, settings)
+        databases.refuse_unfinished_source()
+        databases.refuse_other_migrations(SOURCE)
         if server == SOURCE:
             if _is_storable(key := settings.secret_key.get_secret_value()):
                 home.write(home.secret_key, key)
             sqlite.make_first(home.database, home)
-        databases.refuse_unfinished_source()
-        databases.refuse_other_migrations(SOURCE)
         groups = tables.groups()
         every = list(chain.from_iterable(groups))
         mark = _open_target(every)

@@ -9,11 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from tests.acceptance.system import System, eventually
-from tests.integration.moving import MANY, begin_and_kill, make_database, move
+from tests.integration.moving import MANY, begin_and_kill, database, move
 from tests.integration.receivers import Receiver
 from tests.servers.postgresql import PostgreSQL
 
@@ -35,10 +34,8 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def url(postgresql: PostgreSQL) -> Iterator[str]:
-    made = make_database(postgresql)
-    yield made
-    with psycopg.connect(postgresql.url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{made.rpartition("/")[2]}" WITH (FORCE)')
+    with database(postgresql) as made:
+        yield made
 
 
 def use(system: System, receiver: Receiver) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import uuid
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -46,12 +47,14 @@ def make_home(path: Path, sql: str = "") -> Path:
     return path
 
 
-def make_database(server: PostgreSQL, *, role: str = "aiops") -> str:
-    """Return the URL of a new, empty database, with a password that must not be shown."""
+@contextmanager
+def database(server: PostgreSQL) -> Iterator[str]:
+    """Make an empty database; its URL has a password that must not be shown."""
     name = f"move_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return f"postgres://{role}:{PASSWORD}@127.0.0.1:{server.port}/{name}"
+        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+        yield f"postgres://aiops:{PASSWORD}@127.0.0.1:{server.port}/{name}"
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
 
 
 def as_watcher(url: str) -> str:
@@ -87,6 +90,11 @@ def ask(url: str, sql: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute(sql)  # type: ignore[call-overload]
         return found.fetchall() if found.description else []
+
+
+def write(home: Path, sql: str) -> None:
+    with closing(sqlite3.connect(home / "db.sqlite3")) as rows, rows:
+        rows.execute(sql)
 
 
 def begin_and_kill(home: Path, url: str) -> None:

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from aiops import keyspace
-from config.local.home import Home
 from tests.integration.moving import (
     MANY,
-    PASSWORD,
-    as_watcher,
     ask,
     begin_and_kill,
     contents,
+    database,
     environment,
-    make_database,
     make_home,
     move,
+    write,
 )
-from tests.integration.test_upgrade import forge
 from tests.ports import free_port
 from tests.servers.postgresql import PostgreSQL
 
@@ -71,15 +64,8 @@ def home(used: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def url(postgresql: PostgreSQL) -> Iterator[str]:
-    made = make_database(postgresql)
-    yield made
-    with psycopg.connect(postgresql.url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{made.rpartition("/")[2]}" WITH (FORCE)')
-
-
-def write(home: Path, sql: str) -> None:
-    with closing(sqlite3.connect(home / "db.sqlite3")) as rows, rows:
-        rows.execute(sql)
+    with database(postgresql) as made:
+        yield made
 
 
 @dataclass(frozen=True)
@@ -96,12 +82,12 @@ class Moved:
 
 
 @pytest.fixture(scope="module")
-def moved(used: Path, postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Moved:
+def moved(used: Path, postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
     home = Path(shutil.copytree(used, tmp_path_factory.mktemp("moved") / "home"))
-    url = make_database(postgresql)
-    done = move("to-postgresql", home, url)
-    assert done.returncode == 0, done.stderr
-    return Moved(home, url, done.stdout)
+    with database(postgresql) as url:
+        done = move("to-postgresql", home, url)
+        assert done.returncode == 0, done.stderr
+        yield Moved(home, url, done.stdout)
 
 
 def test_every_row_is_the_same_after_a_move_there_and_back(moved: Moved, tmp_path: Path) -> None:
@@ -155,7 +141,7 @@ def test_a_killed_move_continues_where_it_was(home: Path, url: str, tmp_path: Pa
     done = move("to-postgresql", home, url)
     assert done.returncode == 0, done.stderr
     assert "Continuing the move that was interrupted" in done.stderr
-    assert "people_user: " not in done.stderr, "a table that was complete was copied again"
+    assert "people_user: 1 of" not in done.stderr, "a table that was complete was copied again"
     back = move("to-home", tmp_path / "back", url, AIOPS_SECRET_KEY=(home / "secret_key").read_text())
     assert back.returncode == 0, back.stderr
     assert contents(tmp_path / "back") == contents(home)
@@ -209,7 +195,7 @@ def test_another_source_does_not_continue_a_move(home: Path, url: str, tmp_path:
     assert (refused.returncode, f"an unfinished move from sqlite:///{home}" in refused.stderr) == (1, True)
     back = move("to-home", tmp_path / "back", url)
     assert (back.returncode, "holds an unfinished move" in back.stderr) == (1, True)
-    assert not (tmp_path / "back/db.sqlite3").exists() or contents(tmp_path / "back") == {}
+    assert not (tmp_path / "back/db.sqlite3").exists()
 
 
 def test_characters_that_postgresql_refuses_are_replaced(home: Path, url: str) -> None:
@@ -239,104 +225,3 @@ def test_a_migrated_target_without_people_is_filled(home: Path, url: str) -> Non
     assert ask(url, "SELECT name FROM tool_servers_mcpserver") == [("host",)]
     done = move("to-postgresql", home, url)
     assert done.returncode == 0, done.stderr
-
-
-def test_a_home_in_use_is_refused(home: Path, url: str) -> None:
-    running = Home(home)
-    running.open()
-    try:
-        refused = move("to-postgresql", home, url)
-    finally:
-        running.close()
-    assert (refused.returncode, f"already running from {home}" in refused.stderr) == (1, True)
-
-
-def test_a_server_in_use_is_refused(home: Path, url: str) -> None:
-    with psycopg.connect(f"{url}?application_name=web-7"):
-        refused = move("to-postgresql", home, url)
-    assert refused.returncode == 1
-    assert "is in use by 1 other connections (web-7): stop web, workers, beat" in refused.stderr
-
-
-def test_workers_that_only_redis_shows_are_refused(home: Path, url: str, tmp_path: Path) -> None:
-    from tests.servers.redis import Redis
-
-    server = Redis(tmp_path)
-    server.start()
-    try:
-        keyspace.sync(server.url).zadd(keyspace.workers("batch"), {"host:1:a": time.time()})
-        refused = move("to-postgresql", home, url, REDIS_URL=server.url)
-        assert (refused.returncode, "Workers are running (batch)" in refused.stderr) == (1, True), refused.stderr
-    finally:
-        server.end()
-
-
-def test_two_moves_at_once_are_refused(home: Path, url: str) -> None:
-    with psycopg.connect(as_watcher(url), autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [0x61696F7073])
-        refused = move("to-postgresql", home, url)
-    assert (refused.returncode, "Another move uses postgres://127.0.0.1" in refused.stderr) == (1, True)
-
-
-@pytest.mark.parametrize("forged", [True, False], ids=["newer", "older"])
-def test_a_source_of_another_version_is_refused(home: Path, url: str, forged: bool) -> None:
-    if forged:
-        forge(home / "db.sqlite3", "people", "9000_later")
-        expected = "it has people.9000_later"
-    else:
-        write(home, "DELETE FROM django_migrations WHERE app = 'webhooks'")
-        expected = "lacks webhooks.0001_start"
-    refused = move("to-postgresql", home, url)
-    assert (refused.returncode, expected in refused.stderr) == (1, True), refused.stderr
-    assert ask(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
-
-
-def test_a_target_of_another_version_is_refused(home: Path, url: str) -> None:
-    ask(url, "CREATE TABLE django_migrations (id serial, app text, name text, applied timestamptz)")
-    ask(url, "INSERT INTO django_migrations (app, name, applied) VALUES ('people', '9000_later', now())")
-    refused = move("to-postgresql", home, url)
-    assert (refused.returncode, "it has people.9000_later" in refused.stderr) == (1, True), refused.stderr
-
-
-def test_a_role_without_rights_is_refused_with_the_cure(postgresql: PostgreSQL, home: Path, url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE ROLE guest LOGIN")
-        connection.execute("REVOKE CREATE ON SCHEMA public FROM public")
-    refused = move("to-postgresql", home, url.replace("aiops:", "guest:"))
-    assert refused.returncode == 1
-    assert "permission denied" in refused.stderr
-    assert "grant it CREATE on the schema" in refused.stderr
-
-
-@pytest.mark.parametrize(
-    ("wrong", "expected"),
-    [
-        ("", "DATABASE_URL names no PostgreSQL"),
-        ("sqlite:////tmp/x.sqlite3", "DATABASE_URL names no PostgreSQL"),
-        ("mysql://root@127.0.0.1/x", "DATABASE_URL must begin with"),
-        (f"postgres://aiops:{PASSWORD}@127.0.0.1:1/x", "cannot be reached (connection failed"),
-        ("postgres://a:b/c@127.0.0.1/x", "DATABASE_URL=(hidden) cannot be read"),
-    ],
-)
-def test_a_wrong_address_is_one_sentence(home: Path, wrong: str, expected: str) -> None:
-    refused = move("to-postgresql", home, wrong)
-    assert (refused.returncode, expected in refused.stderr) == (1, True), refused.stderr
-
-
-def test_what_is_no_home_is_refused(url: str, tmp_path: Path) -> None:
-    refused = move("to-postgresql", tmp_path / "nothing", url)
-    assert (refused.returncode, "There is no database in" in refused.stderr) == (1, True)
-    assert not (tmp_path / "nothing").exists()
-
-
-def test_a_new_home_needs_the_servers_key(home: Path, url: str, tmp_path: Path) -> None:
-    (tmp_path / "back").mkdir()
-    refused = move("to-home", tmp_path / "back", url)
-    assert (refused.returncode, "AIOPS_SECRET_KEY is not set" in refused.stderr) == (1, True)
-
-
-def test_tables_of_packages_that_are_not_installed_are_named(home: Path, url: str) -> None:
-    write(home, "CREATE TABLE somebodys_table (id integer)")
-    done = move("to-postgresql", home, url)
-    assert done.returncode == 0, done.stderr
-    assert "no installed package has them: somebodys_table" in done.stderr
