@@ -173,7 +173,7 @@ def test_the_commands_for_compose_dump_and_restore(filled: Filled, environment: 
     url = httpx.URL(filled.url)
     env = {**environment, "PATH": f"{shim.parent}:{environment['PATH']}", "CALLS": str(tmp_path / "calls")}
     env |= {"PGHOST": url.host, "PGPORT": str(url.port)}
-    dump, restore = blocks("## Docker Compose")
+    dump, restore = blocks("## Compose")
     walk([dump], {}, env, tmp_path)
     before = filled.one(COUNT)
     filled.one(EMPTY)

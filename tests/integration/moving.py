@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sqlite3
 import subprocess
 import sys
@@ -65,9 +64,13 @@ def as_watcher(url: str) -> str:
 
 
 def environment(home: Path, url: str, **more: str) -> dict[str, str]:
-    key = {"AIOPS_SECRET_KEY": secrets.token_urlsafe(48)} if "AIOPS_SECRET_KEY" not in more else {}
     kept = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    return {**kept, "AIOPS_HOME": str(home), "DATABASE_URL": url, **(key if not home.exists() else {}), **more}
+    return {**kept, "AIOPS_HOME": str(home), "DATABASE_URL": url, **more}
+
+
+def of_servers(folder: Path, url: str) -> dict[str, str]:
+    """Return the environment of web, workers and beat that use this database."""
+    return environment(folder / "servers", url, AIOPS_SECRET_KEY="k" * 60, REDIS_URL=os.environ["REDIS_URL"])
 
 
 def move(direction: str, home: Path, url: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -100,7 +103,7 @@ def write(home: Path, sql: str) -> None:
 def begin_and_kill(home: Path, url: str) -> None:
     """Kill a move between two batches of the messages; one of them, number WAITS_AT, waits in the database."""
     migrated = [sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"]
-    subprocess.run(migrated, env=environment(Path("/nonexistent/home"), url), check=True)
+    subprocess.run(migrated, env=of_servers(home.parent, url), check=True)
     ask(url, WAIT)
     command = [*COMMAND, "to-postgresql", "--home", str(home)]
     process = subprocess.Popen(command, env=environment(home, url), stderr=subprocess.DEVNULL)

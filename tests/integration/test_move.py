@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -20,9 +19,9 @@ from tests.integration.moving import (
     begin_and_kill,
     contents,
     database,
-    environment,
     make_home,
     move,
+    of_servers,
     write,
 )
 from tests.ports import free_port
@@ -137,7 +136,7 @@ def test_a_home_with_a_database_is_no_target(moved: Moved) -> None:
 
 def test_a_killed_move_continues_where_it_was(home: Path, url: str, tmp_path: Path) -> None:
     begin_and_kill(home, url)
-    assert refused_by(url) == {"migrate": True, "worker": True, "beat": True, "web": True}
+    assert refused_by(url, tmp_path, *REFUSED) == list(REFUSED)
     done = move("to-postgresql", home, url)
     assert done.returncode == 0, done.stderr
     assert "Continuing the move that was interrupted" in done.stderr
@@ -147,41 +146,37 @@ def test_a_killed_move_continues_where_it_was(home: Path, url: str, tmp_path: Pa
     assert contents(tmp_path / "back") == contents(home)
 
 
-def refused_by(url: str) -> dict[str, bool]:
+CELERY = ("celery", "-A", "config")
+REFUSED = {
+    "migrate": ("config.cli", "manage", "migrate"),
+    "worker-runs": (*CELERY, "worker", "-P", "threads", "-Q", "runs", "-I", "workers.runs"),
+    "worker-upkeep": (*CELERY, "worker", "-P", "threads", "-Q", "upkeep", "-I", "workers.upkeep"),
+    "beat": (*CELERY, "beat", "--pidfile="),
+    "web": ("uvicorn", "config.asgi:application", "--port", "{port}"),
+}
+
+
+def refused_by(url: str, folder: Path, *names: str) -> list[str]:
     """Return which processes end, and say why, on the target of an unfinished move."""
-    env = {"AIOPS_SECRET_KEY": "k" * 60, "REDIS_URL": os.environ["REDIS_URL"]}
-    return {
-        "migrate": "unfinished move from sqlite:///" in _output(url, ["config.cli", "manage", "migrate"], env),
-        "worker": "unfinished move"
-        in _output(
-            url, ["celery", "-A", "config", "worker", "-Q", "upkeep", "-I", "workers.upkeep", "-P", "threads"], env
-        ),
-        "beat": "unfinished move" in _output(url, ["celery", "-A", "config", "beat", "--pidfile="], env),
-        "web": "unfinished move"
-        in _output(url, ["uvicorn", "config.asgi:application", "--port", str(free_port())], env),
-    }
+    refused = []
+    for name in names:
+        command = [sys.executable, "-m", *(part.format(port=free_port()) for part in REFUSED[name])]
+        done = subprocess.run(command, env=of_servers(folder, url), capture_output=True, text=True, timeout=120)
+        if done.returncode and "unfinished move" in done.stdout + done.stderr:
+            refused.append(name)
+    return refused
 
 
-def _output(url: str, module: list[str], env: dict[str, str]) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *module],
-        env={**environment(Path("/nonexistent/home"), url, **env)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode != 0
-    return done.stdout + done.stderr
-
-
-def test_a_source_that_changed_meanwhile_is_found_and_the_move_starts_from_the_beginning(home: Path, url: str) -> None:
+def test_a_source_that_changed_meanwhile_is_found_and_the_move_starts_from_the_beginning(
+    home: Path, url: str, tmp_path: Path
+) -> None:
     begin_and_kill(home, url)
     write(home, "UPDATE people_user SET first_name = 'Changed'")
     done = move("to-postgresql", home, url)
     assert done.returncode == 1
     assert "Source and target differ in people_user: was the source in use" in done.stderr
     assert [line for line in done.stdout.splitlines() if "DIFFERS" in line]
-    assert "unfinished move" in _output(url, ["config.cli", "manage", "migrate"], {"AIOPS_SECRET_KEY": "k" * 60})
+    assert refused_by(url, tmp_path, "migrate") == ["migrate"]
     again = move("to-postgresql", home, url)
     assert again.returncode == 0, again.stderr
     assert ask(url, "SELECT DISTINCT first_name FROM people_user") == [("Changed",)]
@@ -193,7 +188,7 @@ def test_another_source_does_not_continue_a_move(home: Path, url: str, tmp_path:
     other = Path(shutil.copytree(home, tmp_path / "other"))
     refused = move("to-postgresql", other, url)
     assert (refused.returncode, f"an unfinished move from sqlite:///{home}" in refused.stderr) == (1, True)
-    back = move("to-home", tmp_path / "back", url)
+    back = move("to-home", tmp_path / "back", url, AIOPS_SECRET_KEY="k" * 60)
     assert (back.returncode, "holds an unfinished move" in back.stderr) == (1, True)
     assert not (tmp_path / "back/db.sqlite3").exists()
 
@@ -219,9 +214,9 @@ def test_a_value_without_room_is_named_and_the_move_continues_when_it_is_correct
     assert move("to-postgresql", home, url).returncode == 0
 
 
-def test_a_migrated_target_without_people_is_filled(home: Path, url: str) -> None:
-    env = environment(Path("/nonexistent/home"), url)
-    subprocess.run([sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"], env=env, check=True)
+def test_a_migrated_target_without_people_is_filled(home: Path, url: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"]
+    subprocess.run(command, env=of_servers(tmp_path, url), check=True)
     assert ask(url, "SELECT name FROM tool_servers_mcpserver") == [("host",)]
     done = move("to-postgresql", home, url)
     assert done.returncode == 0, done.stderr
