@@ -1,4 +1,4 @@
-"""The database's clock, which all leases and schedules use, and figures of this process's connection pool."""
+"""The database's clock, which all leases and schedules use, its connection pool's figures, and unfinished moves."""
 
 from __future__ import annotations
 
@@ -6,12 +6,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 from django.db.models import DateTimeField, ExpressionWrapper, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 T = TypeVar("T")
+
+UNFINISHED_MOVE = "aiops_move"
+"""Table that ``aiops move`` keeps in its target until all rows are there and compared."""
+
+
+def refuse_unfinished_move() -> None:
+    """Raise RuntimeError if this database holds only a part of the rows; nothing is known of one that is down."""
+    try:
+        names = with_connection(connection.introspection.table_names)
+    except Error:
+        return
+    if UNFINISHED_MOVE in names:
+        raise RuntimeError(
+            "The database holds an unfinished move: run that `aiops move` again, or use another database."
+        )
 
 
 def with_connection(function: Callable[..., T], *args: Any, **options: Any) -> T:

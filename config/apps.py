@@ -12,6 +12,7 @@ from django.db.models.signals import post_migrate, pre_migrate
 
 from aiops.settings import current
 from config import upgrade
+from config.moving import marker
 
 
 class Config(AppConfig):
@@ -21,6 +22,7 @@ class Config(AppConfig):
         # The app becomes the default of every thread: without it, Celery would publish to its default broker.
         from config import celery  # noqa: F401
 
+        pre_migrate.connect(marker.refuse_unfinished, sender=apps.get_app_config("people"))
         pre_migrate.connect(upgrade.refuse_unknown, sender=apps.get_app_config("people"))
         post_migrate.connect(_migrate_memory, sender=apps.get_app_config("conversations"))
 

@@ -14,7 +14,7 @@ from django.conf import settings as django_settings
 from django.db import connections
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
-from aiops import alive, dispatch
+from aiops import alive, database, dispatch
 from aiops.apps import Job
 from aiops.maintenance.catalogue import catalogue
 from aiops.settings import Settings
@@ -74,6 +74,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         self._sign = alive.Sign(KIND, SETTINGS.home)
         app.conf.beat_schedule = entries(SETTINGS)  # not earlier: it needs Django's apps
         if not options.get("lazy"):
+            database.refuse_unfinished_move()
             _end_on_signals()
             if FILE is not None:  # a server has a pool
                 connections["default"].settings_dict["CONN_MAX_AGE"] = None

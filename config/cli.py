@@ -14,6 +14,7 @@ from aiops.terminal.text import use_utf8
 from config.commands import Commands
 from config.deployment.cli import env, flower, probe
 from config.local.cli import backup, logs, restore, support_bundle
+from config.moving.cli import move
 
 if TYPE_CHECKING:
     from aiops.terminal.client import Client
@@ -77,7 +78,7 @@ def doctor(as_json: bool) -> None:
     sys.exit(examination.run(as_json=as_json))
 
 
-for command in (backup, env, flower, logs, probe, restore, support_bundle):
+for command in (backup, env, flower, logs, move, probe, restore, support_bundle):
     main.add_command(command)
 
 

@@ -125,9 +125,8 @@ def environment_shown(request: object) -> list[str]:
     return [SETTINGS.environment, {"PROD": "danger", "NONPROD": "warning"}.get(SETTINGS.environment, "info")]
 
 
-def database() -> dict[str, Any]:
-    """Return Django's entry for the database: SQLite with WAL and immediate transactions, or PostgreSQL."""
-    url = SETTINGS.database_url.get_secret_value()
+def database(url: str) -> dict[str, Any]:
+    """Return Django's entry for a database: SQLite with WAL and immediate transactions, or PostgreSQL."""
     file = sqlite.file_of(url, SETTINGS.home)
     parsed: Any = dj_database_url.parse(url) if file is None else {"ENGINE": SQLITE, "NAME": sqlite.name_of(file)}
     options = SQLITE_OPTIONS if parsed["ENGINE"] == SQLITE else POSTGRESQL_OPTIONS
@@ -139,7 +138,7 @@ def database() -> dict[str, Any]:
     }
 
 
-DATABASES = {"default": database()}
+DATABASES = {"default": database(SETTINGS.database_url.get_secret_value())}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}}}
 
 REST_FRAMEWORK = {

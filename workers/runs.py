@@ -5,9 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 
 from aiops import dispatch, log
-from workers import about, alive, canary, ending, lifecycle, naming
+from workers import about, alive, canary, ending, lifecycle, naming, starting
 
-__all__ = ["about", "alive", "answer", "canary", "ending", "lifecycle", "naming"]
+__all__ = ["about", "alive", "answer", "canary", "ending", "lifecycle", "naming", "starting"]
 
 
 @shared_task(name=dispatch.RUN_TASK)

@@ -9,9 +9,9 @@ from django.conf import settings as django_settings
 
 from aiops import database, dispatch, log, metrics
 from aiops.maintenance import catalogue, ledger
-from workers import about, alive, canary, ending, naming, outbound
+from workers import about, alive, canary, ending, naming, outbound, starting
 
-__all__ = ["about", "alive", "canary", "ending", "naming", "run_jobs"]
+__all__ = ["about", "alive", "canary", "ending", "naming", "run_jobs", "starting"]
 
 logger = log.get(__name__)
 

@@ -71,7 +71,7 @@ def loaded_by(*part: str) -> tuple[str, list[str]]:
     return heavy.removeprefix("loaded").strip(), commands.split()[1:]
 
 
-@pytest.mark.parametrize("part", [[], ["up"], ["logs"], *([name] for name in sorted(COMMANDS.names))])
+@pytest.mark.parametrize("part", [[], ["up"], ["logs"], ["move"], *([name] for name in sorted(COMMANDS.names))])
 def test_commands_start_without_django_or_the_agent(part: list[str]) -> None:
     assert loaded_by(*part)[0] == ""
 

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aiops import keyspace, log
+from aiops import database, keyspace, log
 from aiops.apps import features, load
 from aiops.errors import AiopsError
 from aiops.events.hub import Hub, Signal
@@ -83,6 +83,7 @@ def make(django: ASGIApp) -> Starlette:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    await asyncio.to_thread(database.refuse_unfinished_move)
     url = django_settings.SETTINGS.redis_url.get_secret_value()
     app.state.health = SharedQuery(lambda _: health.check(), every_s=FRESH_S)
     app.state.metrics = SharedQuery(lambda _: exposition.text(), every_s=metrics.FRESH_S)

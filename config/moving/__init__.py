@@ -1,0 +1,1 @@
+"""``aiops move``: all rows of one machine (SQLite in a home) to PostgreSQL, and back."""
