@@ -43,9 +43,8 @@ class Installation:
 
     def sh(self, script: str) -> str:
         """Run commands as a page shows them, without a terminal; return what they print."""
-        script = script.replace("docker compose exec", f"{self._compose} exec -T")
-        script = script.replace("docker compose run", f"{self._compose} run -T")
-        script = script.replace("docker compose", self._compose)
+        without_terminal = re.sub(r"docker compose (exec|run)(?! -T)", r"docker compose \1 -T", script)
+        script = without_terminal.replace("docker compose", self._compose)
         done = subprocess.run(
             ["bash", "-c", f"set -eo pipefail\n{script}"],
             cwd=self.folder,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,10 @@ from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import eventually
 from tests.deploy import images
 from tests.deploy.engine import Engine
-from tests.deploy.installation import PASSWORD, Installation, blocks
+from tests.deploy.installation import PASSWORD, ROOT, Installation, blocks
 from tests.ports import free_port
 
+BACKUP = (ROOT / "docs/operations/backup.md").read_text()
 GATEWAY = "172.30.217.1"
 TEST_TIMEOUT_S = 1_800
 
@@ -119,7 +119,7 @@ def test_more_workers_are_one_option_and_each_takes_runs(installed: Installation
 
 def blocks_of_text() -> list[str]:
     """Return the indented commands of the page."""
-    page = (Path(__file__).parents[2] / "docs/operations/compose.md").read_text()
+    page = (ROOT / "docs/operations/compose.md").read_text()
     return [line.strip() for line in page.splitlines() if line.startswith("    docker compose")]
 
 
@@ -140,6 +140,24 @@ def test_an_upgrade_and_its_rollback_lose_no_run(installed: Installation) -> Non
 def tags(installed: Installation) -> set[str]:
     ours = installed.containers("web", "worker-runs", "worker-batch", "worker-upkeep", "beat")
     return {one["Config"]["Image"] for one in json.loads(installed.engine.docker("inspect", *ours).stdout)}
+
+
+def test_a_dump_brings_back_what_was_lost_and_what_came_later_is_gone(installed: Installation) -> None:
+    dump, restore = blocks(BACKUP.partition("\n## Compose")[2].partition("\n## ")[0])
+    kept = installed.ask("what can you do?")
+    installed.ended(kept["run"]["id"], within_s=120)
+    installed.sh(dump)
+    later = installed.ask("hello")
+    installed.ended(later["run"]["id"], within_s=120)
+    with installed.client() as client:
+        assert client.delete(f"/api/conversations/{kept['conversation']}/").is_success
+    installed.sh(restore)
+    eventually(installed.is_healthy, within_s=240, what="health")
+    with installed.client() as client:
+        back = client.get(f"/api/runs/{kept['run']['id']}/")
+        assert (back.status_code, back.json()["state"]) == (200, "succeeded")
+        assert client.get(f"/api/runs/{later['run']['id']}/").status_code == 404
+    assert installed.ended(installed.ask("hello")["run"]["id"], within_s=120)["state"] == "succeeded"
 
 
 def test_flower_wants_its_profile_and_a_password(installed: Installation) -> None:
