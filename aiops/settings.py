@@ -32,7 +32,13 @@ class Settings(BaseModel):
     secret_key: SecretStr = _env(
         "AIOPS_SECRET_KEY",
         "",
-        "key that signs sessions, at least 50 characters; `aiops up` generates one in `AIOPS_HOME`",
+        "key that signs sessions and webhooks, at least 50 characters; `aiops up` generates one in `AIOPS_HOME`",
+    )
+    secret_key_fallbacks: SecretStr = _env(
+        "AIOPS_SECRET_KEY_FALLBACKS",
+        "",
+        "previous secret keys, comma-separated, that stay valid while the key is rotated; default: the file "
+        "`secret_key_fallbacks` in `AIOPS_HOME`, if there is one",
     )
     public_url: str = _env("AIOPS_PUBLIC_URL", "", "URL that users open, such as https://aiops.example.org")
     allowed_hosts: str = _env(
@@ -204,6 +210,10 @@ class Settings(BaseModel):
         """The URL of the Redis that holds memory."""
         return self.checkpoint_redis_url.get_secret_value() or self.redis_url.get_secret_value()
 
+    def previous_secret_keys(self) -> list[str]:
+        """Return the previous secret keys, the latest first."""
+        return [key for one in self.secret_key_fallbacks.get_secret_value().split(",") if (key := one.strip())]
+
     def networks_of_metrics(self) -> list[IPv4Network | IPv6Network]:
         """Return the networks that may read /metrics without a token; raises ValueError."""
         return [ip_network(one.strip(), strict=False) for one in self.metrics_networks.split(",") if one.strip()]
@@ -228,7 +238,8 @@ class Settings(BaseModel):
     def secrets(self) -> list[str]:
         """Return the plain values of all secret settings that are set."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        return [v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value()]
+        plain = [v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value()]
+        return plain + self.previous_secret_keys()
 
 
 _installed: list[Settings] = []

@@ -193,6 +193,11 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
     key = made.secret_key.get_secret_value()
     if key and len(key) < 50:
         problems.append("AIOPS_SECRET_KEY=(hidden): too short; use 50 random characters or more, or remove it.")
+    if any(len(previous) < 50 for previous in made.previous_secret_keys()):
+        problems.append(
+            "AIOPS_SECRET_KEY_FALLBACKS=(hidden): a key in it, or in the home's file secret_key_fallbacks, is too short; "
+            "give previous keys as they were, with commas between them and 50 characters or more each."
+        )
     keys = {one.name: made.of_provider(one.name) for one in providers.variables().values() if one.secret}
     for name, token in (("AIOPS_TOKEN", made.token), ("AIOPS_METRICS_TOKEN", made.metrics_token)):
         keys[name] = token.get_secret_value()

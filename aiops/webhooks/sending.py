@@ -37,9 +37,9 @@ class SignedRequest:
 def signed_request(delivery: Delivery, settings: Settings) -> SignedRequest:
     """Return a delivery signed with the current time; raises Conflict when AIOPS_SECRET_KEY is not set."""
     body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":")).encode()
-    key = signing.key_of(delivery.user_id, settings)
+    keys = signing.keys_of(delivery.user_id, settings)
     now = int(database.now_s())
-    headers = signing.headers(key, id_=str(delivery.pk), timestamp=now, body=body)
+    headers = signing.headers(keys, id_=str(delivery.pk), timestamp=now, body=body)
     fixed = {"Content-Type": "application/json", "User-Agent": "aiops-webhooks"}
     return SignedRequest(delivery.url, body, {**headers, **fixed})
 

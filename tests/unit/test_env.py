@@ -103,6 +103,19 @@ def test_a_tool_server_that_cannot_be_used_is_reported_at_the_start(written: str
     assert any("AIOPS_TOOL_SERVERS['x" in p and reported in p for p in problems(AIOPS_TOOL_SERVERS=written))
 
 
+def test_previous_secret_keys_are_read_from_a_file_too(tmp_path: Path) -> None:
+    first, second = "a" * 50, "b" * 64
+    (tmp_path / "keys").write_text(f"{first},\n {second}\n")
+    settings = env.read({"AIOPS_SECRET_KEY_FALLBACKS_FILE": str(tmp_path / "keys")})
+    assert settings.previous_secret_keys() == [first, second]
+
+
+def test_a_short_previous_secret_key_is_reported_and_not_shown() -> None:
+    (reported,) = problems(AIOPS_SECRET_KEY="k" * 60, AIOPS_SECRET_KEY_FALLBACKS=f"{'a' * 60},hunter2")
+    assert reported.startswith("AIOPS_SECRET_KEY_FALLBACKS=(hidden)")
+    assert "hunter2" not in reported
+
+
 @pytest.mark.parametrize("url", ["sentinel://a:26379", "redis+sentinel://a:26379/mymaster", "rediscluster://a:6379"])
 def test_sentinel_and_cluster_are_refused_with_the_cure(url: str) -> None:
     with pytest.raises(BadEnvironment, match="not supported: give the address of the primary"):
