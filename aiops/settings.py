@@ -88,6 +88,12 @@ class Settings(BaseModel):
     )
     checkpoint_redis_url: SecretStr = _env("CHECKPOINT_REDIS_URL", "", "separate Redis for memory; default: REDIS_URL")
 
+    ssl_cert_file: str = _env(
+        "SSL_CERT_FILE",
+        "",
+        "file of certificate authorities (PEM) that servers are verified with, in place of those that come with the "
+        "libraries",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _env(
         "LOG_LEVEL", "INFO", "minimum level of log messages: DEBUG, INFO, WARNING or ERROR"
     )

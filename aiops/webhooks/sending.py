@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from aiops import database, net, untrusted
+from aiops import certificates, database, net, untrusted
 from aiops.net import BadAddress, Target
 from aiops.settings import Settings
 from aiops.webhooks import signing
@@ -66,6 +66,8 @@ class Sender:
         except httpx.InvalidURL as error:
             return Outcome(error=f"It is not a URL: {error}.", final=True)
         except (OSError, httpx.HTTPError) as error:
+            if refused := certificates.problem(error):
+                return Outcome(error=f"No secure connection: {refused}")
             return Outcome(error=untrusted.clean(f"{type(error).__name__}: {error}"))
         if httpx.codes.is_success(status):
             return Outcome(status)
