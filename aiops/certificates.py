@@ -27,7 +27,8 @@ class Problem:
 
 def problem(error: BaseException) -> Problem | None:
     """Return why a server's certificate was refused; None if the error has another cause."""
-    refused = next((one for one in causes(error) if isinstance(one, ssl.SSLCertVerificationError)), None)
+    chain = causes(error, contexts=True)
+    refused = next((one for one in chain if isinstance(one, ssl.SSLCertVerificationError)), None)
     return None if refused is None else _of(refused.verify_code, str(refused.verify_message).rstrip("."))
 
 

@@ -200,8 +200,8 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
             problems.append(f"{name}: {error}: give addresses or networks, such as 10.0.0.0/8.")
     if made.broker.startswith("amqps://") and "ssl_" in urlsplit(made.broker).query:
         problems.append(
-            "CELERY_BROKER_URL=(hidden): amqps:// takes no ssl_… parameters: remove them, and put the authority into the "
-            f"file that SSL_CERT_FILE names ({certificates.PAGE})."
+            "CELERY_BROKER_URL=(hidden): amqps:// takes no ssl_… parameters: remove them, and put the authority into "
+            f"the file that SSL_CERT_FILE names ({certificates.PAGE})."
         )
     if made.ssl_cert_file and (problem := certificates.problem_of_file(made.ssl_cert_file)):
         problems.append(f"SSL_CERT_FILE={made.ssl_cert_file} {problem}.")
@@ -210,8 +210,8 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
         problems.append("AIOPS_SECRET_KEY=(hidden): too short; use 50 random characters or more, or remove it.")
     if any(len(previous) < 50 for previous in made.previous_secret_keys()):
         problems.append(
-            "AIOPS_SECRET_KEY_FALLBACKS=(hidden): a key in it, or in the home's file secret_key_fallbacks, is too short; "
-            "give previous keys as they were, with commas between them and 50 characters or more each."
+            "AIOPS_SECRET_KEY_FALLBACKS=(hidden): a key in it, or in the home's file secret_key_fallbacks, is too "
+            "short; give previous keys as they were, with commas between them and 50 characters or more each."
         )
     keys = {one.name: made.of_provider(one.name) for one in providers.variables().values() if one.secret}
     for name, token in (("AIOPS_TOKEN", made.token), ("AIOPS_METRICS_TOKEN", made.metrics_token)):

@@ -18,10 +18,10 @@ class SessionStore(db.SessionStore):
 
     _is_of_previous_key = False
 
-    def decode(self, session_data: str) -> dict[str, Any]:
+    def decode(self, session_data: str | bytes) -> dict[str, Any]:
         options: dict[str, Any] = {"salt": self.key_salt, "serializer": self.serializer}
         try:
-            data: dict[str, Any] = signing.loads(session_data, fallback_keys=[], **options)
+            data: dict[str, Any] = signing.loads(str(session_data), fallback_keys=[], **options)
         except signing.BadSignature:
             self._is_of_previous_key = True
             return super().decode(session_data)

@@ -1,7 +1,7 @@
 """Signs deliveries as in Standard Webhooks (standardwebhooks.com, version 1): id, time and body with one key.
 
-The key is derived from AIOPS_SECRET_KEY, the user and a number, so no secret is stored. While the secret key is rotated,
-each delivery carries a signature by each key, and receivers accept it if one of them is right.
+The key is derived from AIOPS_SECRET_KEY, the user and a number, so no secret is stored. While the secret key is
+rotated, each delivery carries a signature by each key, and receivers accept it if one of them is right.
 """
 
 from __future__ import annotations

@@ -162,4 +162,4 @@ def test_doctor_names_the_cure_for_each_server_of_an_unknown_authority(
     done = run(DOCTOR, DATABASE_URL=f"{database.url}?sslmode=verify-full&sslrootcert=system", REDIS_URL=url)
     lines = done.stdout.splitlines()
     for part in ("database", "redis", "memory", "queue runs"):
-        assert any(line.startswith(part) and "docs/operations/certificates.md" in line for line in lines), done
+        assert any(line.startswith(part) and "docs/operations/certificates.md" in line for line in lines), done.stdout

@@ -86,11 +86,8 @@ def test_who_changes_a_password_gets_a_new_session(session_key: str, settings: A
     settings.SECRET_KEY_FALLBACKS = [OLD]
     User.objects.filter(pk=user.pk).update(is_staff=True)
     client = browser(session_key, settings)
-    fields = {
-        "old_password": "correct-horse-battery",
-        "new_password1": "horse-staple-9",
-        "new_password2": "horse-staple-9",
-    }
+    new = "horse-staple-9"
+    fields = {"old_password": "correct-horse-battery", "new_password1": new, "new_password2": new}
     assert client.post("/admin/password_change/", fields).status_code == 302
     assert client.cookies[settings.SESSION_COOKIE_NAME].value != session_key
     assert not Session.objects.filter(pk=session_key).exists()
