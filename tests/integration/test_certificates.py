@@ -149,7 +149,10 @@ def by_stream_of_events(url: str) -> str:
 
 
 def by_doctor(url: str) -> str:
-    found = running._ready(url)
+    shell = django_settings.SETTINGS.model_copy(update={"url": url})
+    with pytest.MonkeyPatch.context() as changes:
+        changes.setattr(running, "SETTINGS", shell)
+        found = running.examine().findings[0]
     return f"{found.seen}. {found.cure}"
 
 
