@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -39,7 +40,7 @@ def anchors(page: Path) -> set[str]:
     found: set[str] = set()
     seen: Counter[str] = Counter()
     made = tokens(page)
-    for opening, inline in zip(made, made[1:], strict=False):
+    for opening, inline in pairwise(made):
         if opening.type != "heading_open":
             continue
         text = "".join(child.content for child in inline.children or () if child.type in ("text", "code_inline"))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,8 @@ from aiops.people.models import User
 from aiops.runs.models import Run
 from aiops.web import identity
 from aiops.webhooks import delivering, signing
+from config.local import backup
+from config.local.home import Home
 from tests.integration.conftest import Ask
 from tests.integration.receivers import Receiver
 
@@ -122,3 +127,18 @@ def test_receivers_verify_deliveries_with_the_key_from_before_and_with_the_one_f
         assert delivering.deliver(during)["delivered"] == 1
     verified = [(verifies(before, *one), verifies(after, *one)) for one in receiver.got]
     assert verified == [(True, False), (True, True), (False, True)]
+
+
+@pytest.mark.parametrize("names", [("secret_key", "token"), ("secret_key", "token", "secret_key_fallbacks")])
+def test_a_backup_has_the_previous_keys_where_there_are_any(tmp_path: Path, names: tuple[str, ...]) -> None:
+    home, restored = Home(tmp_path / "home"), Home(tmp_path / "restored")
+    home.path.mkdir()
+    with closing(sqlite3.connect(home.database)) as rows:
+        rows.execute("CREATE TABLE django_migrations (app, name)")
+    for name in names:
+        (home.path / name).write_text(name * 9)
+    backup.make(home, tmp_path / "copy.tar.gz")
+    backup.restore(tmp_path / "copy.tar.gz", restored)
+    assert {path.name: path.read_text() for path in restored.path.iterdir() if path != restored.database} == {
+        name: name * 9 for name in names
+    }
