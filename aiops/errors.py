@@ -153,6 +153,7 @@ def database_problem(error: Exception) -> str:
 
 RunCode = Literal[
     "tool_server_missing",
+    "model_certificate",
     "model_unreachable",
     "model_timeout",
     "model_rate_limited",

@@ -25,14 +25,13 @@ class Settings(BaseModel):
 
     home: Path = _env("AIOPS_HOME", Path(".aiops"), "directory for everything aiops writes: database, logs, secrets")
     environment: Literal["LAB", "NONPROD", "PROD"] = _env(
-        "AIOPS_ENVIRONMENT",
-        "LAB",
-        "LAB configures models by environment variables; NONPROD and PROD only by database tables",
+        "AIOPS_ENVIRONMENT", "LAB", "LAB configures models by variables; NONPROD and PROD only by database tables"
     )
     secret_key: SecretStr = _env(
-        "AIOPS_SECRET_KEY",
-        "",
-        "key that signs sessions, at least 50 characters; `aiops up` generates one in `AIOPS_HOME`",
+        "AIOPS_SECRET_KEY", "", "key that signs sessions and webhooks, 50 characters or more; `aiops up` makes one"
+    )
+    secret_key_fallbacks: SecretStr = _env(
+        "AIOPS_SECRET_KEY_FALLBACKS", "", "previous secret keys that stay valid during a rotation, comma-separated"
     )
     public_url: str = _env("AIOPS_PUBLIC_URL", "", "URL that users open, such as https://aiops.example.org")
     allowed_hosts: str = _env(
@@ -45,9 +44,7 @@ class Settings(BaseModel):
         "believed (docs/operations/proxies.md); in docker-compose.yml the default is the gateway of its network",
     )
     url: str = _env("AIOPS_URL", "", "server used by client commands; default: the one recorded in `AIOPS_HOME`")
-    token: SecretStr = _env(
-        "AIOPS_TOKEN", "", "API token used by client commands; default: the one stored in `AIOPS_HOME`"
-    )
+    token: SecretStr = _env("AIOPS_TOKEN", "", "API token used by client commands; default: the one of `AIOPS_HOME`")
     checkpointer: Literal["redis", "postgres", "memory"] = _env(
         "AIOPS_CHECKPOINTER",
         "redis",
@@ -66,9 +63,7 @@ class Settings(BaseModel):
         "log files that the host tools may read, comma-separated",
     )
     redact_patterns: Json[list[str]] = _env(
-        "AIOPS_REDACT_PATTERNS",
-        "[]",
-        "additional secrets to redact from answers, as a JSON list of regular expressions",
+        "AIOPS_REDACT_PATTERNS", "[]", "additional secrets to redact from answers: a JSON list of regular expressions"
     )
 
     database_url: SecretStr = _env(
@@ -82,6 +77,9 @@ class Settings(BaseModel):
     )
     checkpoint_redis_url: SecretStr = _env("CHECKPOINT_REDIS_URL", "", "separate Redis for memory; default: REDIS_URL")
 
+    ssl_cert_file: str = _env(
+        "SSL_CERT_FILE", "", "file of all trusted certificate authorities, PEM; default: those of the libraries"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _env(
         "LOG_LEVEL", "INFO", "minimum level of log messages: DEBUG, INFO, WARNING or ERROR"
     )
@@ -204,6 +202,10 @@ class Settings(BaseModel):
         """The URL of the Redis that holds memory."""
         return self.checkpoint_redis_url.get_secret_value() or self.redis_url.get_secret_value()
 
+    def previous_secret_keys(self) -> list[str]:
+        """Return the previous secret keys, the latest first."""
+        return [key for one in self.secret_key_fallbacks.get_secret_value().split(",") if (key := one.strip())]
+
     def networks_of_metrics(self) -> list[IPv4Network | IPv6Network]:
         """Return the networks that may read /metrics without a token; raises ValueError."""
         return [ip_network(one.strip(), strict=False) for one in self.metrics_networks.split(",") if one.strip()]
@@ -228,7 +230,8 @@ class Settings(BaseModel):
     def secrets(self) -> list[str]:
         """Return the plain values of all secret settings that are set."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        return [v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value()]
+        plain = [v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value()]
+        return plain + self.previous_secret_keys()
 
 
 _installed: list[Settings] = []

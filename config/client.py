@@ -15,9 +15,11 @@ from config.local.listening import LOOPBACK
 def connect(url: str | None) -> Client:
     """Return a client of ``url``, AIOPS_URL or the home's server; raises CallFailed."""
     try:
-        return find(env.read(), url)
+        settings = env.read()
     except BadEnvironment as bad:
         raise CallFailed(" ".join(bad.problems)) from bad
+    env.export_authorities(settings)
+    return find(settings, url)
 
 
 def find(settings: Settings, url: str | None = None) -> Client:

@@ -14,7 +14,7 @@ import regex
 from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
-from aiops import settings
+from aiops import certificates, settings
 from aiops.llm import providers
 from aiops.llm.providers import PROVIDERS
 from aiops.settings import Settings
@@ -95,9 +95,17 @@ def load() -> Settings:
         if name.startswith(CLIENT_PREFIX) or name == PROXIES:
             os.environ.setdefault(name, value)  # references are resolved from there, and uvicorn reads its own
     try:
-        return settings.install(read())
+        made = settings.install(read())
     except BadEnvironment as bad:
         raise SystemExit(str(bad)) from None
+    export_authorities(made)
+    return made
+
+
+def export_authorities(made: Settings) -> None:
+    """Let OpenSSL and the HTTP clients, which read the environment alone, see an SSL_CERT_FILE of ``.env``, too."""
+    if made.ssl_cert_file:
+        os.environ["SSL_CERT_FILE"] = made.ssl_cert_file
 
 
 def _service_links(values: Mapping[str, str]) -> list[str]:
@@ -190,9 +198,21 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
             networks()
         except ValueError as error:
             problems.append(f"{name}: {error}: give addresses or networks, such as 10.0.0.0/8.")
+    if made.broker.startswith("amqps://") and "ssl_" in urlsplit(made.broker).query:
+        problems.append(
+            "CELERY_BROKER_URL=(hidden): amqps:// takes no ssl_… parameters: remove them, and put the authority into "
+            f"the file that SSL_CERT_FILE names ({certificates.PAGE})."
+        )
+    if made.ssl_cert_file and (problem := certificates.problem_of_file(made.ssl_cert_file)):
+        problems.append(f"SSL_CERT_FILE={made.ssl_cert_file} {problem}.")
     key = made.secret_key.get_secret_value()
     if key and len(key) < 50:
         problems.append("AIOPS_SECRET_KEY=(hidden): too short; use 50 random characters or more, or remove it.")
+    if any(len(previous) < 50 for previous in made.previous_secret_keys()):
+        problems.append(
+            "AIOPS_SECRET_KEY_FALLBACKS=(hidden): a key in it, or in the home's file secret_key_fallbacks, is too "
+            "short; give previous keys as they were, with commas between them and 50 characters or more each."
+        )
     keys = {one.name: made.of_provider(one.name) for one in providers.variables().values() if one.secret}
     for name, token in (("AIOPS_TOKEN", made.token), ("AIOPS_METRICS_TOKEN", made.metrics_token)):
         keys[name] = token.get_secret_value()

@@ -23,6 +23,7 @@ def use_home() -> Home:
     try:
         for name, value, path in (
             ("AIOPS_SECRET_KEY", settings.secret_key, home.secret_key),
+            ("AIOPS_SECRET_KEY_FALLBACKS", settings.secret_key_fallbacks, home.secret_key_fallbacks),
             ("REDIS_URL", settings.redis_url, home.redis_url),
         ):
             if not value.get_secret_value() and path.exists():

@@ -22,6 +22,8 @@ if not SECRET_KEY:
     sys.exit(
         "aiops cannot start:\n  - AIOPS_SECRET_KEY is not set: start with `aiops up`, or set 50 random characters."
     )
+SECRET_KEY_FALLBACKS = SETTINGS.previous_secret_keys()
+SESSION_ENGINE = "aiops.people.sessions"
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *filter(None, map(str.strip, SETTINGS.allowed_hosts.split(",")))]
 CSRF_TRUSTED_ORIGINS: list[str] = []

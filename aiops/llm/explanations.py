@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aiops import certificates
 from aiops.errors import RunFailed
 from aiops.llm import failures
 from aiops.llm.providers import PROVIDERS
@@ -65,6 +66,8 @@ def explain(error: BaseException, spec: ModelSpec) -> RunFailed:
             code="model_error",
             retry=True,
         )
+    if refused := certificates.problem(error):
+        return RunFailed(f"There is no secure connection to {who}: {refused}", code="model_certificate")
     if failures.is_unreachable(error):
         return RunFailed(
             f"The connection failed or broke to {who}: see that it runs and can be reached.",

@@ -8,13 +8,14 @@ import math
 import re
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 from langchain_core.exceptions import ContextOverflowError, ModelConnectionError
 
-from aiops import untrusted
+from aiops import certificates, untrusted
+from aiops.causes import causes
 from aiops.llm.providers import PROVIDERS
 from aiops.llm.values import ModelSpec
 
@@ -56,16 +57,6 @@ BROKEN = (httpx.TransportError, ConnectionError, ssl.SSLError, StreamCut, ModelC
 """Errors of a connection that failed or broke, and LangChain's own error for it."""
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what led to it, also where a client library hides that."""
-    cause: BaseException | None = error
-    for _ in range(8):
-        if cause is None:
-            return
-        yield cause
-        cause = cause.__cause__ or (cause.__context__ if cause.__suppress_context__ else None)
-
-
 def status_of(error: BaseException) -> int | None:
     """Return the HTTP status that the provider's client reports, or the status in an error within a stream."""
     status = getattr(error, "status_code", None)
@@ -99,7 +90,7 @@ def is_timeout(error: BaseException) -> bool:
 def is_transient(error: BaseException) -> bool:
     """Return whether a retry may help: 408, 5xx, an error or broken JSON in a stream, no answer, a broken connection.
 
-    Never a timeout. ``model_pacing`` has already waited for what ``asks_to_wait``.
+    Never a timeout or a refused certificate. ``model_pacing`` has already waited for what ``asks_to_wait``.
     """
     if not isinstance(error, Exception):
         return False  # a cancellation must not be retried
@@ -109,6 +100,8 @@ def is_transient(error: BaseException) -> bool:
         return _is_passing(status)
     if isinstance(error, EmptyAnswer | ProviderFailed | json.JSONDecodeError):
         return True
+    if certificates.problem(error) is not None:
+        return False
     return (is_unreachable(error) or is_in_stream(error)) and not is_timeout(error)
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import httpx
 from django.db.models.functions import Now
 
-from aiops import log, net
+from aiops import certificates, log, net
 from aiops.errors import Conflict
 from aiops.llm import choice
 from aiops.llm.models import ProviderHealth
@@ -45,6 +45,8 @@ def check(spec: ModelSpec) -> Reached:
     try:
         status = net.get(base.rstrip("/") + provider.reachability_path, headers=headers, total_s=TIMEOUT_S).status
     except (httpx.HTTPError, TimeoutError) as error:
+        if refused := certificates.problem(error):
+            return Reached(False, f"{where}: {refused.what}", f"{refused.cure}.")
         return Reached(False, f"{where}: {error}", "See that its server runs and can be reached from here.")
     except (httpx.InvalidURL, ValueError) as error:
         return Reached(False, f"{where}: {error}", f"Correct {provider.url.name if provider.url else 'its address'}.")

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import httpx
 import httpx_sse
 
+from aiops import certificates
 from aiops.events import types
 from aiops.terminal.text import printable
 
@@ -78,7 +79,7 @@ class Client:
                 for piece in response.iter_bytes():
                     out.write(piece)
         except httpx.TransportError as error:
-            raise CallFailed(f"The connection to {self.url} was lost: {error}.") from error
+            raise CallFailed(self._refused(error) or f"The connection to {self.url} was lost: {error}.") from error
 
     def events(self, run_id: str) -> Iterator[Event]:
         """Yield a run's events until its end; after a lost connection, resume after the last event."""
@@ -109,6 +110,8 @@ class Client:
                             return
             except httpx.TransportError as error:
                 failures += 1
+                if refused := self._refused(error):
+                    raise CallFailed(f"{refused} {resume}") from error
                 if failures > RECONNECTS:
                     raise CallFailed(f"The connection to {self.url} was lost: {error}. {resume}") from error
                 if failures == 1:
@@ -120,9 +123,15 @@ class Client:
         try:
             response = self._http.request(method, path, **options)
         except httpx.TransportError as error:
-            raise CallFailed(f"{self.url} cannot be reached ({error}): is `aiops up` running?") from error
+            lost = f"{self.url} cannot be reached ({error}): is `aiops up` running?"
+            raise CallFailed(self._refused(error) or lost) from error
         self._check(response)
         return response.json() if response.content else None
+
+    def _refused(self, error: httpx.TransportError) -> str:
+        """Return why the server's certificate was refused; empty if the error has another cause."""
+        refused = certificates.problem(error)
+        return f"No secure connection to {self.url}: {refused}" if refused else ""
 
     def _check(self, response: httpx.Response) -> None:
         if response.is_success:

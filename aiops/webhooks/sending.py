@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from aiops import database, net, untrusted
+from aiops import certificates, database, net, untrusted
 from aiops.net import BadAddress, Target
 from aiops.settings import Settings
 from aiops.webhooks import signing
@@ -37,9 +37,9 @@ class SignedRequest:
 def signed_request(delivery: Delivery, settings: Settings) -> SignedRequest:
     """Return a delivery signed with the current time; raises Conflict when AIOPS_SECRET_KEY is not set."""
     body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":")).encode()
-    key = signing.key_of(delivery.user_id, settings)
+    keys = signing.keys_of(delivery.user_id, settings)
     now = int(database.now_s())
-    headers = signing.headers(key, id_=str(delivery.pk), timestamp=now, body=body)
+    headers = signing.headers(keys, id_=str(delivery.pk), timestamp=now, body=body)
     fixed = {"Content-Type": "application/json", "User-Agent": "aiops-webhooks"}
     return SignedRequest(delivery.url, body, {**headers, **fixed})
 
@@ -66,6 +66,8 @@ class Sender:
         except httpx.InvalidURL as error:
             return Outcome(error=f"It is not a URL: {error}.", final=True)
         except (OSError, httpx.HTTPError) as error:
+            if refused := certificates.problem(error):
+                return Outcome(error=f"No secure connection: {refused}")
             return Outcome(error=untrusted.clean(f"{type(error).__name__}: {error}"))
         if httpx.codes.is_success(status):
             return Outcome(status)

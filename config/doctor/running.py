@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from django.conf import settings as django_settings
 
-from aiops import net
+from aiops import certificates, net
 from aiops.terminal.client import CallFailed
 from aiops.web import status
 from config import client
@@ -74,10 +74,12 @@ def _without_address() -> Finding:
 
 def _unreachable(address: str, error: Exception, *, is_for_people: bool) -> Finding:
     """Return what is found of an address that does not answer; the one for people need not answer from here."""
-    cure = ELSEWHERE if is_for_people else "Start it (`aiops up`), see its log, or correct AIOPS_URL."
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        cure = "Set SSL_CERT_FILE to the certificate of the authority that signed the proxy's."
-    return Finding("web", False, f"{address}: {error}", cure, required=not is_for_people)
+    seen, cure = str(error), "Start it (`aiops up`), see its log, or correct AIOPS_URL."
+    if refused := certificates.problem(error):
+        seen, cure = refused.what, f"{refused.cure}."
+    elif is_for_people:
+        cure = ELSEWHERE
+    return Finding("web", False, f"{address}: {seen}", cure, required=not is_for_people)
 
 
 def _ready(address: str, answer: net.Answer) -> Finding:

@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from aiops import dispatch, keyspace
+from aiops import certificates, dispatch, keyspace
 from aiops.errors import Unavailable, database_problem, is_disk_full
 from aiops.maintenance.catalogue import names
 from aiops.maintenance.models import JobRun
@@ -36,6 +36,8 @@ def database() -> list[Finding]:
             return [Finding("database", False, f"{connection.vendor}: {file} is missing", cure)]
         if is_disk_full(error):
             cure = database_problem(error)
+        elif "certificate" in str(error):  # libpq has no error of its own for it
+            cure = f"See {certificates.PAGE}: sslmode and sslrootcert in DATABASE_URL."
         return [Finding("database", False, f"{connection.vendor}: {error}".strip(), cure)]
     if file is not None and not executor.loader.applied_migrations and Home(SETTINGS.home).token.exists():
         cure = "Put the right file back, or restore a backup: `aiops manage migrate` would only create empty tables."
@@ -64,7 +66,8 @@ def redis_server() -> list[Finding]:
             name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
             found.append(Finding(part, True, f"{name}, {info['used_memory_human']} used"))
         except redis.RedisError as error:
-            found.append(Finding(part, False, str(error), cure))
+            refused = certificates.problem(error)
+            found.append(Finding(part, False, str(error), f"{refused.cure}." if refused else cure))
     return found
 
 
@@ -80,7 +83,8 @@ def queues() -> list[Finding]:
             answered = _is_answered(nonce)
             depth = dispatch.depth(queue)
         except (Unavailable, redis.RedisError, RuntimeError) as error:
-            found.append(Finding(f"queue {queue}", False, str(error)[:200], cure))
+            refused = certificates.problem(error)
+            found.append(Finding(f"queue {queue}", False, str(error)[:200], f"{refused.cure}." if refused else cure))
             continue
         ms = (time.monotonic() - begun) * 1e3
         seen = (

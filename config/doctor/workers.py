@@ -44,7 +44,7 @@ def compare(
     )
     others = {answer["name"]: answer["version"] for answer in answers if answer["version"] != __version__}
     if others:
-        cure = "Finish the upgrade: docs/operations/scale-out.md. Versions that follow each other work side by side."
+        cure = "Finish the upgrade: docs/operations/upgrades.md. Versions that follow each other work side by side."
         yield _differs("version", f"this is {__version__}, {_named(others)}", cure)
     behind = [answer["name"] for answer in answers if answer["migrations"] != migrations()]
     if behind:

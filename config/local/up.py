@@ -17,7 +17,8 @@ from functools import partial
 from types import FrameType
 
 from aiops.settings import Settings
-from config import sqlite
+from config import env, sqlite
+from config.env import BadEnvironment
 from config.local import banner, launching, listening, processes, valkey
 from config.local.home import UNUSABLE, Home, Unusable
 from config.local.launching import ForkServer
@@ -95,6 +96,10 @@ class Up:
 
     def _start(self, supervisor: Supervisor) -> None:
         os.environ.update(self._environment())  # all child processes inherit it
+        try:
+            env.read()  # with the home's files
+        except BadEnvironment as bad:
+            raise Unusable(" ".join(bad.problems)) from bad
         if not self._settings.redis_url.get_secret_value():
             # Before all others: they connect to it at their start.
             command, url = valkey.configure(self._home)
@@ -153,6 +158,8 @@ class Up:
         if not self._settings.secret_key.get_secret_value():
             self._home.secret(self._home.secret_key)
             env["AIOPS_SECRET_KEY_FILE"] = str(self._home.secret_key)
+        if not self._settings.secret_key_fallbacks.get_secret_value() and self._home.secret_key_fallbacks.exists():
+            env["AIOPS_SECRET_KEY_FALLBACKS_FILE"] = str(self._home.secret_key_fallbacks)
         if self._options.host not in listening.LOOPBACK and not self._settings.allowed_hosts:
             env["AIOPS_ALLOWED_HOSTS"] = ",".join(listening.names(self._options.host))
         if self._options.flower:

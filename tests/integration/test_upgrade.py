@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from config.local import backup
 from config.local.home import Home
 from tests.integration.test_database_file import people, prepare
 
+ROOT = Path(__file__).parents[2]
 CURE = "start this one with another home"
 START = Path(__file__).parent / "schemas" / "start.sql"
 """What `sqlite3 db.sqlite3 .dump` printed of a home in use when migrations began at 0001_start. Never changed."""
@@ -59,6 +64,39 @@ def test_what_an_app_left_behind_that_is_no_longer_installed_is_no_reason_to_ref
     assert prepare(home).returncode == 0
     forge(home / "db.sqlite3", "somebodys_plugin", "0001_initial")
     assert prepare(home).returncode == 0
+
+
+def _of_compose() -> list[str]:
+    command: list[str] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["migrate"]["command"]
+    return command
+
+
+def _of_kubernetes() -> list[str]:
+    job = yaml.safe_load((ROOT / "deploy/kubernetes/base/migrate.yaml").read_text())
+    command: list[str] = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    return command
+
+
+@pytest.mark.parametrize("command", [_of_compose(), _of_kubernetes()], ids=["compose", "kubernetes"])
+def test_containers_of_an_older_version_start_on_the_tables_of_a_newer_one(tmp_path: Path, command: list[str]) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "REDIS_URL": os.environ["REDIS_URL"]}
+    env |= {"AIOPS_HOME": str(home), "AIOPS_SECRET_KEY": "k" * 50, "AIOPS_PUBLIC_URL": "https://aiops.example.org"}
+    env |= {"DATABASE_URL": f"sqlite:///{home / 'db.sqlite3'}"}
+
+    def migrate(*command: str) -> int:
+        return subprocess.run(command, env=env, capture_output=True, timeout=120).returncode
+
+    assert migrate(*command) == 0
+    with closing(sqlite3.connect(home / "db.sqlite3")) as rows:
+        before = schema(rows)
+    assert {"runs_run", "people_user"} < {str(table) for table, *_ in before}
+    forge(home / "db.sqlite3", "people", "9000_later")
+    assert migrate("aiops", "manage", "migrate") != 0, "an older version must not change them"
+    assert migrate(*command) == 0
+    with closing(sqlite3.connect(home / "db.sqlite3")) as rows:
+        assert schema(rows) == before
 
 
 def schema(rows: sqlite3.Connection) -> set[tuple[object, ...]]:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import trustme
 
 from config import env
 from config.env import BadEnvironment
@@ -101,6 +102,51 @@ def test_values_for_headers_may_have_any_name_under_their_prefix() -> None:
 )
 def test_a_tool_server_that_cannot_be_used_is_reported_at_the_start(written: str, reported: str) -> None:
     assert any("AIOPS_TOOL_SERVERS['x" in p and reported in p for p in problems(AIOPS_TOOL_SERVERS=written))
+
+
+def test_previous_secret_keys_are_read_from_a_file_too(tmp_path: Path) -> None:
+    first, second = "a" * 50, "b" * 64
+    (tmp_path / "keys").write_text(f"{first},\n {second}\n")
+    settings = env.read({"AIOPS_SECRET_KEY_FALLBACKS_FILE": str(tmp_path / "keys")})
+    assert settings.previous_secret_keys() == [first, second]
+
+
+def test_a_short_previous_secret_key_is_reported_and_not_shown() -> None:
+    (reported,) = problems(AIOPS_SECRET_KEY="k" * 60, AIOPS_SECRET_KEY_FALLBACKS=f"{'a' * 60},hunter2")
+    assert reported.startswith("AIOPS_SECRET_KEY_FALLBACKS=(hidden)")
+    assert "hunter2" not in reported
+
+
+def test_parameters_that_amqps_does_not_take_are_reported_with_the_cure() -> None:
+    (reported,) = problems(CELERY_BROKER_URL="amqps://u:hunter2@rabbit//?ssl_ca_certs=/ca.pem")
+    assert "put the authority into the file that SSL_CERT_FILE names" in reported
+    assert "hunter2" not in reported
+
+
+@pytest.mark.parametrize(
+    ("content", "reported"), [(None, "No such file"), ("not PEM", "no certificate"), ("", "no certificate")]
+)
+def test_a_file_of_authorities_that_cannot_be_used_is_reported_at_the_start(
+    tmp_path: Path, content: str | None, reported: str
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    (problem,) = problems(SSL_CERT_FILE=str(path))
+    assert problem.startswith(f"SSL_CERT_FILE={path} ")
+    assert reported in problem
+
+
+def test_a_file_of_authorities_that_only_dotenv_names_is_used_for_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / ".env").write_text(f"SSL_CERT_FILE={tmp_path / 'ca.pem'}\n")
+    monkeypatch.setenv("SSL_CERT_FILE", "")
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.chdir(tmp_path)
+    env.export_authorities(env.read())
+    assert os.environ["SSL_CERT_FILE"] == str(tmp_path / "ca.pem")
 
 
 @pytest.mark.parametrize("url", ["sentinel://a:26379", "redis+sentinel://a:26379/mymaster", "rediscluster://a:6379"])

@@ -17,7 +17,7 @@ def unusable(home: Path) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["token", "secret_key", "db.sqlite3", "redis_url", "address"])
+@pytest.mark.parametrize("name", ["token", "secret_key", "secret_key_fallbacks", "db.sqlite3", "redis_url", "address"])
 def test_a_folder_where_a_file_belongs_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     assert f"{name} is a folder" in unusable(tmp_path)

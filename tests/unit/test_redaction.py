@@ -103,3 +103,10 @@ def test_the_secrets_of_a_servers_address_are_known() -> None:
 @given(st.text("a\0\ud83d\ude00 sk-", max_size=40), st.lists(st.integers(1, 3), max_size=30))
 def test_a_pair_cut_into_its_halves_is_one_character(text: str, sizes: list[int]) -> None:
     assert streamed(text, sizes) == redactor.redact(text)
+
+
+def test_each_previous_secret_key_is_masked() -> None:
+    first, second = "a7" * 30, "b9" * 30
+    settings = env.read({"AIOPS_SECRET_KEY": "k" * 60, "AIOPS_SECRET_KEY_FALLBACKS": f"{first}, {second}"})
+    shown = Redactor.from_settings(settings).redact(f"first {first} second {second}")
+    assert shown == f"first {MASK} second {MASK}"

@@ -15,12 +15,13 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import ServerNotification, ToolListChangedNotification
 
+from aiops import certificates
 from aiops.tool_servers.client import http, stdio
 from aiops.tool_servers.client.output import Output
 from aiops.tool_servers.client.session import Session, is_forgotten
 from aiops.tool_servers.client.values import OWN_PYTHON, CallLimits, Protocol, ServerSpec
 
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV")
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "SSL_CERT_FILE")
 """The only variables that a stdio server inherits besides its own ``env``."""
 MAX_REASON_CHARACTERS = 300
 
@@ -84,6 +85,8 @@ def _reason(error: BaseException, within_s: float) -> str:
         error = error.exceptions[0]
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return f"It did not answer within {within_s:g} s."
+    if refused := certificates.problem(error):
+        return f"No secure connection: {refused}"
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"There is no command {str(error.filename)[:200]!r}: install or correct it."
     if isinstance(error, PermissionError) and error.filename:
