@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -37,6 +39,18 @@ async def test_words_are_shown_as_they_come_and_the_message_has_an_id_of_its_own
     [message] = (await call.awrap_model_call(request(watcher, said), _never)).result
     assert (watcher.said, message.text) == ("All up.", "All up.")
     assert message.id != "theirs"
+
+
+async def test_a_pause_that_was_too_long_is_a_timeout_also_where_its_cancellation_got_lost() -> None:
+    class Busy(Watcher):
+        async def say(self, text: str) -> None:
+            with contextlib.suppress(asyncio.CancelledError):  # as asyncio.wait_for of Python 3.11 may
+                await asyncio.sleep(10)
+            await super().say(text)
+
+    said = [AIMessageChunk(text) for text in ("All ", "up.")]
+    with pytest.raises(TimeoutError):
+        await ModelCall(SPEC, idle_s=0.05).awrap_model_call(request(Busy(), said), _never)
 
 
 async def test_a_call_gets_our_id_and_keeps_the_providers_for_the_wire() -> None:

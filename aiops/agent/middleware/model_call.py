@@ -91,6 +91,8 @@ class ModelCall(AgentMiddleware[Any, Any]):
                     await watcher.think(thinking)
                 if text:
                     await watcher.say(text)
+                if idle.expired():  # its cancellation got lost on the way
+                    raise TimeoutError
                 idle.reschedule(loop.time() + self._idle_s)
         return answer
 

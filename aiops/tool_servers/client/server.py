@@ -203,6 +203,8 @@ class ToolServer:
             try:
                 await session.initialize()
                 await self._list(session)
+                if opening.expired():  # its cancellation got lost on the way
+                    raise TimeoutError
                 opening.reschedule(None)
                 self._settled.set()
                 logger.info("tools.up", server=self.spec.name, tools=len(self.tools))
