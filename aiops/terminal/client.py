@@ -19,10 +19,16 @@ from aiops.terminal.text import printable
 
 RECONNECTS = 30
 """Failed attempts in a row before giving up: about 80 s."""
+BETWEEN_PROCESSES = {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
+"""What a proxy answers while its web processes restart."""
 
 
 class CallFailed(Exception):
     """The server refused the call or cannot be reached; the message is for people."""
+
+
+class Unavailable(CallFailed):
+    """The server, or the proxy in front of it, answers that it cannot serve now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +114,13 @@ class Client:
                         yield event
                         if event.type in ends:
                             return
-            except httpx.TransportError as error:
+            except (httpx.TransportError, Unavailable) as error:
                 failures += 1
                 if refused := self._refused(error):
                     raise CallFailed(f"{refused} {resume}") from error
                 if failures > RECONNECTS:
-                    raise CallFailed(f"The connection to {self.url} was lost: {error}. {resume}") from error
+                    why = str(error).rstrip(".")
+                    raise CallFailed(f"The connection to {self.url} was lost: {why}. {resume}") from error
                 if failures == 1:
                     yield Event(self.CONNECTION_LOST, {})
                 time.sleep(wait_s)
@@ -128,7 +135,7 @@ class Client:
         self._check(response)
         return response.json() if response.content else None
 
-    def _refused(self, error: httpx.TransportError) -> str:
+    def _refused(self, error: Exception) -> str:
         """Return why the server's certificate was refused; empty if the error has another cause."""
         refused = certificates.problem(error)
         return f"No secure connection to {self.url}: {refused}" if refused else ""
@@ -142,7 +149,8 @@ class Client:
             text = _sentence(problem["detail"], problem.get("errors", {}))
         except (ValueError, KeyError, TypeError):
             text = f"{self.url} answered {response.status_code}, but not as aiops does: is it an aiops server?"
-        raise CallFailed(printable(text))
+        kind = Unavailable if response.status_code in BETWEEN_PROCESSES else CallFailed
+        raise kind(printable(text))
 
 
 def _sentence(detail: str, errors: dict[str, list[str]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
 
@@ -22,9 +22,15 @@ STREAM = (
 
 
 class StubServer(BaseHTTPRequestHandler):
-    """Sends one stream with the comments that keep a connection open."""
+    """Sends one stream with the comments that keep a connection open, after the refusals that a test wants."""
+
+    refusals: ClassVar[list[int]] = []
 
     def do_GET(self) -> None:
+        if self.refusals:
+            self.send_response(self.refusals.pop())
+            self.end_headers()
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
@@ -45,6 +51,28 @@ def url() -> Iterator[str]:
 
 def test_the_comments_of_a_quiet_stream_are_no_events(url: str) -> None:
     assert [event.type for event in Client(url, "x").events("run")] == ["run.started", "run.succeeded"]
+
+
+def test_a_stream_outlasts_a_proxy_without_a_web_process(url: str) -> None:
+    StubServer.refusals[:] = [502, 503, 504]
+    seen = [event.type for event in Client(url, "x").events("run")]
+    assert seen == [Client.CONNECTION_LOST, "run.started", "run.succeeded"]
+    assert not StubServer.refusals
+
+
+def test_a_stream_that_is_refused_ends_at_once(url: str) -> None:
+    StubServer.refusals[:] = [404]
+    with pytest.raises(CallFailed, match="answered 404"):
+        list(Client(url, "x").events("run"))
+    assert not StubServer.refusals
+
+
+def test_a_stream_gives_up_in_the_end(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiops.terminal.client.RECONNECTS", 2)
+    StubServer.refusals[:] = [502] * 3
+    with pytest.raises(CallFailed, match=r"answered 502.*The run continues: aiops runs follow run"):
+        list(Client(url, "x").events("run"))
+    assert not StubServer.refusals
 
 
 def test_a_text_that_is_no_url_is_refused() -> None:
