@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import pytest
 from tests.acceptance.system import eventually
 from tests.deploy.asking import connect
 from tests.deploy.conftest import PROBLEM, Installation, started
+from tests.deploy.restarting import Restarting
 from tests.deploy.vanishing import Vanishing
 from tests.servers.proxies import PROXIES, HAProxy, Proxy
 
@@ -34,6 +36,30 @@ def test_a_body_passes_through_as_it_arrives(kind: type[Proxy], certificates: Pa
             assert client.recv(65_536).startswith(b"HTTP/1.1 502")
     for one in backends:
         one.close()
+
+
+@pytest.mark.parametrize("kind", PROXIES, ids=lambda kind: kind.name)
+def test_a_web_process_is_used_soon_after_it_is_back(kind: type[Proxy], certificates: Path, tmp_path: Path) -> None:
+    # nginx's default is ten seconds on any machine; of three attempts, a crowded one does one in time
+    assert any(_left_out_s(kind, certificates, tmp_path / str(attempt)) < 8 for attempt in range(3))
+
+
+def _left_out_s(kind: type[Proxy], certificates: Path, folder: Path) -> float:
+    """Return how long one web process stays unused when it is back at once, and then the other is away."""
+    folder.mkdir()
+    first, second = Restarting(), Restarting()
+    for proxy in started(kind(folder, webs=[first.address, second.address], certificates=certificates)):
+        with proxy.client() as client:
+            first.stop()
+            began = time.monotonic()
+            for _ in range(20):
+                assert client.get("/").status_code == 200
+            first.start()
+            second.stop()
+            eventually(lambda: client.get("/").status_code == 200, within_s=15, what="the first web process")
+            away_s = time.monotonic() - began
+    first.stop()
+    return away_s
 
 
 @pytest.mark.parametrize("reused", [False, True], ids=["new connection", "kept connection"])

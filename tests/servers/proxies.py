@@ -82,8 +82,8 @@ class Nginx(Proxy):
         return {
             "https://aiops.example.org": self.url,
             "/etc/nginx/aiops/": f"{self.certificates}/",
-            "server 127.0.0.1:8000;": f"server {self.webs[0]};",
-            f"#server {SECOND};": f"server {self.webs[1]};",
+            "server 127.0.0.1:8000 ": f"server {self.webs[0]} ",
+            f"#server {SECOND} ": f"server {self.webs[1]} ",
             "listen 80 ": f"listen 127.0.0.1:{self.http_port} ",
             "listen 443 ": f"listen 127.0.0.1:{self.port} ",
             "listen [::]:80 default_server;": "",  # not every machine has IPv6
