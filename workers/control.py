@@ -12,7 +12,7 @@ import redis
 import redis.asyncio
 from django.db import DatabaseError, InterfaceError
 
-from aiops import keyspace, log
+from aiops import cancellation, keyspace, log
 from aiops.apps import features
 from aiops.settings import Settings
 from aiops.tool_servers import specs
@@ -83,6 +83,7 @@ class Control:
                     self._start(self._read_tool_servers(refresh=False))
                     read_at = time.monotonic()
                 message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
+                cancellation.raise_lost()
                 if message is not None:
                     self._handle(message["data"].decode(errors="replace"))
 

@@ -11,7 +11,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from aiops import keyspace, log
+from aiops import cancellation, keyspace, log
 from aiops.events.types import Event
 
 MOST_WAITING = 2_000
@@ -174,7 +174,7 @@ class Hub:
             tasks.create_task(self._keep_subscribed(pubsub))
             while True:
                 message = await pubsub.get_message(ignore_subscribe_messages=False, timeout=5)
-                _raise_cancellation()
+                cancellation.raise_lost()
                 if message is not None:
                     self._hand_out(message)
 
@@ -189,7 +189,7 @@ class Hub:
             if unused := subscribed - needed:
                 await pubsub.unsubscribe(*map(keyspace.live, unused))
             subscribed = needed
-            _raise_cancellation()
+            cancellation.raise_lost()
             await self._needs_changed.wait()
 
     def _hand_out(self, message: dict[str, Any]) -> None:
@@ -208,13 +208,6 @@ class Hub:
                 return
             for viewer in self._viewers[watched_id]:
                 viewer.offer(event)
-
-
-def _raise_cancellation() -> None:
-    """Raise a cancellation that came while a command was sent: ``wait_for`` in Python 3.11 may swallow it."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def _close(pubsub: redis.asyncio.client.PubSub) -> None:

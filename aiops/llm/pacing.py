@@ -20,7 +20,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from aiops import keyspace, log, metrics
+from aiops import cancellation, keyspace, log, metrics
 from aiops.llm.values import Pace
 
 LONGEST_SLEEP_S = 1.0
@@ -150,6 +150,7 @@ class Pacer:
 
     async def _renew(self, model: str, call: str) -> None:
         while True:
+            cancellation.raise_lost()
             await asyncio.sleep(self._hold_s / 3)
             try:
                 now_s, _ = await self._client.time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -92,6 +93,28 @@ async def test_the_newest_beyond_the_limit_of_all_processes_are_closed(start) ->
     assert still_open(first) == 4
     assert elsewhere.is_open
     assert (len(one), len(two)) == (4, 2)
+
+
+async def test_the_reports_end_also_when_redis_swallows_their_cancellation() -> None:
+    called = asyncio.Event()
+
+    class Deaf:
+        def register_script(self, text: str) -> object:
+            async def script(keys: list[str], args: list[object]) -> list[int]:
+                called.set()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(30)
+                return [0 for _ in keys]
+
+            return script
+
+    process = Clients(most=MOST)
+    Transport(process)
+    reports = asyncio.create_task(process.share(Deaf(), "host:1:web"))  # type: ignore[arg-type]
+    await called.wait()
+    reports.cancel()
+    await asyncio.wait([reports], timeout=10)
+    assert reports.cancelled()
 
 
 async def test_a_process_refuses_at_once_what_is_too_much_for_it_alone(start) -> None:

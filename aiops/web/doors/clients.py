@@ -14,7 +14,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from aiops import keyspace, log
+from aiops import cancellation, keyspace, log
 
 PAUSE_S = 0.1
 """Reports follow each other no faster."""
@@ -82,6 +82,7 @@ class Clients:
         now = asyncio.get_running_loop().time
         refresh_at = 0.0
         while True:
+            cancellation.raise_lost()
             await asyncio.sleep(PAUSE_S)
             addresses, self._changed = self._changed, set()
             if now() >= refresh_at:
