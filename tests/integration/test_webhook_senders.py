@@ -143,14 +143,14 @@ def test_a_delivery_that_breaks_our_code_is_marked_and_the_others_arrive(
     bob = User.objects.create_user("bob")
     end(ask(webhook=receiver.url))
     end(ask(user=bob, webhook=receiver.url))
-    key_of = signing.key_of
+    keys_of = signing.keys_of
 
-    def broken(user_id: object, settings: object) -> str:
+    def broken(user_id: object, settings: object) -> list[str]:
         if user_id == user.pk:
             raise RuntimeError("no such key")
-        return key_of(user_id, settings)  # type: ignore[arg-type]
+        return keys_of(user_id, settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(signing, "key_of", broken)
+    monkeypatch.setattr(signing, "keys_of", broken)
     assert delivering.deliver(SETTINGS) == {"collected": 2, "delivered": 1, "not_delivered": 1}
     broken_one = Delivery.objects.get(user=user)
     assert (broken_one.state, broken_one.error) == ("pending", "It could not be sent (RuntimeError).")
