@@ -11,6 +11,7 @@ from functools import partial
 import psutil
 import pytest
 
+from aiops import keyspace
 from aiops.web.doors.connections import Connection
 from tests.acceptance.system import System, eventually
 from tests.patience import Patience
@@ -65,7 +66,15 @@ def is_ended(client: socket.socket) -> bool:
 @pytest.fixture
 def workers(usual: System) -> Iterator[list[psutil.Process]]:
     """The run workers, suspended: a question stays open for as long as it takes to connect thousands to it."""
-    found = usual.processes("-Q runs")
+    key = keyspace.workers("runs")
+
+    def all_have_started() -> list[psutil.Process]:
+        """One that is suspended while it starts would give up."""
+        found = usual.processes("-Q runs")
+        alive = usual.redis().zcount(key, time.time() - keyspace.SILENT_S, "+inf")
+        return found if len(found) <= alive else []
+
+    found = eventually(all_have_started, within_s=30, what="all run workers")
     for worker in found:
         worker.suspend()
     yield found
