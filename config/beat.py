@@ -24,9 +24,9 @@ SETTINGS = django_settings.SETTINGS
 FILE = sqlite.file_of(SETTINGS.database_url.get_secret_value(), SETTINGS.home)
 """The database's file; None on a server."""
 LOOK_S = 2.0
-PAUSE_S = 0.25
 KIND = "beat"
 """Of the sign of life."""
+PAUSE_S = 0.25
 """Celery wakes up a little before an entry is due, and then again and again until it is."""
 
 

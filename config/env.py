@@ -89,8 +89,7 @@ def read(environ: dict[str, str] | None = None) -> Settings:
 
 def load() -> Settings:
     """Install the settings of this process; exits with a list of problems if they are not usable."""
-    for name in _service_links(os.environ):
-        del os.environ[name]  # Flower would read FLOWER_PORT as its option
+    forget_service_links()
     for name, value in _dotenv().items():
         if name.startswith(CLIENT_PREFIX) or name == PROXIES:
             os.environ.setdefault(name, value)  # references are resolved from there, and uvicorn reads its own
@@ -106,6 +105,12 @@ def export_authorities(made: Settings) -> None:
     """Let OpenSSL and the HTTP clients, which read the environment alone, see an SSL_CERT_FILE of ``.env``, too."""
     if made.ssl_cert_file:
         os.environ["SSL_CERT_FILE"] = made.ssl_cert_file
+
+
+def forget_service_links() -> None:
+    """Remove what Kubernetes adds for Services: Flower would read FLOWER_PORT as its option."""
+    for name in _service_links(os.environ):
+        del os.environ[name]
 
 
 def _service_links(values: Mapping[str, str]) -> list[str]:

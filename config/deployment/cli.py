@@ -8,10 +8,12 @@ from typing import IO
 
 import click
 
+PORT = click.IntRange(1, 65535)
+
 
 @click.command()
 @click.argument("kind", type=click.Choice(["web", "worker", "beat"]))
-@click.option("--port", type=click.IntRange(1, 65535), envvar="PORT", default=8000, show_default=True, help="Of web.")
+@click.option("--port", type=PORT, envvar="PORT", default=8000, show_default=True, help="Of web.")
 def probe(kind: str, port: int) -> None:
     """Exit with 0 if the web, all workers or beat of this host work, with 1 and the reason if not.
 
@@ -47,23 +49,20 @@ def check(file: IO[str] | None) -> None:
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    default=5555,
-    show_default=True,
-    envvar="FLOWER_PORT",
-    type=click.IntRange(1, 65535),
-    help="Port to listen on.",
-)
-def flower(host: str, port: int) -> None:
+@click.option("--port", type=PORT, help="Port to listen on.  [default: FLOWER_PORT or 5555]")
+@click.pass_context
+def flower(context: click.Context, host: str, port: int | None) -> None:
     """Run Flower, read-only, behind the user and password of FLOWER_BASIC_AUTH."""
+    from config import env as environment
     from config.local import processes
 
+    environment.forget_service_links()
     user, _, password = os.environ.get("FLOWER_BASIC_AUTH", "").partition(":")
     if not user.strip() or not password.strip():
         raise click.ClickException(
             "set FLOWER_BASIC_AUTH=user:password: without a password, everybody could see what Flower shows."
         )
     sys.stdout.flush()
+    port = port or PORT(os.environ.get("FLOWER_PORT") or "5555", ctx=context)
     command = processes.flower(port, host=host)
     os.execv(command[0], command)  # noqa: S606  (our own command)

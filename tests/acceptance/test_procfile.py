@@ -150,6 +150,13 @@ def test_the_procfile_on_real_servers_answers_and_every_process_ends_in_order(
     assert rabbitmq.queues() == set(QUEUES)
 
 
+def test_a_service_of_kubernetes_named_flower_is_not_its_port() -> None:
+    linked = {"PATH": os.environ["PATH"], "FLOWER_PORT": "tcp://10.0.0.7:5555"}
+    assert "set FLOWER_BASIC_AUTH=user:password" in aiops(linked, "flower").stderr
+    wrong = aiops({**linked, "FLOWER_PORT": "many", "FLOWER_BASIC_AUTH": "a:b"}, "flower")
+    assert (wrong.returncode, "'many' is not a valid integer" in wrong.stderr) == (2, True), wrong
+
+
 def test_flower_does_not_start_without_a_password() -> None:
     for given in ("", "aiops", "aiops:", ":secret"):
         refused = aiops({"PATH": os.environ["PATH"], "FLOWER_BASIC_AUTH": given}, "flower")
