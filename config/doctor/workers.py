@@ -19,10 +19,11 @@ CLOCK_S = 2.0
 
 def examine() -> list[Finding]:
     """Ask all workers about themselves, and compare."""
-    asked_at = time.time()
     try:
-        answers = dispatch.workers(within_s=ANSWER_S)
+        # First, for it gives up soon where RabbitMQ does not answer.
         consumers = {queue: dispatch.consumers(queue) for queue in dispatch.QUEUES}
+        asked_at = time.time()
+        answers = dispatch.workers(within_s=ANSWER_S)
     except Unavailable:
         return []  # the check of the queues reports this
     return list(compare(answers, consumers, asked=(asked_at, time.time())))
