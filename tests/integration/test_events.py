@@ -62,14 +62,31 @@ async def stored(connection: redis.asyncio.Redis, after: EventId = types.START) 
     return (await stream.replay(connection, RUN, after))[0]
 
 
-async def test_deltas_are_coalesced_and_nothing_is_lost(connection: redis.asyncio.Redis) -> None:
+async def test_deltas_are_coalesced_and_nothing_is_lost(
+    connection: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiops.events.writer.COALESCE_S", 60.0)
     events = writer(connection)
     for n in range(100):
         await events.say(f"w{n} ")
     await events.close()
     seen = await stored(connection)
-    assert len(seen) <= 5
+    assert len(seen) == 2
     assert "".join(e.data["text"] for e in seen) == "".join(f"w{n} " for n in range(100))
+
+
+async def test_text_that_waited_is_sent_after_the_pause_though_nothing_more_is_said(
+    connection: redis.asyncio.Redis,
+) -> None:
+    events = writer(connection)
+    await events.say("first ")
+    await events.say("second ")
+    await events.say("third ")
+
+    async def all_sent() -> bool:
+        return "".join(e.data["text"] for e in await stored(connection)) == "first second third "
+
+    await eventually(all_sent)
 
 
 async def test_the_first_words_of_an_answer_are_sent_at_once(connection: redis.asyncio.Redis) -> None:
