@@ -56,24 +56,41 @@ class Accepted:
 def accept(user: User, new: NewMessage, *, max_queued: int) -> Accepted:
     """Write the message and its run; raises NotFound, Conflict (on_busy=reject), TooMany or Unauthenticated.
 
-    Must run inside a transaction; the caller calls ``send.send_accepted`` after the commit.
+    Must run inside a transaction, which an error rolls back; the caller calls ``send.send_accepted`` after the commit.
     """
-    accounts.lock_active(user.pk)  # first: of two simultaneous posts the second counts the first one's run
-    mine = Run.objects.filter(user=user, queue=dispatch.RUNS_QUEUE, state__in=states.UNFINISHED)
-    if mine.count() >= max_queued:
+    if new.conversation_id is None:
+        # All posts of a user wait for the account's lock, so it is held briefly: these rows are nobody else's yet.
+        accepted = Accepted(_write(user, new, _begin(user, new)), 0, {})
+        _lock_with_room(user, others=max_queued, of=max_queued)
+    else:
+        _lock_with_room(user, others=max_queued - 1, of=max_queued)
+        conversation = _reserve(user, new.conversation_id, new)
+        ahead, stopped = _apply_on_busy(conversation, new)
+        accepted = Accepted(_write(user, new, conversation), ahead, stopped)
+    transaction.on_commit(lambda: metrics.count(metrics.RUNS_ACCEPTED))
+    return accepted
+
+
+def _lock_with_room(user: User, *, others: int, of: int) -> None:
+    """Lock the account, so that of two simultaneous posts the second counts the first one's run.
+
+    Raises TooMany when it has more than ``others`` unfinished runs.
+    """
+    accounts.lock_active(user.pk)
+    if Run.objects.filter(user=user, queue=dispatch.RUNS_QUEUE, state__in=states.UNFINISHED).count() > others:
         raise TooMany(
-            f"You have {max_queued} unfinished runs, the most one person may have: wait for some or cancel them.",
+            f"You have {of} unfinished runs, the most one person may have: wait for some or cancel them.",
             code="too_many_runs",
         )
-    conversation = _reserve(user, new)
-    ahead, stopped = _apply_on_busy(conversation, new) if new.conversation_id else (0, {})
+
+
+def _write(user: User, new: NewMessage, conversation: Conversation) -> Run:
     message = Message.objects.create(
         conversation=conversation, position=conversation.last_position - 1, role=Message.Role.USER, text=new.text
     )
     run = _new_run(message, new.options, user_id=user.pk, queue=dispatch.RUNS_QUEUE, webhook=new.webhook)
     run.save(force_insert=True)
-    transaction.on_commit(lambda: metrics.count(metrics.RUNS_ACCEPTED))
-    return Accepted(run, ahead, stopped)
+    return run
 
 
 def accept_items(items: Sequence[NewItem], *, user_id: UUID) -> list[Run]:
@@ -128,11 +145,14 @@ def _apply_on_busy(conversation: Conversation, new: NewMessage) -> tuple[int, di
     return others.count(), stopped
 
 
-def _reserve(user: User, new: NewMessage) -> Conversation:
-    """Return the conversation, with positions reserved for this message and its answer."""
-    if new.conversation_id is None:
-        return Conversation.objects.create(user=user, title=_title(new.text), last_position=2)
-    mine = Conversation.objects.filter(pk=new.conversation_id, user=user)
+def _begin(user: User, new: NewMessage) -> Conversation:
+    """Return a new conversation, with positions reserved for this message and its answer."""
+    return Conversation.objects.create(user=user, title=_title(new.text), last_position=2)
+
+
+def _reserve(user: User, conversation_id: UUID, new: NewMessage) -> Conversation:
+    """Return the user's conversation, with positions reserved for this message and its answer; raises NotFound."""
+    mine = Conversation.objects.filter(pk=conversation_id, user=user)
     changed = mine.update(  # its row lock orders concurrent posts
         last_position=F("last_position") + 2,
         updated_at=Now(),

@@ -31,6 +31,7 @@ from setproctitle import setproctitle
 from aiops.errors import Refused
 from aiops.llm import choice
 from aiops.llm.providers import PROVIDERS
+from config.local import priority
 from config.local.launching import end_with_parent
 
 REQUEST_BYTES = 65_536
@@ -145,7 +146,7 @@ def _renumber(numbered: Mapping[int, int]) -> None:
 def _become(request: dict[str, Any]) -> None:
     """Run ``python -m module arguments`` in this process."""
     command: Sequence[str] = request["command"]
-    os.nice(request["nice"])
+    priority.lower(request["nice"])
     setproctitle(" ".join(command))
     module = command[2]
     sys.argv = [_path(module), *command[3:]]

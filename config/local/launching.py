@@ -16,6 +16,8 @@ from typing import IO, Any
 
 import psutil
 
+from config.local import priority
+
 FORKS = sys.platform == "linux"
 """Linux only: system libraries of macOS do not survive a fork."""
 PR_SET_PDEATHSIG = 1
@@ -46,7 +48,7 @@ def spawn(
     """Start a program in its own session; on Linux the kernel ends it when this process is gone."""
 
     def settle() -> None:
-        os.nice(nice)
+        priority.lower(nice)
         if FORKS:
             end_with_parent(ends_by)
 

@@ -28,7 +28,7 @@ from aiops.batches import lifecycle as batches
 from aiops.batches.lifecycle import Plan
 from aiops.batches.models import Batch, Item
 from aiops.conversations.models import Conversation, Message
-from aiops.errors import Unauthenticated
+from aiops.errors import TooMany, Unauthenticated
 from aiops.people import accounts, tokens
 from aiops.people.models import User
 from aiops.retention import pruning, rules
@@ -265,6 +265,23 @@ def test_who_locks_several_runs_takes_them_in_the_order_of_their_ids(other: str,
             while waiting_for_locks() < 2 and not both.done():
                 assert time.monotonic() < until
         both.result()
+
+
+def test_of_simultaneous_posts_as_many_are_accepted_as_one_person_may_have(user: User) -> None:
+    for _ in range(ROUNDS):
+        Conversation.objects.all().delete()
+        refused = []
+
+        def ask_one(refused: list[str] = refused) -> None:
+            try:
+                with transaction.atomic():
+                    accept(user, NewMessage("hello", RunOptions(deadline_s=120)), max_queued=3)
+            except TooMany as error:
+                refused.append(error.code)
+
+        at_once([ask_one] * 8)
+        assert refused == ["too_many_runs"] * 5
+        assert Run.objects.count() == Conversation.objects.count() == 3
 
 
 def test_an_account_is_deleted_with_all_that_works_for_it(make_batch: Callable[[], Batch], user: User) -> None:

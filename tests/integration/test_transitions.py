@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from aiops import dispatch
@@ -220,9 +220,13 @@ def test_a_user_has_a_limited_number_of_unfinished_runs(user: User) -> None:
     for _ in range(3):
         accept.accept(user, NewMessage("x", RunOptions(deadline_s=120)), max_queued=3)
     Run.objects.update(sent_at=Now() - timedelta(hours=1))
-    with pytest.raises(TooMany):
+    with pytest.raises(TooMany), transaction.atomic():
         accept.accept(user, NewMessage("x", RunOptions(deadline_s=120)), max_queued=3)
     assert Conversation.objects.count() == 3
+    of = Conversation.objects.latest("pk").pk
+    with pytest.raises(TooMany), transaction.atomic():
+        accept.accept(user, NewMessage("x", RunOptions(deadline_s=120), conversation_id=of), max_queued=3)
+    assert Conversation.objects.get(pk=of).last_position == 2
 
 
 def test_memory_is_not_cleared_under_a_run(ask: Ask) -> None:
