@@ -39,17 +39,18 @@ def build(
     memory: BaseCheckpointSaver[Any],
     pacer: Pacer | None = None,
     answer_schema: str = "",
+    instructed: bool = False,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Return the agent; its middleware expects the run's Watcher as ``context`` of ``astream``.
 
-    ``answer_schema`` is a JSON Schema, as JSON, that the last answer must fit; empty: any text. ``pacer`` makes model
-    calls wait for their turn among the calls of all processes.
+    ``answer_schema`` is a JSON Schema, as JSON, that the last answer must fit; empty: any text. ``instructed``: the
+    Watcher has instructions. ``pacer`` makes model calls wait for their turn among the calls of all processes.
 
     Raises RunFailed when the model cannot be created.
     """
     # Reasons differ from run to run; as part of the cache key they would cause a compilation for each.
     missing = tuple(one.server for one in catalogue.missing)
-    graph = _compiled(spec, catalogue.tools, missing, tools, limits, redactor, pacer, answer_schema)
+    graph = _compiled(spec, catalogue.tools, missing, tools, limits, redactor, pacer, answer_schema, instructed)
     return graph.copy({"checkpointer": memory})
 
 
@@ -63,13 +64,24 @@ def _compiled(
     redactor: Redactor,
     pacer: Pacer | None,
     answer_schema: str,
+    instructed: bool,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     model = clients.make(spec, timeout_s=limits.model_timeout_s)
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
         model,
         [as_langchain(tool) for tool in offered],
         system_prompt=_prompt(missing, answer_schema),
-        middleware=chain(spec, offered, missing, tools, limits, redactor, pacer=pacer, answer_schema=answer_schema),
+        middleware=chain(
+            spec,
+            offered,
+            missing,
+            tools,
+            limits,
+            redactor,
+            pacer=pacer,
+            answer_schema=answer_schema,
+            instructed=instructed,
+        ),
     )
     return graph.with_config(recursion_limit=limits.model_calls * STEPS_PER_CALL)
 

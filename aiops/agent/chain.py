@@ -9,6 +9,7 @@ from langchain.agents.middleware import AgentMiddleware, ModelCallLimitMiddlewar
 
 from aiops.agent.middleware.answer_schema import AnswerSchema
 from aiops.agent.middleware.concessions import Concessions
+from aiops.agent.middleware.instructions import Instructions
 from aiops.agent.middleware.model_call import ModelCall
 from aiops.agent.middleware.model_pacing import ModelPacing
 from aiops.agent.middleware.model_retry import ModelRetry
@@ -36,6 +37,7 @@ def chain(
     *,
     pacer: Pacer | None,
     answer_schema: str,
+    instructed: bool,
 ) -> list[AgentMiddleware[Any, Any]]:
     """Return the middleware for these values, without those that they make unnecessary."""
     catalogue = {tool.name: tool for tool in offered}
@@ -44,6 +46,7 @@ def chain(
         Window(budget_tokens=limits.context_tokens),
         ModelCallLimitMiddleware(run_limit=limits.model_calls, exit_behavior="error"),
         ToolCallLimitMiddleware(run_limit=limits.tool_calls, exit_behavior="continue"),
+        Instructions() if instructed else None,
         AnswerSchema(answer_schema) if answer_schema else None,
         Steps(catalogue),  # outside the next two: people see the result that the model gets
         Truncation(max_bytes=limits.tool_result_bytes),

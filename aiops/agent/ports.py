@@ -25,6 +25,10 @@ class Earlier:
 class Watcher(Protocol):
     """Records every step of one run and shows it to readers."""
 
+    @property
+    def instructions(self) -> str:
+        """What the asker adds to the system prompt; empty without any."""
+
     def new_call_id(self) -> str:
         """Return an id for a tool call that no other call of the conversation has."""
 

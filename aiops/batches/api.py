@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import django_filters
 from django.conf import settings as django_settings
+from django.core.files.base import File
 from django.db import transaction
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -22,7 +24,10 @@ from aiops import background, dispatch
 from aiops.batches import lifecycle, uploads
 from aiops.batches.lifecycle import Plan
 from aiops.batches.models import Batch, Item
+from aiops.batches.reading.lines import foreign_model
 from aiops.batches.shapes import AgainOut, BatchIn, BatchOut, BatchUpload, ItemOut
+from aiops.batches.validation import rules_for
+from aiops.errors import Invalid
 from aiops.events import stream
 from aiops.llm import choice
 from aiops.people.models import User
@@ -93,7 +98,8 @@ class Batches(ListModelMixin, RetrieveModelMixin, GenericViewSet[Batch]):
         """Create a batch. All its lines are validated before the first one runs."""
         file, options = uploads.read(request)
         plan = Plan.of_request(options, file_format=uploads.format_of(file))
-        choice.choose(SETTINGS, {name: plan.defaults[name] for name in plan.defaults if name != "deadline_s"})
+        chosen = choice.choose(SETTINGS, {name: plan.defaults[name] for name in plan.defaults if name != "deadline_s"})
+        _offer_the_chosen(chosen.name, plan, file)
 
         def act(user: User) -> tuple[int, Any]:
             batch = lifecycle.make(user, plan, file.chunks(lifecycle.PIECE_BYTES), most=SETTINGS.max_batches)
@@ -148,3 +154,16 @@ class Batches(ListModelMixin, RetrieveModelMixin, GenericViewSet[Batch]):
         rows: Any = StrictFilters().filter_queryset(request, Item.objects.filter(batch=batch), self)
         page: Any = self.paginate_queryset(rows.select_related("run"))
         return self.get_paginated_response(ItemOut(page, many=True).data)
+
+
+def _offer_the_chosen(chosen: str, plan: Plan, file: File[Any]) -> None:
+    """Raise Invalid when a file for another service asks for a model that we lack, before anything is written.
+
+    Where invalid lines are skipped, they are: others may name a model that there is.
+    """
+    if plan.ignore_model or plan.policy == Batch.Policy.SKIP_INVALID:
+        return
+    named = foreign_model(islice(file.chunks(lifecycle.PIECE_BYTES), 1), plan.format, rules_for(plan, SETTINGS))
+    if named and choice.problem_with({**plan.defaults, "model": named}, SETTINGS):
+        offer = f"Its lines ask for {named[:100]!r}. Say true to send all lines to {chosen!r}, the chosen model."
+        raise Invalid("The file asks for a model that is not configured.", errors={"ignore_model": [offer]})

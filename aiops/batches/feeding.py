@@ -195,7 +195,8 @@ def _start_some(settings: Settings, batch_id: Any, share: int) -> list[Run]:
 
 
 def _new_item(settings: Settings, batch: Batch, item: Item) -> NewItem:
-    options = {**item.options, "answer_schema": batch.response_schema is not None}
+    schema = item.options.get("response_schema") or batch.response_schema
+    options = {**item.options, "answer_schema": schema is not None}
     return NewItem(
         title=f"{batch.name or 'Batch'} · {item.custom_id}"[:200],
         messages=[(one["role"], one["text"]) for one in item.messages],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
+from aiops.batches import template as templates
 from aiops.batches.models import Batch, Item, Upload
-from aiops.batches.template import COLUMN
 from aiops.errors import Conflict, Invalid, TooMany
 from aiops.people import accounts
 from aiops.people.models import User
@@ -38,13 +38,20 @@ class Plan:
     max_concurrency: int
     completion_window_s: int
     webhook: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    ignore_model: bool = False
+    encoding: str = ""
 
     @classmethod
     def of_request(cls, request: dict[str, Any], *, file_format: str) -> Plan:
         """Return the plan of a request's validated fields; raises Invalid."""
         template = request["template"]
-        if template and not COLUMN.search(template):
-            raise Invalid("The template has no column.", errors={"template": ["Name a column, such as {{host}}."]})
+        if template and (problem := templates.problem(template)):
+            raise Invalid("The template cannot be filled.", errors={"template": [problem]})
+        if request["columns"] and file_format != Batch.Format.CSV:
+            raise Invalid(
+                "Columns are those of a CSV file.", errors={"columns": ["Leave it out: this is no CSV file."]}
+            )
         return cls(
             name=request["name"],
             format=file_format,
@@ -55,6 +62,9 @@ class Plan:
             max_concurrency=request["max_concurrency"],
             completion_window_s=request["completion_window_s"],
             webhook=request["webhook"],
+            columns=request["columns"],
+            ignore_model=request["ignore_model"],
+            encoding=request["encoding"],
         )
 
     @classmethod
@@ -63,10 +73,11 @@ class Plan:
 
         Another version may have written the row: fields that no longer exist are ignored, so new fields need a default.
         """
-        missing = [field.name for field in fields(cls) if field.name not in stored and field.default is MISSING]
+        needed = [one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING]
+        missing = [name for name in needed if name not in stored]
         if missing:
             raise Invalid(f"The stored batch has no {', '.join(missing)}.")
-        return cls(**{field.name: stored[field.name] for field in fields(cls) if field.name in stored})
+        return cls(**{one.name: stored[one.name] for one in fields(cls) if one.name in stored})
 
 
 def make(user: User, plan: Plan, pieces: Iterable[bytes], *, most: int) -> Batch:
@@ -87,8 +98,13 @@ def make(user: User, plan: Plan, pieces: Iterable[bytes], *, most: int) -> Batch
 
 
 def schema_of(run_id: UUID) -> dict[str, Any] | None:
-    """Return the schema that the answer of an item's run must match; None when its batch has none or was deleted."""
-    return Item.objects.filter(run=run_id).values_list("batch__response_schema", flat=True).first()
+    """Return the schema that the answer of an item's run must match: its line's, else its batch's.
+
+    None when neither has one, or the batch was deleted.
+    """
+    found = Item.objects.filter(run=run_id).values_list("options", "batch__response_schema").first()
+    options, of_batch = found or ({}, None)
+    return options.get("response_schema") or of_batch
 
 
 def cancel(batch: Batch) -> dict[str, str]:

@@ -47,6 +47,12 @@ class Batch(models.Model):
     policy = models.CharField(max_length=16, choices=Policy.choices, default=Policy.ALL_OR_NOTHING)
     template = models.TextField(blank=True)
     """Builds each prompt from a line's columns, such as ``Summarise {{log}}``; empty when lines have prompts."""
+    columns = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    """Of a CSV file: the column that is used as ``custom_id``, and that as ``model``."""
+    ignore_model = models.BooleanField(default=False, db_default=False)
+    """Whether the models that lines name are ignored."""
+    encoding = models.CharField(max_length=32, blank=True, default="", db_default="")
+    """Of a file that is neither UTF-8 nor UTF-16."""
     response_schema = models.JSONField(null=True)
     """JSON Schema that every answer must match."""
     webhook = models.CharField(max_length=2_000, blank=True, default="", db_default="")

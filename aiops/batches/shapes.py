@@ -10,11 +10,28 @@ from rest_framework import serializers
 
 from aiops import schemas, untrusted
 from aiops.batches.models import Batch, Item
-from aiops.web.api.parsing import NameField, NumberField, SchemaField, Strict, TextField, WebhookField, WholeNumberField
+from aiops.batches.reading import source
+from aiops.batches.reading.lines import MAX_SCHEMA_BYTES
+from aiops.web.api.parsing import (
+    NameField,
+    NumberField,
+    SchemaField,
+    Strict,
+    TextField,
+    TruthField,
+    WebhookField,
+    WholeNumberField,
+)
 
 SETTINGS = django_settings.SETTINGS
 DAY_S = 86_400
-MAX_SCHEMA_BYTES = 16_384
+
+
+class ColumnsIn(Strict):
+    """Which columns of a CSV file are used as what, besides as data of the template."""
+
+    custom_id = NameField(required=False, max_length=200)
+    model = NameField(required=False, max_length=200)
 
 
 class BatchOptions(Strict):
@@ -31,6 +48,15 @@ class BatchOptions(Strict):
     webhook = WebhookField(required=False, default="")
     max_concurrency = WholeNumberField(required=False, default=SETTINGS.batch_concurrency, min_value=1, max_value=1_000)
     completion_window_s = WholeNumberField(required=False, default=DAY_S, min_value=60, max_value=30 * DAY_S)
+    columns = ColumnsIn(required=False, default=dict)
+    ignore_model = TruthField(required=False, default=False, help_text="send all lines to the chosen model")
+    encoding = NameField(required=False, default="", allow_blank=True, max_length=32, help_text="such as windows-1252")
+
+    def validate_encoding(self, value: str) -> str:
+        """Refuse encodings that no editor or spreadsheet writes."""
+        if value and not source.canonical(value):
+            raise serializers.ValidationError(f"Not an encoding that can be read: {', '.join(source.NAMED[:12])}, …")
+        return value
 
 
 class BatchIn(BatchOptions):
@@ -57,6 +83,7 @@ class BatchOut(serializers.ModelSerializer[Batch]):
     """A batch, its progress, and links to its results."""
 
     response_schema = ObjectField(read_only=True, allow_null=True)
+    columns = ObjectField(read_only=True)
     counts = serializers.SerializerMethodField()
     usage = serializers.SerializerMethodField()
     timings = serializers.SerializerMethodField()
@@ -72,6 +99,9 @@ class BatchOut(serializers.ModelSerializer[Batch]):
             "format",
             "policy",
             "template",
+            "columns",
+            "ignore_model",
+            "encoding",
             "response_schema",
             "webhook",
             "defaults",

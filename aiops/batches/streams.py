@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -19,7 +16,8 @@ from starlette.types import Send
 
 from aiops import log
 from aiops.batches.models import Batch, Item
-from aiops.batches.shapes import BatchOut, ItemOut
+from aiops.batches.outputs import FORMS, Form
+from aiops.batches.shapes import BatchOut
 from aiops.errors import Invalid, Unauthenticated
 from aiops.events.hub import Hub, Kind, Signal
 from aiops.web import identity
@@ -37,9 +35,6 @@ PAGE = 500
 ENDED = "ended"
 """Id of the last event: a client that reconnects with it has seen everything."""
 WITHOUT_ANSWER = [Item.State.FAILED, Item.State.CANCELLED, Item.State.EXPIRED, Item.State.INVALID]
-CELLS = ("custom_id", "state", "answer", "error", "model", "input_tokens", "output_tokens", "run")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First characters of a cell that a spreadsheet would evaluate."""
 
 logger = log.get(__name__)
 
@@ -119,13 +114,13 @@ def _read_progress(batch_id: UUID) -> Progress | None:
 async def _file(request: Request, states: Sequence[str], name: str) -> Response:
     batch, grant = await guard.batch_of_caller(request)
     refuse_unknown_parameters(request.query_params, known={"as"})
-    kind = request.query_params.get("as", "jsonl")
-    if kind not in ("jsonl", "csv"):
-        raise Invalid("There is no such format.", errors={"as": ["jsonl or csv."]})
+    form = FORMS.get(request.query_params.get("as", "jsonl"))
+    if form is None:
+        raise Invalid("There is no such format.", errors={"as": [f"One of {', '.join(FORMS)}."]})
     return Download(
-        _pages(batch.pk, states, grant, as_csv=kind == "csv"),
-        media_type="application/x-ndjson" if kind == "jsonl" else "text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{name}-{batch.pk}.{kind}"'},
+        _pages(batch.pk, states, grant, form),
+        media_type=form.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}-{batch.pk}.{form.ending}"'},
     )
 
 
@@ -140,13 +135,13 @@ class Download(StreamingResponse):
             logger.info("download.cut")
 
 
-async def _pages(batch_id: UUID, states: Sequence[str], grant: Pass, *, as_csv: bool) -> AsyncIterator[str]:
+async def _pages(batch_id: UUID, states: Sequence[str], grant: Pass, form: Form) -> AsyncIterator[str]:
     """Yield the file in pages of items, holding one page at a time."""
-    if as_csv:
-        yield _csv([list(CELLS)])
+    if first := form.begin():
+        yield first
     after = 0
     while items := await guard.in_thread(_read_page, batch_id, states, after, grant):
-        yield _as_csv(items) if as_csv else _as_jsonl(items)
+        yield form.write(items)
         after = items[-1].number
 
 
@@ -154,26 +149,3 @@ def _read_page(batch_id: UUID, states: Sequence[str], after: int, grant: Pass) -
     identity.check(grant)  # for each page: a download may outlive its session
     rows = Item.objects.filter(batch=batch_id, state__in=states, number__gt=after)
     return list(rows.select_related("run").order_by("number")[:PAGE])
-
-
-def _as_jsonl(items: list[Item]) -> str:
-    return "".join(json.dumps(ItemOut(item).data, ensure_ascii=False) + "\n" for item in items)
-
-
-def _as_csv(items: list[Item]) -> str:
-    rows = []
-    for item in items:
-        shown = ItemOut(item).data
-        usage = shown["usage"] or {}
-        error = (shown["error"] or {}).get("detail", "")
-        facts = [usage.get(name, "") for name in ("model", "input_tokens", "output_tokens")]
-        rows.append([shown["custom_id"], shown["state"], shown["answer"] or "", error, *facts, shown["run"] or ""])
-    return _csv(rows)
-
-
-def _csv(rows: list[list[Any]]) -> str:
-    """Return rows as CSV, with a quote before cells that a spreadsheet would evaluate; JSONL has them unchanged."""
-    text = io.StringIO()
-    safe = [[f"'{cell}" if str(cell).startswith(FORMULA) else cell for cell in row] for row in rows]
-    csv.writer(text).writerows(safe)
-    return text.getvalue()

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from aiops import untrusted
 from aiops.batches.models import Batch
-from aiops.batches.reading import as_jsonl
+from aiops.batches.reading.lines import as_jsonl
 from aiops.batches.shapes import BatchIn, BatchOptions
 from aiops.errors import Invalid, TooLarge
 from aiops.web.api.parsing import read_json

@@ -13,14 +13,17 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from aiops import database, log
+from aiops.batches.lifecycle import Plan
 from aiops.batches.models import Batch, Item, Upload
-from aiops.batches.reading import BadFile, Line, Rules, read
+from aiops.batches.reading.lines import read
+from aiops.batches.reading.values import BadFile, Line, Rules
 from aiops.settings import Settings
 
 STEP = 500
 LEASE_S = 60.0
 LINE_OVERHEAD_BYTES = 65_536
 """Allowance for everything in a line except its prompt: other columns, earlier messages, escapes."""
+TO_THE_CHOSEN = "Or send all lines to the chosen model: ignore_model."
 State = Batch.State
 CheckOptions = Callable[[dict[str, Any]], str]
 """Returns why no run can have these options (model, provider …), or an empty text."""
@@ -39,7 +42,7 @@ def validate(batch_id: str, settings: Settings, *, check_options: CheckOptions =
         if not Batch.objects.filter(pk=batch_id, state=State.VALIDATING).update(total=0, invalid=0):
             return  # it was cancelled meanwhile
         Item.objects.filter(batch=batch).delete()  # of a worker that died while validating
-    rules = rules_for(batch.template, settings)
+    rules = rules_for(batch, settings)
     problem = ""
     total = invalid = 0
     try:
@@ -85,10 +88,13 @@ def _cancel_valid_items(batch: Batch, problem: str) -> int:
     return valid.update(state=Item.State.CANCELLED, error=error)
 
 
-def rules_for(template: str, settings: Settings) -> Rules:
+def rules_for(plan: Batch | Plan, settings: Settings) -> Rules:
     """Return the rules for the lines of a batch."""
     return Rules(
-        template=template,
+        template=plan.template,
+        columns=plan.columns,
+        ignore_model=plan.ignore_model,
+        encoding=plan.encoding,
         max_message_bytes=settings.max_message_bytes,
         max_line_bytes=settings.max_message_bytes + LINE_OVERHEAD_BYTES,
     )
@@ -121,7 +127,7 @@ def lines_of(
         if not problem and (model := line.options.get("model")) is not None:
             if model not in of_model:
                 of_model[model] = check_options({**defaults, **line.options})
-            problem = of_model[model]
+            problem = of_model[model] and f"{of_model[model]} {TO_THE_CHOSEN}"
         if not problem and line.custom_id in seen:
             problem = _duplicate_problem(line, seen[line.custom_id])
         if not problem:

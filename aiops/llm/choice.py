@@ -39,7 +39,7 @@ def configured(settings: Settings) -> list[ModelSpec]:
 
 
 def choose(settings: Settings, options: dict[str, Any]) -> ModelSpec:
-    """Return the model for a message's options (model, provider, temperature).
+    """Return the model for a message's options (model, provider, temperature, max_tokens).
 
     Raises Invalid when the named model is not configured, Conflict ``no_default_model`` when none is.
     """
@@ -53,8 +53,8 @@ def choose(settings: Settings, options: dict[str, Any]) -> ModelSpec:
             errors={"provider" if name is None else "model": [f"Not configured. There are: {known}."]},
         )
     chosen = matching[0]
-    if options.get("temperature") is not None:
-        chosen = replace(chosen, temperature=options["temperature"])
+    own = {name: options[name] for name in ("temperature", "max_tokens") if options.get(name) is not None}
+    chosen = replace(chosen, **own) if own else chosen
     return replace(chosen, reason="asked for") if name or provider else chosen
 
 

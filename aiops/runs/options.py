@@ -15,6 +15,10 @@ class RunOptions:
     model: str | None = None
     provider: str | None = None
     temperature: float | None = None
+    max_tokens: int | None = None
+    """The longest answer of one model call."""
+    instructions: str | None = None
+    """What the asker adds to the system prompt."""
     read_only: bool = False
     """Only tools that change nothing are offered."""
     answer_schema: bool = False

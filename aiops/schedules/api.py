@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from aiops.batches.lifecycle import Plan
-from aiops.batches.reading import as_jsonl
+from aiops.batches.reading.lines import as_jsonl
 from aiops.batches.validation import lines_of, rules_for
 from aiops.errors import Invalid
 from aiops.llm import choice
@@ -167,7 +167,7 @@ def _check_items(items: list[dict[str, Any]], plan: Plan) -> None:
     checked = lines_of(
         [as_jsonl(items)],
         plan.format,
-        rules_for(plan.template, SETTINGS),
+        rules_for(plan, SETTINGS),
         defaults=plan.defaults,
         check_options=partial(choice.problem_with, settings=SETTINGS),
     )

@@ -21,7 +21,7 @@ from aiops import database, dispatch, log
 from aiops.batches import lifecycle as batches
 from aiops.batches.lifecycle import Plan
 from aiops.batches.models import Batch
-from aiops.batches.reading import as_jsonl
+from aiops.batches.reading.lines import as_jsonl
 from aiops.conversations.models import Conversation
 from aiops.errors import AiopsError, Conflict, TooMany
 from aiops.locks import lock

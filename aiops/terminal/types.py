@@ -36,6 +36,15 @@ def _seconds(text: str) -> int:
     return int(found[1]) * UNITS_S[found[2]]
 
 
+def _column(text: str) -> tuple[str, str]:
+    use, equals, column = text.partition("=")
+    if not equals or use not in ("custom_id", "model") or not column:
+        raise ValueError(text)
+    return use, column
+
+
+COLUMN = Type("use=column", _column, "is not a use of a column: write custom_id=KEY or model=KEY")
+"""How a column of a table is used: (custom_id or model, the column's name)."""
 ID = Type("id", UUID, "is not an id: copy a whole one from a list")
 SPAN = Type("span", _seconds, "is not a time span: write 90s, 15m, 6h or 1d")
 """A time span, in seconds."""

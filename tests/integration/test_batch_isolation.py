@@ -109,7 +109,9 @@ def test_a_line_whose_model_nobody_has_is_invalid_before_anything_is_run(make: M
     batch.refresh_from_db()
     assert (batch.state, counts(batch)) == ("failed", {"total": 2, "invalid": 1, "cancelled": 1})
     invalid = Item.objects.get(batch=batch, state="invalid")
-    assert (invalid.error or {})["detail"] == "model: Not configured. There are: offline (offline)."
+    assert (invalid.error or {})["detail"] == (
+        "model: Not configured. There are: offline (offline). Or send all lines to the chosen model: ignore_model."
+    )
 
 
 def test_a_custom_id_that_comes_twice_names_both_lines(make: Make) -> None:

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from aiops.batches.reading import BadFile, Line, Rules, read
+from aiops.batches.reading.lines import read
+from aiops.batches.reading.source import CURE
+from aiops.batches.reading.values import BadFile, Line, Rules
 
 RULES = Rules(template="", max_message_bytes=100, max_line_bytes=1_000)
 
@@ -59,7 +61,7 @@ def test_a_bad_line_says_why_and_the_next_is_read(line: str, why: str) -> None:
 
 
 def test_bytes_that_are_no_text_say_so() -> None:
-    bad, good = lines(b'\xff\xfe\n{"prompt": "good"}')
+    bad, good = lines(b'\xff\xfd\n{"prompt": "good"}')
     assert "UTF-8" in bad.problem
     assert not good.problem
 
@@ -137,16 +139,16 @@ def test_text_that_no_row_can_hold_spoils_its_line_alone(line: str, reason: str,
     assert not good.problem
 
 
-def test_a_nul_in_a_csv_header_spoils_its_lines_and_breaks_nothing() -> None:
-    (line,) = lines(b"prompt,a\0b\nhello,1\n", "csv")
-    assert line.problem == "a\ufffdb: It has a NUL character."
+def test_a_nul_in_a_csv_header_is_refused_by_the_number_of_its_column() -> None:
+    with pytest.raises(BadFile) as bad:
+        lines(b"prompt,a\0b\nhello,1\n", "csv")
+    assert str(bad.value) == "The name of column 2: It has a NUL character."
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ('[{"prompt": "grüße"}]'.encode("latin-1"), "The file is not UTF-8: save it as UTF-8."),
-        ('[{"prompt": "hello"}]'.encode("utf-16"), "The file is not UTF-8: save it as UTF-8."),
+        ('[{"prompt": "grüße"}]'.encode("latin-1"), f"The file is not UTF-8: {CURE}."),
         (b'[{"prompt": "x",}]', "The file is not JSON: parse error: invalid object key (must be a string)"),
         (b"[1", "The file is not JSON: parse error: premature EOF"),
     ],

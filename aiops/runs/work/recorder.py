@@ -46,6 +46,11 @@ class Recorder:
         self._showing: asyncio.Task[None] | None = None
 
     @property
+    def instructions(self) -> str:
+        """What the asker adds to the system prompt."""
+        return self._assignment.options.instructions or ""
+
+    @property
     def first_delta_ago_s(self) -> float | None:
         """Seconds since the first text was shown; None when none was."""
         return None if self._first_delta is None else time.monotonic() - self._first_delta

@@ -149,6 +149,7 @@ class _Execution:
             memory=self._memory,
             pacer=context.pacer if self._spec.provider != OFFLINE else None,
             answer_schema=assignment.answer_schema,
+            instructed=bool(assignment.options.instructions),
         )
         given = await self._input(remembered)
         streamed: Any = agent.astream(
