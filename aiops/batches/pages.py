@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,12 +12,33 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import path
 from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
+from rest_framework.exceptions import ValidationError
 
+from aiops.batches import preview as previews
+from aiops.batches import uploads
+from aiops.batches.lifecycle import Plan
 from aiops.batches.models import Batch, Item
+from aiops.batches.preview import Preview
+from aiops.batches.shapes import BatchOptions
+from aiops.errors import AiopsError
+from aiops.llm import choice
 from aiops.people.models import User
+from aiops.web.api import problems
 
 SHOWN = 50
+SETTINGS = django_settings.SETTINGS
+ENCODINGS = (
+    ("windows-1252", "Excel, western Europe (windows-1252)"),
+    ("windows-1250", "Excel, central Europe (windows-1250)"),
+    ("windows-1251", "Excel, Cyrillic (windows-1251)"),
+    ("iso-8859-1", "Latin-1 (iso-8859-1)"),
+    ("cp850", "DOS, western Europe (cp850)"),
+    ("macroman", "Excel on old Macs (macroman)"),
+    ("shift_jis", "Japanese (shift_jis)"),
+    ("gb18030", "Chinese (gb18030)"),
+)
+"""Encodings that the page offers; the API takes more."""
 
 
 @require_GET
@@ -32,9 +54,34 @@ def list_(request: HttpRequest) -> HttpResponse:
         "here": "batches",
         "batches": rows[:SHOWN],
         "older": rows[SHOWN - 1].pk if len(rows) > SHOWN else None,
-        "max_concurrency": django_settings.SETTINGS.batch_concurrency,
+        "max_concurrency": SETTINGS.batch_concurrency,
+        "encodings": ENCODINGS,
     }
     return render(request, "batches/batches.html", context)
+
+
+@require_POST
+@login_required
+def preview(request: HttpRequest) -> HttpResponse:
+    """Render how the file that begins with the sent part would be read; ``?size=`` is the size of the whole, bytes."""
+    size = int(given[:15]) if (given := request.GET.get("size", "")).isascii() and given.isdecimal() else 0
+    context: dict[str, Any] = {"size": size}
+    try:
+        file, options = uploads.read_form(request, BatchOptions)
+        plan = Plan.of_request(options, file_format=uploads.format_of(file))
+        data = file.read()
+        seen = previews.of(
+            data,
+            plan,
+            SETTINGS,
+            whole=size <= len(data),
+            check_options=partial(choice.problem_with, settings=SETTINGS),
+        )
+        context |= {"name": file.name, "columns": plan.columns, "ignore_model": plan.ignore_model}
+    except (AiopsError, ValidationError) as error:
+        seen = Preview(whole=False, problem=problems.sentence(error))
+    models = any("model" in line.options for line in seen.lines)
+    return render(request, "batches/preview.html", {**context, "preview": seen, "has_models": models})
 
 
 @require_GET
@@ -82,6 +129,7 @@ def _parse_id(text: str) -> UUID | None:
 
 urlpatterns = [
     path("batches/", list_, name="batches"),
+    path("batches/preview/", preview, name="batch-preview"),
     path("batches/<uuid:batch_id>/", page, name="batch"),
     path("batches/<uuid:batch_id>/items/", items, name="batch-items"),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile, File
 from django.core.files.uploadedfile import UploadedFile
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 from rest_framework.request import Request
 
 from aiops import untrusted
@@ -16,7 +16,7 @@ from aiops.batches.models import Batch
 from aiops.batches.reading.lines import as_jsonl
 from aiops.batches.shapes import BatchIn, BatchOptions
 from aiops.errors import Invalid, TooLarge
-from aiops.web.api.parsing import read_json
+from aiops.web.api.parsing import Strict, read_json
 
 SETTINGS = django_settings.SETTINGS
 PARTS = ("file", "options")
@@ -26,7 +26,7 @@ NOT_A_FILE = "Send it as a file, with a name that ends in .jsonl, .json or .csv.
 def read(request: Request) -> tuple[File[Any], dict[str, Any]]:
     """Return (the items as a file, the validated options); raises Invalid, ValidationError or TooLarge."""
     if isinstance(request.data, QueryDict):
-        return _form(request)
+        return read_form(request, BatchOptions)
     if "items" not in request.data:
         raise Invalid("There are no items.", errors={"items": ["Send items as JSON, or a form with a file."]})
     options = BatchIn.read(request.data)
@@ -54,8 +54,11 @@ def digest(file: File[Any]) -> str:
     return content.hexdigest()
 
 
-def _form(request: Request) -> tuple[File[Any], dict[str, Any]]:
-    """Read a form; raises Invalid for parts that are unknown, missing or repeated."""
+def read_form(request: Request | HttpRequest, shape: type[Strict]) -> tuple[File[Any], dict[str, Any]]:
+    """Return (the file, the options that ``shape`` validated) of a form.
+
+    Raises Invalid for parts that are unknown, missing or repeated, ValidationError and TooLarge.
+    """
     texts, files = dict(request.POST.lists()), dict(request.FILES.lists())
     parts = {name: [*texts.get(name, []), *files.get(name, [])] for name in {**texts, **files}}
     errors = {untrusted.clean(name)[:100]: "There is no such field." for name in parts if name not in PARTS}
@@ -66,7 +69,7 @@ def _form(request: Request) -> tuple[File[Any], dict[str, Any]]:
         named = {name: [reason] for name, reason in sorted(errors.items())}
         raise Invalid(f"Correct {', '.join(named)}.", errors=named)
     (options,) = parts.get("options", ["{}"])
-    return files["file"][0], BatchOptions.read(read_json(_text(options), what="options"))
+    return files["file"][0], shape.read(read_json(_text(options), what="options"))
 
 
 def _text(options: str | UploadedFile[Any]) -> str:

@@ -13,6 +13,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -23,18 +24,24 @@ from aiops.batches.validation import lines_of, rules_for
 from aiops.errors import Invalid
 from aiops.llm import choice
 from aiops.people.models import User
-from aiops.schedules import firing, lifecycle
+from aiops.schedules import firing, lifecycle, uploads
 from aiops.schedules.models import Firing, Schedule
-from aiops.schedules.shapes import FiringOut, ScheduleChange, ScheduleIn, ScheduleOut
+from aiops.schedules.shapes import FiringOut, ScheduleChange, ScheduleForm, ScheduleIn, ScheduleOut
 from aiops.web.api import creating
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import LIMIT, ById
-from aiops.web.api.parsing import no_fields
+from aiops.web.api.parsing import StrictJSON, no_fields
 
 SETTINGS = django_settings.SETTINGS
 OF_MODEL = ("model", "provider", "temperature")
 OPTIONS = (*OF_MODEL, "deadline_s")
-MAX_PROBLEMS_SHOWN = 5
+
+
+class ScheduleJSON(StrictJSON):
+    """A body without a file is as small as others."""
+
+    max_bytes = SETTINGS.max_body_bytes
+    cure = "Send the batch as a file in a form."
 
 
 @extend_schema_view(list=extend_schema(tags=["schedules"]), retrieve=extend_schema(tags=["schedules"]))
@@ -46,12 +53,13 @@ class Schedules(ListModelMixin, RetrieveModelMixin, GenericViewSet[Schedule]):
     pagination_class = ById
     filter_backends = [StrictFilters]
     lookup_value_converter = "uuid"
+    parser_classes = [ScheduleJSON, MultiPartParser]
 
     def get_queryset(self) -> QuerySet[Any]:
         return Schedule.objects.filter(user=self.request.user.pk)
 
     @extend_schema(
-        request=ScheduleIn,
+        request={"application/json": ScheduleIn, "multipart/form-data": ScheduleForm},
         responses={201: ScheduleOut},
         parameters=[creating.PARAMETER],
         examples=[
@@ -70,14 +78,15 @@ class Schedules(ListModelMixin, RetrieveModelMixin, GenericViewSet[Schedule]):
     )
     def create(self, request: Request) -> Response:
         """Schedule a prompt or a batch."""
-        fields, options = _fields(ScheduleIn.read(request.data))
+        given, sent = uploads.read(request)
+        fields, options = _fields(given)
         fields["options"] = {"read_only": True, **options}
         _check_model(fields["options"])
 
         def act(user: User) -> tuple[int, Any]:
             return 201, ScheduleOut(lifecycle.make(user, fields, most=SETTINGS.max_schedules)).data
 
-        return creating.create(request, act)
+        return creating.create(request, act, sent=sent)
 
     @extend_schema(request=ScheduleChange, responses=ScheduleOut, tags=["schedules"])
     def partial_update(self, request: Request, pk: Any) -> Response:
@@ -147,7 +156,10 @@ def _fields(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         options["read_only"] = not given.pop("allow_changes")
     if "webhook" in given:
         given["webhook"] = given["webhook"] or ""
-    if "batch" in given:
+    if "stored_batch" in given:
+        given["batch"] = given.pop("stored_batch")
+        _check_model(given["batch"]["defaults"])
+    elif "batch" in given:
         batch = dict(given["batch"])
         items = batch.pop("items")
         plan = Plan.of_request(batch, file_format="jsonl")
@@ -173,4 +185,4 @@ def _check_items(items: list[dict[str, Any]], plan: Plan) -> None:
     )
     problems = [f"Item {line.number}: {line.problem}" for line in checked if line.problem]
     if problems:
-        raise Invalid("Correct batch.", errors={"batch": problems[:MAX_PROBLEMS_SHOWN]})
+        raise Invalid("Correct batch.", errors={"batch": problems[: uploads.MAX_PROBLEMS_SHOWN]})

@@ -2,6 +2,9 @@
 
 from aiops.apps import Feature, Job, NavigationItem, RetentionKind
 
+MAX_FILE_BYTES = 1_000_000
+"""Largest file of a schedule's batch: it is kept in the schedule's row."""
+
 
 class Schedules(Feature):
     name = "aiops.schedules"
@@ -17,4 +20,5 @@ class Schedules(Feature):
             outbound=False,
         ),
     )
+    body_limits = {"/api/schedules/": lambda settings: MAX_FILE_BYTES + settings.max_body_bytes}
     retention = (RetentionKind("firings", "aiops.schedules.retention:ended", "aiops.retention.pruning:remove_rows"),)

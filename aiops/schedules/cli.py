@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -63,10 +62,7 @@ def _request(
         "allow_changes": allow_changes or None,
     }
     if batch is not None:
-        try:
-            request["batch"] = {"items": [json.loads(line) for line in batch.read_text().splitlines() if line.strip()]}
-        except ValueError as error:
-            raise click.UsageError(f"{batch} is not JSONL: {error}") from error
+        request["file"] = batch
     return {key: value for key, value in request.items() if value is not None}
 
 
@@ -75,7 +71,7 @@ def _request(
 @click.option(
     "--batch",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Run this JSONL file of prompts as a batch each time, instead of PROMPT.",
+    help="Run the prompts of this file (.jsonl, .json or .csv) as a batch each time, instead of PROMPT.",
 )
 @click.option("--name", help="A name for it  [default: the start of the prompt]")
 @click.option("--every", type=SPAN, help="Such as 15m, 6h, 1d.")
@@ -93,7 +89,8 @@ def _request(
 @client_options
 def add_schedule(client: Client, request: dict[str, Any]) -> None:
     """Schedule PROMPT; print the schedule's id."""
-    made = client.post(PATH, request)
+    file = request.pop("file", None)
+    made = client.post(PATH, request) if file is None else client.upload(PATH, file, request)
     print(made["id"])
     print(f"Next: {', '.join(map(_when, made['upcoming']))}", file=sys.stderr)
 

@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from aiops.batches.shapes import DAY_S, BatchIn
+from aiops.batches.shapes import DAY_S, BatchIn, BatchOptions
 from aiops.schedules import lifecycle
 from aiops.schedules.models import Firing, Schedule
 from aiops.schedules.timing import MIN_INTERVAL_S
@@ -73,6 +73,21 @@ class ScheduleIn(ScheduleChange):
         if ("message" in attrs) == ("batch" in attrs):
             raise serializers.ValidationError({"message": ["Give either message or batch."]})
         return attrs
+
+
+class ScheduleUpload(ScheduleChange):
+    """The fields of a schedule beside the file of its batch; ``batch`` has the batch's own options."""
+
+    name = NameField(max_length=200)
+    message = None  # type: ignore[assignment]
+    batch = BatchOptions(required=False, default=dict)  # type: ignore[assignment]
+
+
+class ScheduleForm(serializers.Serializer[Any]):
+    """A schedule as a form: the file of its batch, and the other fields as JSON."""
+
+    file = serializers.FileField(help_text="as for a batch, at most 1 MB")
+    options = serializers.JSONField(help_text="the other fields of the schedule; batch: the options of its batch")
 
 
 class ScheduleOut(serializers.ModelSerializer[Schedule]):

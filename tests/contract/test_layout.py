@@ -11,7 +11,7 @@ from aiops.apps import features
 
 ROOT = Path(__file__).parents[2]
 DOORS = {"api", "pages", "cli", "jobs", "admin", "apps"}
-OF_DOORS = DOORS | {"shapes", "uploads", "streams"}
+OF_DOORS = DOORS | {"shapes", "uploads", "streams", "outputs"}
 """Doors, and what belongs to one."""
 FRAME = {"web", "terminal"}
 FEATURES = {path.name for path in (ROOT / "aiops").iterdir() if (path / "apps.py").exists()} - FRAME

@@ -9,7 +9,7 @@ from typing import ClassVar, cast
 
 import pytest
 
-from aiops.batches.cli import _summary
+from aiops.batches.cli.watching import summary
 from aiops.terminal.client import CallFailed, Client, _sentence
 from aiops.terminal.text import printable, step_name
 
@@ -113,7 +113,7 @@ class InvalidLines:
 
 def test_a_batch_without_a_valid_line_says_the_first_reasons_each_once() -> None:
     batch = {"id": "b", "state": "failed", "counts": {"invalid": 5}, "error": {"detail": "No line is valid."}}
-    assert _summary(cast(Client, InvalidLines()), batch).splitlines() == [
+    assert summary(cast(Client, InvalidLines()), batch).splitlines() == [
         "The batch failed: No line is valid.",
         "  line 1: It is not JSON.",
         "  line 3: There is no such field: x.",

@@ -48,6 +48,14 @@ def of(error: AiopsError) -> tuple[dict[str, Any], dict[str, str]]:
     return body(error.status, error.code, error.title, error.detail, errors=errors), headers
 
 
+def sentence(error: Exception) -> str:
+    """Return an error as one sentence for a page: the reasons of its fields, else its detail."""
+    ours = _as_ours(error)
+    if isinstance(ours, Invalid) and ours.errors:
+        return " ".join(f"{field}: {' '.join(reasons)}" for field, reasons in ours.errors.items())
+    return str(ours.detail)
+
+
 def unavailable(error: Exception) -> Unavailable:
     """Return the error for a failed database: its cause, if known, and its cure."""
     return Unavailable(f"{database_problem(error)} Nothing was changed.", code="database_unavailable")

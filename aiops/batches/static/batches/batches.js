@@ -1,6 +1,6 @@
 // The form of a new batch: previews the chosen file, then uploads it.
 
-import { explain, Problem, Unreachable } from "../web/api.js";
+import { explain, post, Problem, Unreachable } from "../web/api.js";
 
 const form = document.getElementById("batch-form");
 const file = form.elements.file;
@@ -8,89 +8,60 @@ const drop = document.getElementById("drop");
 const preview = document.getElementById("preview");
 const problem = document.getElementById("batch-problem");
 const sending = document.getElementById("sending");
-const PREVIEW_BYTES = 262144;
-const ROWS = 5;
+const PREVIEW_BYTES = 48_000;
+const CHANGES = ["template", "encoding", "policy", "column_custom_id", "column_model", "ignore_model"];
+let previewing = 0;
 
-file.addEventListener("change", show);
+file.addEventListener("change", () => {
+  preview.replaceChildren();
+  show();
+});
+form.addEventListener("change", (event) => {
+  if (CHANGES.includes(event.target.name)) show();
+});
 for (const type of ["dragover", "dragleave", "drop"]) {
   drop.addEventListener(type, (event) => {
     event.preventDefault();
     drop.classList.toggle("over", type === "dragover");
     if (type !== "drop" || !event.dataTransfer.files.length) return;
     file.files = event.dataTransfer.files;
+    preview.replaceChildren();
     show();
   });
 }
 
+/** Show how the server reads the file's beginning with the options so far. */
 async function show() {
   const chosen = file.files[0];
   preview.hidden = !chosen;
   problem.hidden = true;
   if (!chosen) return;
-  const text = (await chosen.slice(0, PREVIEW_BYTES).text()).replace(/^\uFEFF/, "");
-  const whole = chosen.size <= PREVIEW_BYTES;
-  let rows;
+  const mine = ++previewing;
+  const { columns, encoding, ignore_model, template } = options();
+  const body = new FormData();
+  body.append("options", JSON.stringify({ columns, encoding, ignore_model, template }));
+  body.append("file", chosen.slice(0, PREVIEW_BYTES), chosen.name);
   try {
-    const name = chosen.name.toLowerCase();
-    if (name.endsWith(".json")) rows = fromJson(text, whole);
-    else rows = name.endsWith(".csv") ? fromCsv(text, whole) : fromJsonl(text, whole);
+    const html = await post(`/batches/preview/?size=${chosen.size}`, body);
+    if (mine === previewing) preview.innerHTML = html; // rendered and escaped by the server
   } catch (error) {
     preview.hidden = true;
-    return complain(`${chosen.name}: ${error.message}`);
+    explain(problem, error);
   }
-  const columns = [...new Set(rows.slice(0, ROWS).flatMap((row) => Object.keys(row)))];
-  const lines = whole ? `${rows.length} line${rows.length === 1 ? "" : "s"}` : rows.length ? "The first lines" : "Too large for a preview; the server reads all";
-  document.getElementById("preview-says").textContent = `${lines} of ${chosen.name} (${size(chosen.size)})`;
-  fill(preview.querySelector("thead"), "th", [columns]);
-  fill(preview.querySelector("tbody"), "td", rows.slice(0, ROWS).map((row) => columns.map((name) => cell(row[name]))));
 }
 
-function fill(part, tag, rows) {
-  part.replaceChildren(...rows.map((row) => {
-    const line = document.createElement("tr");
-    line.append(...row.map((text) => Object.assign(document.createElement(tag), { textContent: text })));
-    return line;
-  }));
-}
-
-const cell = (value) => (value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
-const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
-
-function fromJson(text, whole) {
-  if (!whole) return []; // half a list cannot be read here; the server reads it whole
-  const rows = JSON.parse(text);
-  if (!Array.isArray(rows)) throw new Error("it is not a JSON list.");
-  return rows;
-}
-
-function fromJsonl(text, whole) {
-  const lines = text.split("\n");
-  if (!whole) lines.pop();
-  return lines.filter((line) => line.trim()).map((line, n) => {
-    try {
-      return JSON.parse(line);
-    } catch {
-      throw new Error(`line ${n + 1} is not JSON.`);
-    }
-  });
-}
-
-function fromCsv(text, whole) {
-  const rows = [[""]];
-  let quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const character = text[i];
-    const row = rows.at(-1);
-    if (quoted && character === '"' && text[i + 1] === '"') row[row.length - 1] += text[++i];
-    else if (character === '"') quoted = !quoted;
-    else if (character === "," && !quoted) row.push("");
-    else if (character === "\n" && !quoted) rows.push([""]);
-    else if (character !== "\r" || quoted) row[row.length - 1] += character;
-  }
-  const last = rows.pop();
-  if (whole && (last.length > 1 || last[0])) rows.push(last);
-  const header = rows.shift() ?? [];
-  return rows.map((row) => Object.fromEntries(header.map((name, n) => [name.trim(), row[n] ?? ""])));
+/** Return the options as the form has them now, empty ones left out. */
+function options() {
+  const fields = form.elements;
+  const value = (name) => fields[name]?.value?.trim() || undefined;
+  const uses = { custom_id: value("column_custom_id"), model: value("column_model") };
+  return {
+    policy: fields.policy.value,
+    max_concurrency: Number(fields.max_concurrency.value),
+    ...Object.fromEntries(["name", "template", "model", "encoding"].map((name) => [name, value(name)])),
+    columns: uses.custom_id || uses.model ? uses : undefined,
+    ignore_model: fields.ignore_model?.checked || undefined,
+  };
 }
 
 function complain(text) {
@@ -101,16 +72,15 @@ function complain(text) {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const fields = form.elements;
-  const options = { policy: fields.policy.value, max_concurrency: Number(fields.max_concurrency.value) };
-  for (const name of ["name", "template", "model"]) if (fields[name].value.trim()) options[name] = fields[name].value;
+  const sent = options();
   const schema = fields.response_schema.value.trim();
   try {
-    if (schema) options.response_schema = JSON.parse(schema);
+    if (schema) sent.response_schema = JSON.parse(schema);
   } catch (error) {
     return complain(`The schema of the answers is not JSON: ${error.message}`);
   }
   const body = new FormData();
-  body.append("options", JSON.stringify(options));
+  body.append("options", JSON.stringify(sent));
   body.append("file", file.files[0]);
   const button = form.querySelector("[type=submit]");
   button.disabled = true;

@@ -35,12 +35,22 @@ async function what() {
   return { batch: { items } };
 }
 
+/** Return the request: with the prompt, or as a form with the file of a batch. */
+function asked(options) {
+  const file = fields.file.files[0];
+  if (!file) return { ...options, message: fields.message.value };
+  const body = new FormData();
+  body.append("options", JSON.stringify(options));
+  body.append("file", file);
+  return body;
+}
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   problem.hidden = true;
   try {
     const policies = { overlap: fields.overlap.value, catch_up: fields.catch_up.value, allow_changes: fields.tools.value === "all" };
-    const made = await call("POST", "/api/schedules/", { name: fields.name.value, ...(await what()), ...when(), ...policies });
+    const made = await call("POST", "/api/schedules/", asked({ name: fields.name.value, ...when(), ...policies }));
     location.assign(`/schedules/${made.id}/`);
   } catch (error) {
     explain(problem, error);

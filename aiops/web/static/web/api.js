@@ -42,13 +42,30 @@ export function explain(element, error, text = error.message) {
   });
 }
 
+/** Post a form to a page and return the HTML that it answers. */
+export async function post(path, form) {
+  let response;
+  try {
+    response = await fetch(path, { method: "POST", headers: { "X-CSRFToken": token() }, body: form });
+  } catch {
+    throw new Unreachable();
+  }
+  if (response.redirected) {
+    location.assign(`/sign-in/?next=${encodeURIComponent(location.pathname)}`);
+    throw new Problem("You are not signed in.", 401);
+  }
+  if (!response.ok) throw new Problem(`The server answered ${response.status}.`, response.status);
+  return response.text();
+}
+
 export async function call(method, path, body, headers = {}) {
+  const isForm = body instanceof FormData;
   let response;
   try {
     response = await fetch(path, {
       method,
-      headers: { "X-CSRFToken": token(), ...(body ? { "Content-Type": "application/json" } : {}), ...headers },
-      body: body ? JSON.stringify(body) : undefined,
+      headers: { "X-CSRFToken": token(), ...(body && !isForm ? { "Content-Type": "application/json" } : {}), ...headers },
+      body: body && !isForm ? JSON.stringify(body) : body,
     });
   } catch {
     throw new Unreachable();

@@ -45,7 +45,7 @@ def watch(client: Client, batch_id: str, *, out: Path | None) -> int:
         return INTERRUPTED
     if not last:
         return report_failure(f"the batch {batch_id} was deleted.")
-    print(_summary(client, last), file=sys.stderr)
+    print(summary(client, last), file=sys.stderr)
     if out is not None and last["counts"]["succeeded"]:
         code = write(client, batch_id, "results", out=out)
         if code != OK:
@@ -95,7 +95,7 @@ def reasons(client: Client, row: Row) -> list[str]:
     return [f"line {number}: {detail}" for detail, number in first.items() if detail][:MAX_REASONS]
 
 
-def _summary(client: Client, row: Row) -> str:
+def summary(client: Client, row: Row) -> str:
     if row["error"]:
         lines = [f"The batch {row['state']}: {printable(row['error']['detail'])}"]
         lines += [f"  {reason}" for reason in reasons(client, row)]

@@ -11,8 +11,8 @@ from uuid import UUID
 import click
 from rich.markup import escape
 
-from aiops.batches import watching
-from aiops.batches.watching import PATH
+from aiops.batches.cli import watching
+from aiops.batches.cli.watching import PATH
 from aiops.terminal import listing
 from aiops.terminal.client import Client
 from aiops.terminal.exit_codes import report_failure
