@@ -17,6 +17,7 @@ from aiops.batches.validation import rules_for
 from aiops.settings import Settings
 
 SHOWN = 5
+MAX_BYTES_OF_CHARACTER = 4
 MAX_LINES = 2_000
 """How many lines of the part that was sent are counted."""
 
@@ -49,15 +50,20 @@ def of(
     """Return the preview of a file that begins with ``data``."""
     seen, rules = Preview(whole), rules_for(plan, settings)
     lines: list[Line] = []
-    try:
-        if plan.format == "csv":
-            table = Table(Source([data], encoding=plan.encoding), max_row=rules.max_line_bytes)
-            seen.columns = [(name, _use(name, plan)) for name in table.names]
-        for line in islice(read([data], plan.format, rules), MAX_LINES):
-            lines.append(line)
-    except BadFile as bad:
-        # a part may break off within a character or a list
-        seen.problem = str(bad) if whole or not lines else ""
+    for cut in range(1 if whole else MAX_BYTES_OF_CHARACTER):  # a part may break off within a character
+        try:
+            begun = data[: len(data) - cut]
+            if plan.format == "csv":
+                table = Table(Source([begun], encoding=plan.encoding), max_row=rules.max_line_bytes)
+                seen.columns = [(name, _use(name, plan)) for name in table.names]
+            for line in islice(read([begun], plan.format, rules), MAX_LINES):
+                lines.append(line)
+        except BadFile as bad:
+            seen.problem = str(bad)
+        if lines:
+            break
+    if lines and not whole:
+        seen.problem = ""  # half a list is no list
     complete = lines if whole else lines[:-1]  # the last one may be cut
     seen.lines, seen.count = complete[:SHOWN], len(complete)
     seen.invalid = sum(bool(line.problem) for line in complete)

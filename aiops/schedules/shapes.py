@@ -80,7 +80,7 @@ class ScheduleUpload(ScheduleChange):
 
     name = NameField(max_length=200)
     message = None  # type: ignore[assignment]
-    batch = BatchOptions(required=False, default=dict)  # type: ignore[assignment]
+    batch = BatchOptions(required=False)  # type: ignore[assignment]
 
 
 class ScheduleForm(serializers.Serializer[Any]):

@@ -16,6 +16,7 @@ from aiops.batches.lifecycle import PIECE_BYTES, Plan
 from aiops.batches.models import Batch
 from aiops.batches.reading.lines import as_row
 from aiops.batches.reading.values import BadFile
+from aiops.batches.shapes import BatchOptions
 from aiops.batches.validation import lines_of, rules_for
 from aiops.errors import Invalid, TooLarge
 from aiops.llm import choice
@@ -34,7 +35,8 @@ def read(request: Request) -> tuple[dict[str, Any], Any]:
     if (file.size or 0) > MAX_FILE_BYTES:
         raise TooLarge(f"The file of a schedule has at most {MAX_FILE_BYTES} bytes: send larger ones as a batch.")
     sent = {"options": request.POST.get("options", ""), "file": uploads.digest(file)}
-    plan = Plan.of_request(fields.pop("batch"), file_format=uploads.format_of(file))
+    options = fields.pop("batch", None) or BatchOptions.read({})
+    plan = Plan.of_request(options, file_format=uploads.format_of(file))
     return {**fields, "stored_batch": _stored(file, plan)}, sent
 
 

@@ -82,7 +82,8 @@ def test_a_command_loads_its_own_module_and_no_other_commands(entry: importlib.m
 
 
 def test_every_module_of_commands_has_its_entry_point() -> None:
-    modules = sorted(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in ROOT.glob("aiops/*/cli.py"))
+    files = [*ROOT.glob("aiops/*/cli.py"), *(path.parent for path in ROOT.glob("aiops/*/cli/__init__.py"))]
+    modules = sorted(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files)
     assert sorted(entry.module for entry in COMMANDS) == modules
 
 

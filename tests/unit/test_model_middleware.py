@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 import pytest
 from langchain.agents.middleware import ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langgraph.errors import GraphBubbleUp
 
 from aiops.agent.middleware import model_retry
 from aiops.agent.middleware.answer_schema import AnswerSchema
+from aiops.agent.middleware.instructions import Instructions
 from aiops.agent.middleware.model_retry import ModelRetry
 from aiops.errors import RunFailed
 from aiops.llm import failures
@@ -28,6 +29,8 @@ Handler = Callable[[Any], Awaitable[ModelResponse[Any]]]
 
 class Recorded:
     """A watcher that keeps why model calls were discarded."""
+
+    instructions = "Answer in German."
 
     def __init__(self) -> None:
         self.discarded: list[str] = []
@@ -131,3 +134,15 @@ async def test_an_interrupt_or_a_cancellation_passes_through_model_retry(error: 
     with pytest.raises(type(error)):
         await ModelRetry(SPEC, tries=3).awrap_model_call(request(Recorded()), handler)
     assert len(asked) == 1
+
+
+async def test_the_askers_instructions_follow_the_system_prompt() -> None:
+    handler, asked = model(said("ja"), said("ja"))
+    await Instructions().awrap_model_call(
+        request(Recorded()).override(system_message=SystemMessage("Be aiops.")), handler
+    )
+    await Instructions().awrap_model_call(request(Recorded()), handler)
+    with_prompt, without = [one.system_message.text for one in asked]
+    assert with_prompt.startswith("Be aiops.\n\n")
+    assert with_prompt.endswith("Answer in German.")
+    assert without.endswith("Answer in German.")

@@ -115,6 +115,7 @@ def _fields(detail: Any, prefix: str = "") -> dict[str, list[str]]:
         return {prefix or "body": [str(reason) for reason in detail]}
     flat: dict[str, list[str]] = {}
     for name, inner in detail.items():
-        key = "body" if name == "non_field_errors" else f"{prefix}.{name}" if prefix else str(name)
+        inside = f"{prefix}.{name}" if prefix else str(name)
+        key = (prefix or "body") if name == "non_field_errors" else inside
         flat.update(_fields(inner, key))
     return flat
