@@ -36,7 +36,7 @@ function show(batch) {
   part("tokens").textContent = (batch.usage.input_tokens + batch.usage.output_tokens).toLocaleString();
   part("batch-problem").hidden = !batch.error;
   part("batch-problem").textContent = batch.error?.detail ?? "";
-  part("results").hidden = part("results-csv").hidden = !c.succeeded;
+  for (const form of ["results", "results-csv", "results-openai"]) part(form).hidden = !c.succeeded;
   part("errors").hidden = !bad;
   action("cancel", ["validating", "in_progress"].includes(batch.state));
   action("retry", ended && c.failed > 0);
