@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
@@ -52,7 +53,7 @@ def _rooms(past: Sequence[PastMessage], room: int) -> dict[str, int]:
 
 def _texts(message_ids: Collection[str], redactor: Redactor) -> dict[str, Attached]:
     """Return the attachments of messages by id, without secrets: cut first, half of one could be left."""
-    rows = Attachment.objects.filter(message__in=message_ids).values_list("pk", "name", "text")
+    rows = Attachment.objects.filter(message__in=[UUID(one) for one in message_ids]).values_list("pk", "name", "text")
     return {str(pk): Attached(redactor.redact(name), redactor.redact(text)) for pk, name, text in rows}
 
 
