@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from aiops.agent import attachments
 from aiops.agent.attachments import Attached, with_attached
-from aiops.attachments import decoding
 from aiops.attachments.decoding import NotText, decode, decode_end
 
 LOG = "".join(f"line {number:05d}: something happened\n" for number in range(5_000))
