@@ -46,9 +46,8 @@ class OfflineModel(BaseChatModel):
         asked = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), HumanMessage(""))
         characters = asked.additional_kwargs.get(QUESTION_CHARACTERS)
         answer = self._answer(messages, asked.text[:characters])
-        if characters is not None and answer.text:
-            return answer.model_copy(update={"content": f"{NOT_READ}\n\n{answer.text}"})
-        return answer
+        note = f"{NOT_READ}\n\n" if characters is not None and answer.text else ""
+        return answer.model_copy(update={"content": note + answer.text})
 
     def _answer(self, messages: Sequence[BaseMessage], question: str) -> AIMessage:
         results: list[Any] = list(takewhile(lambda m: isinstance(m, ToolMessage), reversed(messages)))[::-1]
@@ -82,9 +81,8 @@ class OfflineModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         answer = self.answer(messages)
         calls = [tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"]) for c in answer.tool_calls]
-        words = [AIMessageChunk(content=word) for word in re.findall(r"\s*\S+\s*", answer.text)]
         last = AIMessageChunk(content="", tool_call_chunks=calls, response_metadata={"finish_reason": "stop"})
-        for part in [*words, last]:
+        for part in [*map(AIMessageChunk, re.findall(r"\s*\S+\s*", answer.text)), last]:
             chunk = ChatGenerationChunk(message=part)
             if run_manager:
                 await run_manager.on_llm_new_token(part.text, chunk=chunk)
