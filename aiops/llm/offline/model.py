@@ -82,7 +82,7 @@ class OfflineModel(BaseChatModel):
         answer = self.answer(messages)
         calls = [tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"]) for c in answer.tool_calls]
         last = AIMessageChunk(content="", tool_call_chunks=calls, response_metadata={"finish_reason": "stop"})
-        for part in [*map(AIMessageChunk, re.findall(r"\s*\S+\s*", answer.text)), last]:
+        for part in [*(AIMessageChunk(content=word) for word in re.findall(r"\s*\S+\s*", answer.text)), last]:
             chunk = ChatGenerationChunk(message=part)
             if run_manager:
                 await run_manager.on_llm_new_token(part.text, chunk=chunk)
