@@ -31,7 +31,7 @@ async def for_model(past: Sequence[PastMessage], asked: PastMessage, context: Ru
     texts: Mapping[str, Attached] = {}
     if rooms:
         texts = await context.in_thread(_texts, list(rooms), context.redactor)
-    return [_written(one, texts, rooms.get(one.id, 0)) for one in (*past, asked)]
+    return [_written(one, texts, rooms.get(one.id, 0), context.redactor) for one in (*past, asked)]
 
 
 def cuts(message: AnyMessage) -> list[str]:
@@ -52,12 +52,12 @@ def _rooms(past: Sequence[PastMessage], room: int) -> dict[str, int]:
 
 
 def _texts(message_ids: Collection[str], redactor: Redactor) -> dict[str, Attached]:
-    """Return the attachments of messages by id, without secrets: cut first, half of one could be left."""
+    """Return the attachments of messages by id, without secrets: if they were cut first, half a secret could be left."""
     rows = Attachment.objects.filter(message__in=[UUID(one) for one in message_ids]).values_list("pk", "name", "text")
     return {str(pk): Attached(redactor.redact(name), redactor.redact(text)) for pk, name, text in rows}
 
 
-def _written(one: PastMessage, texts: Mapping[str, Attached], room: int) -> AnyMessage:
+def _written(one: PastMessage, texts: Mapping[str, Attached], room: int, redactor: Redactor) -> AnyMessage:
     if one.role != "user":
         return AIMessage(one.text, id=one.id)
     if not one.attachments:
@@ -65,7 +65,7 @@ def _written(one: PastMessage, texts: Mapping[str, Attached], room: int) -> AnyM
     more: dict[str, Any] = {QUESTION_CHARACTERS: len(one.text)}
     attached = [texts[shown["id"]] for shown in one.attachments if shown["id"] in texts]
     if not attached:
-        text = attachments.left_out(one.text, [str(shown["name"]) for shown in one.attachments])
+        text = attachments.left_out(one.text, [redactor.redact(shown["name"]) for shown in one.attachments])
         return HumanMessage(text, id=one.id, additional_kwargs=more)
     text, cut = attachments.with_attached(one.text, attached, max_bytes=room)
     if cut:
