@@ -52,7 +52,7 @@ def _rooms(past: Sequence[PastMessage], room: int) -> dict[str, int]:
 
 
 def _texts(message_ids: Collection[str], redactor: Redactor) -> dict[str, Attached]:
-    """Return the attachments of messages by id, without secrets: if they were cut first, half a secret could be left."""
+    """Return the attachments of messages by id, without secrets; if cut first, half a secret could be left."""
     rows = Attachment.objects.filter(message__in=[UUID(one) for one in message_ids]).values_list("pk", "name", "text")
     return {str(pk): Attached(redactor.redact(name), redactor.redact(text)) for pk, name, text in rows}
 
