@@ -32,7 +32,7 @@ from aiops.events import stream
 from aiops.llm import choice
 from aiops.people.models import User
 from aiops.runs import cancelling
-from aiops.web.api import creating
+from aiops.web.api import creating, forms
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import ById, ByNumber
 from aiops.web.api.parsing import StrictJSON, no_fields
@@ -107,7 +107,7 @@ class Batches(ListModelMixin, RetrieveModelMixin, GenericViewSet[Batch]):
             transaction.on_commit(lambda: background.run_later(dispatch.validate, str(batch.pk)))
             return 202, BatchOut(batch).data
 
-        return creating.create(request, act, sent={"options": options, "file": uploads.digest(file)})
+        return creating.create(request, act, sent={"options": options, "file": forms.digest(file)})
 
     @extend_schema(responses={204: None}, tags=["batches"])
     def destroy(self, request: Request, pk: Any) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -11,15 +10,14 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, QueryDict
 from rest_framework.request import Request
 
-from aiops import untrusted
 from aiops.batches.models import Batch
 from aiops.batches.reading.lines import as_jsonl
 from aiops.batches.shapes import BatchIn, BatchOptions
 from aiops.errors import Invalid, TooLarge
+from aiops.web.api import forms
 from aiops.web.api.parsing import Strict, read_json
 
 SETTINGS = django_settings.SETTINGS
-PARTS = ("file", "options")
 NOT_A_FILE = "Send it as a file, with a name that ends in .jsonl, .json or .csv."
 
 
@@ -46,30 +44,13 @@ def format_of(file: File[Any]) -> str:
     return formats[ending]
 
 
-def digest(file: File[Any]) -> str:
-    """Return a digest that is equal for files with equal content."""
-    content = hashlib.sha256()
-    for piece in file.chunks():
-        content.update(piece)
-    return content.hexdigest()
-
-
 def read_form(request: Request | HttpRequest, shape: type[Strict]) -> tuple[File[Any], dict[str, Any]]:
     """Return (the file, the options that ``shape`` validated) of a form.
 
     Raises Invalid for parts that are unknown, missing or repeated, ValidationError and TooLarge.
     """
-    texts, files = dict(request.POST.lists()), dict(request.FILES.lists())
-    parts = {name: [*texts.get(name, []), *files.get(name, [])] for name in {**texts, **files}}
-    errors = {untrusted.clean(name)[:100]: "There is no such field." for name in parts if name not in PARTS}
-    errors |= {name: "Send it once." for name in PARTS if len(parts.get(name, [])) > 1}
-    if "file" not in errors and "file" not in files:
-        errors["file"] = NOT_A_FILE
-    if errors:
-        named = {name: [reason] for name, reason in sorted(errors.items())}
-        raise Invalid(f"Correct {', '.join(named)}.", errors=named)
-    (options,) = parts.get("options", ["{}"])
-    return files["file"][0], shape.read(read_json(_text(options), what="options"))
+    file, others = forms.read(request, others=("options",), not_a_file=NOT_A_FILE)
+    return file, shape.read(read_json(_text(others.get("options", "{}")), what="options"))
 
 
 def _text(options: str | UploadedFile[Any]) -> str:

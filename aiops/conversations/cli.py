@@ -1,38 +1,89 @@
-"""``aiops chat``: send a message and follow its answer, or chat interactively."""
+"""``aiops chat``: send a message, with what is piped in, and follow its answer; or chat interactively."""
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 from uuid import UUID
 
 import click
 
+from aiops.attachments import decoding
+from aiops.attachments.limits import MAX_BYTES
 from aiops.runs.states import State
-from aiops.terminal import listing, live
+from aiops.terminal import listing, live, piped
 from aiops.terminal.client import CallFailed, Client
 from aiops.terminal.exit_codes import FAILED, INTERRUPTED, OK, report_failure
 from aiops.terminal.options import client_options
 from aiops.terminal.text import written
 from aiops.terminal.types import ID
 
+MAX_MESSAGE_BYTES = 65_536
+"""Of a message from standard input: servers take no larger body, unless they are set to, and fewer bytes by default."""
+NO_MESSAGE = "there is no message: give one, or pipe one in."
+
 
 @click.command()
 @click.argument("message", required=False)
 @click.option("--conversation", metavar="ID", type=ID, help="Continue this conversation.")
 @click.option("--model", help="Use this model instead of the default.")
+@click.option("--no-stdin", is_flag=True, help="Do not read what is piped in.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON when it has ended.")
 @client_options
-def chat(client: Client, message: str | None, conversation: UUID | None, model: str | None, as_json: bool) -> int:
-    """Send MESSAGE and follow the answer; without one, chat interactively (Ctrl-D ends)."""
+def chat(
+    client: Client, message: str | None, conversation: UUID | None, model: str | None, no_stdin: bool, as_json: bool
+) -> int:
+    """Send MESSAGE and follow the answer; without one, chat interactively (Ctrl-D ends).
+
+    Text that is piped in is attached to MESSAGE: journalctl -u nginx | aiops chat "what happened?". In a loop that
+    reads standard input itself, use --no-stdin. Instead of a MESSAGE, - reads it from standard input.
+    """
     known = str(conversation) if conversation else None
-    if message is None and sys.stdin.isatty():
+    is_piped = piped.is_there() and not no_stdin
+    if message is None and not is_piped and not no_stdin and sys.stdin is not None:
         if as_json:
             return report_failure("--json needs a MESSAGE.")
         return _talk(client, conversation=known, model=model)
-    text = sys.stdin.read().strip() if message is None else written(message)
+    attachments: list[str] = []
+    try:
+        if message is None or message == "-":
+            text = _piped_message() if is_piped else ""
+        elif (text := written(message)).strip() and is_piped:
+            attachments = _attach_piped(client)
+    except decoding.NotText as error:
+        return report_failure(f"standard input cannot be sent. {error}")
     if not text.strip():
-        return report_failure("there is no message: give one, or pipe one in.")
-    return _ask(client, text, conversation=known, model=model, as_json=as_json)[0]
+        return report_failure(NO_MESSAGE)
+    fields = {"conversation": known, "model": model, "attachments": attachments or None}
+    return _ask(client, text, fields, as_json=as_json)[0]
+
+
+def _piped_message() -> str:
+    """Return the message on standard input; raises CallFailed or NotText."""
+    came = piped.read(max_bytes=MAX_MESSAGE_BYTES)
+    if came.size > MAX_MESSAGE_BYTES:
+        raise CallFailed(
+            f"the message on standard input has {came.size:,} bytes, which is too long: give a question as MESSAGE, "
+            "then what is piped in is attached to it."
+        )
+    return decoding.decode(came.last).strip()
+
+
+def _attach_piped(client: Client) -> list[str]:
+    """Upload what is piped in, or its end; return the attachment's id, if any. Raises CallFailed or NotText."""
+    came = piped.read(max_bytes=MAX_BYTES)
+    content, skipped = came.last, came.size - len(came.last)
+    if not came.size:
+        return []
+    if skipped:
+        content = decoding.decode_end(content, start=came.start, skipped=skipped, max_bytes=MAX_BYTES).encode()
+        print(
+            f"aiops: standard input has {came.size:,} bytes, more than an attachment may have: only its last "
+            f"{len(content):,} are attached.",
+            file=sys.stderr,
+        )
+    decoding.decode(content)
+    return [client.send_file("/api/attachments/", "stdin", content)["id"]]
 
 
 def _talk(client: Client, *, conversation: str | None, model: str | None) -> int:
@@ -49,16 +100,15 @@ def _talk(client: Client, *, conversation: str | None, model: str | None) -> int
         except KeyboardInterrupt:
             continue
         if message:
-            _, conversation = _ask(client, message, conversation=conversation, model=model, as_json=False)
+            _, conversation = _ask(client, message, {"conversation": conversation, "model": model}, as_json=False)
 
 
-def _ask(
-    client: Client, message: str, *, conversation: str | None, model: str | None, as_json: bool
-) -> tuple[int, str | None]:
+def _ask(client: Client, message: str, options: dict[str, Any], *, as_json: bool) -> tuple[int, str | None]:
     """Send a message and show the answer; return (exit code, conversation to continue)."""
-    fields = {"message": message, "conversation": conversation, "model": model}
+    fields = {"message": message, **{name: value for name, value in options.items() if value is not None}}
+    conversation: str | None = options["conversation"]
     try:
-        accepted = client.post("/api/chat/", {name: value for name, value in fields.items() if value is not None})
+        accepted = client.post("/api/chat/", fields)
         conversation = accepted["conversation"]
         run_id = accepted["run"]["id"]
         try:

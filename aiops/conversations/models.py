@@ -51,6 +51,9 @@ class Message(models.Model):
     position = models.PositiveIntegerField()
     role = models.CharField(max_length=9, choices=Role.choices)
     text = models.TextField(blank=True)
+    attachments = models.JSONField(null=True)
+    """What was sent with it: a list of {id, name, bytes}; null when there was nothing. The texts are rows of
+    ``attachments``, which nobody reads for messages without any."""
     rolled_back = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now())
 

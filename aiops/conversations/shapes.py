@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from aiops.conversations.models import Conversation, Message
@@ -29,14 +32,29 @@ class ConversationOut(serializers.ModelSerializer[Conversation]):
         fields = ["id", "title", "created_at", "updated_at", "memory_used_at"]
 
 
+ATTACHED = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["id", "name", "bytes"],
+        "properties": {
+            "id": {"type": "string", "format": "uuid"},
+            "name": {"type": "string"},
+            "bytes": {"type": "integer"},
+        },
+    },
+}
+
+
 class MessageOut(serializers.ModelSerializer[Message]):
     """A message; ``html`` is the sanitised rendering of an answer."""
 
     html = serializers.SerializerMethodField()
+    attachments = serializers.SerializerMethodField()
 
     class Meta:
         model = Message
-        fields = ["id", "position", "role", "text", "html", "created_at"]
+        fields = ["id", "position", "role", "text", "html", "attachments", "created_at"]
 
     def get_html(self, message: Message) -> str | None:
         """Render an answer as HTML, within one budget for all messages of the request."""
@@ -44,3 +62,8 @@ class MessageOut(serializers.ModelSerializer[Message]):
             return None
         rendered: markdown.Page = self.context["rendered"]
         return rendered.render(message.text)
+
+    @extend_schema_field(ATTACHED)
+    def get_attachments(self, message: Message) -> list[dict[str, Any]]:
+        """Return what was sent with it."""
+        return message.attachments or []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -19,6 +20,8 @@ class PastMessage:
     id: str
     role: str
     text: str
+    attachments: tuple[dict[str, Any], ...] = ()
+    """What was sent with it: {id, name, bytes} of each."""
 
 
 def visible(conversation: Conversation) -> QuerySet[Message]:
@@ -35,4 +38,4 @@ def before(conversation: Conversation, *, position: int) -> list[PastMessage]:
         position__lt=position,
         role__in=[Message.Role.USER, Message.Role.ASSISTANT],
     ).order_by("-position")[:MAX_REMEMBERED]
-    return [PastMessage(str(m.pk), m.role, m.text) for m in reversed(rows)]
+    return [PastMessage(str(m.pk), m.role, m.text, tuple(m.attachments or ())) for m in reversed(rows)]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+QUESTION_CHARACTERS = "question_characters"
+"""Key, in a user's message with attachments, of the length of the question before them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:

@@ -11,7 +11,7 @@ from aiops.errors import Unauthenticated
 from aiops.locks import lock
 from aiops.people.models import User
 
-OWNED = ("schedules.Schedule", "batches.Batch", "conversations.Conversation", "runs.Run")
+OWNED = ("schedules.Schedule", "batches.Batch", "conversations.Conversation", "runs.Run", "attachments.Attachment")
 """Rows that other processes may hold locks on, in the order of ``aiops.locks``."""
 
 

@@ -12,6 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from aiops import dispatch, metrics
+from aiops.attachments import lifecycle as attachments
 from aiops.conversations.models import Conversation, Message
 from aiops.errors import Conflict, NotFound, TooMany
 from aiops.people import accounts
@@ -31,6 +32,7 @@ class NewMessage:
     text: str
     options: RunOptions
     conversation_id: UUID | None = None
+    attachments: Sequence[UUID] = ()
     on_busy: OnBusy = "enqueue"
     webhook: str = ""
 
@@ -54,7 +56,8 @@ class Accepted:
 
 
 def accept(user: User, new: NewMessage, *, max_queued: int) -> Accepted:
-    """Write the message and its run; raises NotFound, Conflict (on_busy=reject), TooMany or Unauthenticated.
+    """Write the message and its run; raises NotFound, Conflict (on_busy=reject, an attachment that was sent before),
+    TooMany or Unauthenticated.
 
     Must run inside a transaction, which an error rolls back; the caller calls ``send.send_accepted`` after the commit.
     """
@@ -67,6 +70,8 @@ def accept(user: User, new: NewMessage, *, max_queued: int) -> Accepted:
         conversation = _reserve(user, new.conversation_id, new)
         ahead, stopped = _apply_on_busy(conversation, new)
         accepted = Accepted(_write(user, new, conversation), ahead, stopped)
+    if new.attachments:  # behind the account's lock: they come last in the order of locks
+        _attach(user, new, accepted.run.message)
     transaction.on_commit(lambda: metrics.count(metrics.RUNS_ACCEPTED))
     return accepted
 
@@ -91,6 +96,11 @@ def _write(user: User, new: NewMessage, conversation: Conversation) -> Run:
     run = _new_run(message, new.options, user_id=user.pk, queue=dispatch.RUNS_QUEUE, webhook=new.webhook)
     run.save(force_insert=True)
     return run
+
+
+def _attach(user: User, new: NewMessage, message: Message) -> None:
+    message.attachments = attachments.send(user, new.attachments, message_id=message.pk)
+    message.save(update_fields=["attachments"])
 
 
 def accept_items(items: Sequence[NewItem], *, user_id: UUID) -> list[Run]:

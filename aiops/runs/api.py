@@ -116,6 +116,7 @@ def submit(user: User, fields: dict[str, Any]) -> dict[str, Any]:
         fields["message"],
         options,
         conversation_id=fields.get("conversation"),
+        attachments=tuple(fields.get("attachments", ())),
         on_busy=fields.get("on_busy", "enqueue"),
         webhook=fields.get("webhook", ""),
     )

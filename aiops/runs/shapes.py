@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings as django_settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from aiops.attachments.limits import MAX_PER_MESSAGE
 from aiops.events import stream
 from aiops.runs import states
 from aiops.runs.models import Run
@@ -24,12 +26,19 @@ class ChatIn(Strict):
 
     message = TextField(max_bytes=SETTINGS.max_message_bytes)
     conversation = IdField(required=False)
+    attachments = serializers.ListField(child=IdField(), required=False, max_length=MAX_PER_MESSAGE)
     model = NameField(required=False, max_length=200)
     provider = NameField(required=False, max_length=100)
     temperature = NumberField(required=False, min_value=0, max_value=2)
     on_busy = serializers.ChoiceField(ON_BUSY, required=False)
     deadline_s = WholeNumberField(required=False, min_value=1, max_value=3_600)
     webhook = WebhookField(required=False)
+
+    def validate_attachments(self, ids: list[UUID]) -> list[UUID]:
+        """Refuse an id that is there twice."""
+        if len(set(ids)) < len(ids):
+            raise serializers.ValidationError("Name each once.")
+        return ids
 
 
 class Links(serializers.Serializer[Any]):

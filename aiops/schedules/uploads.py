@@ -22,6 +22,7 @@ from aiops.errors import Invalid, TooLarge
 from aiops.llm import choice
 from aiops.schedules.apps import MAX_FILE_BYTES
 from aiops.schedules.shapes import ScheduleIn, ScheduleUpload
+from aiops.web.api import forms
 
 SETTINGS = django_settings.SETTINGS
 MAX_PROBLEMS_SHOWN = 5
@@ -34,7 +35,7 @@ def read(request: Request) -> tuple[dict[str, Any], Any]:
     file, fields = uploads.read_form(request, ScheduleUpload)
     if (file.size or 0) > MAX_FILE_BYTES:
         raise TooLarge(f"The file of a schedule has at most {MAX_FILE_BYTES} bytes: send larger ones as a batch.")
-    sent = {"options": request.POST.get("options", ""), "file": uploads.digest(file)}
+    sent = {"options": request.POST.get("options", ""), "file": forms.digest(file)}
     options = fields.pop("batch", None) or BatchOptions.read({})
     plan = Plan.of_request(options, file_format=uploads.format_of(file))
     return {**fields, "stored_batch": _stored(file, plan)}, sent

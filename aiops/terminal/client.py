@@ -71,11 +71,14 @@ class Client:
         """Post a file and its options with an Idempotency-Key."""
         try:
             with file.open("rb") as opened:
-                headers = {"Idempotency-Key": str(uuid.uuid4())}
-                parts = {"file": (file.name, opened, "application/octet-stream")}
-                return self._call("POST", path, files=parts, data={"options": json.dumps(options)}, headers=headers)
+                return self.send_file(path, file.name, opened, options=json.dumps(options))
         except OSError as error:
             raise CallFailed(f"{file} cannot be read: {error.strerror}.") from error
+
+    def send_file(self, path: str, name: str, content: bytes | BinaryIO, **fields: str) -> Any:
+        """Post a form of a file and other fields with an Idempotency-Key."""
+        parts = {"file": (name, content, "application/octet-stream")}
+        return self._call("POST", path, files=parts, data=fields, headers={"Idempotency-Key": str(uuid.uuid4())})
 
     def download(self, path: str, out: BinaryIO, **params: Any) -> None:
         """Write a response body to ``out`` as it arrives."""

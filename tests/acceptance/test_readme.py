@@ -49,10 +49,19 @@ def test_every_task_works_as_it_is_written(plain: System, tmp_path: Path) -> Non
     (tmp_path / ".venv").symlink_to(BIN.parent)
     script = f"set -e\n{VARIABLES}\n" + "\n".join(f"echo '=== {name}'\n{block}\necho" for name, block in TASKS)
     environment = {name: value for name, value in plain.env.items() if name not in ("AIOPS_HOME", "AIOPS_TOKEN")}
+    journal = tmp_path / "programs" / "journalctl"  # not every machine has one, or nginx in it
+    journal.parent.mkdir()
+    journal.write_text('#!/bin/sh\necho "$0 $*: connect() failed (111: Connection refused)"\n')
+    journal.chmod(0o700)
+    environment["PATH"] = f"{journal.parent}:{environment['PATH']}"
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert [row[:2] for row in plain.rows("SELECT name, text FROM attachments_attachment ORDER BY id")][-1] == (
+        "stdin",
+        f"{journal} -u nginx: connect() failed (111: Connection refused)\n",
+    )
     parts = {p.split("\n")[0]: p for p in done.stdout.split("=== ")[1:]}
     assert "| Pid | Name |" in parts["Ask from the terminal."]
     assert '"state":"succeeded"' in parts["Ask through the API"]

@@ -40,6 +40,21 @@ def test_a_question_can_be_piped_in_and_the_run_come_out_as_json(system: System)
     assert json.loads(more.stdout)["conversation"] == run["conversation"]
 
 
+def test_a_log_that_is_piped_in_goes_along_and_what_does_not_fit_is_reported(system: System) -> None:
+    log = "".join(f"line {number:06d}: eth0 is down\n" for number in range(20_000))
+    done = system.cli("chat", 'what happened? DO {"words": 2}', "--json", input=log)
+    run = json.loads(done.stdout)
+    assert (run["state"], run["answer"]) == ("succeeded", "w0 w1"), done.stderr
+    assert "aiops: standard input has 540,000 bytes" in done.stderr
+    assert [notice["text"][:10] for notice in run["notices"] if notice["code"] == "attachment_cut"] == ["stdin has "]
+    with system.client() as client:
+        message = client.get(f"/api/conversations/{run['conversation']}/messages/").json()["results"][0]
+    assert message["text"] == 'what happened? DO {"words": 2}'
+    assert [attached["name"] for attached in message["attachments"]] == ["stdin"]
+    more = system.cli("chat", 'and now? DO {"words": 1}', "--conversation", run["conversation"], input="")
+    assert more.stdout == "w0\n"
+
+
 def test_a_failed_run_says_why_and_exits_with_one(system: System) -> None:
     done = system.cli("chat", 'x DO {"fail": [401]}')
     assert done.returncode == 1

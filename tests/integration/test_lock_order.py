@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.conf import settings as django_settings
@@ -23,12 +24,15 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from aiops import dispatch
+from aiops.attachments import lifecycle as attachments
+from aiops.attachments.jobs import remove_unsent
+from aiops.attachments.models import Attachment
 from aiops.batches import feeding, validation
 from aiops.batches import lifecycle as batches
 from aiops.batches.lifecycle import Plan
 from aiops.batches.models import Batch, Item
 from aiops.conversations.models import Conversation, Message
-from aiops.errors import TooMany, Unauthenticated
+from aiops.errors import Conflict, NotFound, TooMany, Unauthenticated
 from aiops.people import accounts, tokens
 from aiops.people.models import User
 from aiops.retention import pruning, rules
@@ -282,6 +286,30 @@ def test_of_simultaneous_posts_as_many_are_accepted_as_one_person_may_have(user:
         at_once([ask_one] * 8)
         assert refused == ["too_many_runs"] * 5
         assert Run.objects.count() == Conversation.objects.count() == 3
+
+
+def test_attachments_are_sent_once_and_go_with_their_account(user: User, api: Api) -> None:
+    def store() -> Attachment | None:
+        with contextlib.suppress(Unauthenticated), transaction.atomic():
+            return attachments.store(user, name="a.log", text="x")
+        return None
+
+    def send(ids: list[UUID]) -> None:
+        with contextlib.suppress(Unauthenticated, NotFound, Conflict), transaction.atomic():
+            accept(user, NewMessage("hello", RunOptions(deadline_s=120), attachments=ids), max_queued=1_000)
+
+    remove = partial(remove_unsent, SETTINGS)
+    for number in range(ROUNDS):
+        user.save(force_insert=number > 0)
+        ids = [one.pk for one in (store() for _ in range(4)) if one is not None]
+        posts = [{"message": "hello", "attachments": list(map(str, some))} for some in (ids[:3], ids[2::-1])]
+        if number == 0:
+            done = at_once([*(partial(api, "POST", "/api/chat/", post) for post in posts), remove])
+            assert sorted(done[:2]) == [202, 409]
+        Attachment.objects.update(created_at=Now() - timedelta(days=2))
+        at_once([partial(accounts.delete, user), partial(send, ids[::-1]), partial(send, ids), store, remove])
+        for table in (Attachment, Message, Run):
+            assert not table.objects.exists()
 
 
 def test_an_account_is_deleted_with_all_that_works_for_it(make_batch: Callable[[], Batch], user: User) -> None:

@@ -9,7 +9,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from aiops.llm.offline.matching import fill, rank
-from aiops.llm.offline.model import NO_MODEL, OfflineModel
+from aiops.llm.offline.model import NO_MODEL, NOT_READ, OfflineModel
+from aiops.llm.values import QUESTION_CHARACTERS
 from aiops.tool_servers.host.server import make
 
 PARTS = [f"aiops.llm.offline.{name}" for name in ("model", "matching", "markdown")]
@@ -90,3 +91,12 @@ def test_the_offline_model_has_at_most_two_hundred_lines() -> None:
     parts = [Path(sys.modules[m].__file__) for m in sys.modules if m in PARTS]
     assert len(parts) == len(PARTS)
     assert sum(len(part.read_text().splitlines()) for part in parts) <= 200
+
+
+def test_of_a_message_with_attachments_only_the_question_counts_and_the_answer_says_so(tools: list[dict]) -> None:
+    question = "what happened?"
+    text = f"{question}\n\nBEGIN x\nshow process nginx\nwhat uses the most memory?\nEND x"
+    asked = HumanMessage(text, additional_kwargs={QUESTION_CHARACTERS: len(question)})
+    answer = OfflineModel(tools=tools).answer([asked])
+    assert answer.tool_calls == []
+    assert answer.text.startswith(NOT_READ)

@@ -17,11 +17,13 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from aiops.llm.offline.markdown import as_markdown
 from aiops.llm.offline.matching import fill, rank
+from aiops.llm.values import QUESTION_CHARACTERS
 
 NO_MODEL = (
     "*No language model is configured: I match words to tools and show what they return. To add one, set "
     "`LLM_TYPE` and `LLM_MODEL` (`ollama` with `OLLAMA_BASE_URL`, or `openai` with `OPENAI_API_KEY`) and start again.*"
 )
+NOT_READ = "*What you attached was not read: that takes a language model.*"
 GREETING = re.compile(r"^\W*(hi|hello|hey|good (morning|day|evening)|moin|hallo)\b[\w ]{0,20}\W*$", re.IGNORECASE)
 THANKS = re.compile(r"^\W*(thanks|thank you|thx|great|ok|okay|cool|bye)\b[\w ]{0,20}\W*$", re.IGNORECASE)
 ABOUT = re.compile(r"\b(what can you do|wh(o|at) are you|help me|your tools)\b|^\W*help\W*$", re.IGNORECASE)
@@ -40,12 +42,18 @@ class OfflineModel(BaseChatModel):
         return OfflineModel(tools=[convert_to_openai_tool(tool)["function"] for tool in tools])
 
     def answer(self, messages: Sequence[BaseMessage]) -> AIMessage:
-        """Return the next answer or tool call."""
+        """Return the next answer or tool call; of a message with attachments, only the question counts."""
+        asked = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), HumanMessage(""))
+        characters = asked.additional_kwargs.get(QUESTION_CHARACTERS)
+        answer = self._answer(messages, asked.text[:characters])
+        note = f"{NOT_READ}\n\n" if characters is not None and answer.text else ""
+        return answer.model_copy(update={"content": note + answer.text})
+
+    def _answer(self, messages: Sequence[BaseMessage], question: str) -> AIMessage:
         results: list[Any] = list(takewhile(lambda m: isinstance(m, ToolMessage), reversed(messages)))[::-1]
         if results:
             shown = ["The tool failed:\n\n" * (m.status == "error") + as_markdown(m.text) for m in results]
             return AIMessage("\n\n".join([*shown, NO_MODEL]))
-        question = next((m.text for m in reversed(messages) if isinstance(m, HumanMessage)), "")
         if GREETING.match(question):
             return AIMessage("Hello. Ask me about this machine, or ask what I can do.")
         if THANKS.match(question):
@@ -73,9 +81,8 @@ class OfflineModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         answer = self.answer(messages)
         calls = [tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"]) for c in answer.tool_calls]
-        words = [AIMessageChunk(content=word) for word in re.findall(r"\s*\S+\s*", answer.text)]
         last = AIMessageChunk(content="", tool_call_chunks=calls, response_metadata={"finish_reason": "stop"})
-        for part in [*words, last]:
+        for part in [*(AIMessageChunk(content=word) for word in re.findall(r"\s*\S+\s*", answer.text)), last]:
             chunk = ChatGenerationChunk(message=part)
             if run_manager:
                 await run_manager.on_llm_new_token(part.text, chunk=chunk)

@@ -28,6 +28,8 @@ class Assignment:
     message_id: str
     answer_id: str
     text: str
+    attachments: tuple[dict[str, Any], ...]
+    """What was sent with the message: {id, name, bytes} of each."""
     attempt: int
     worker: str
     options: RunOptions

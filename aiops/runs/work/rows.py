@@ -33,6 +33,7 @@ def assignment(claimed: Claimed, schema_of: SchemaOf) -> Assignment:
         message_id=str(run.message_id),
         answer_id=str(run.answer_id),
         text=run.message.text,
+        attachments=tuple(run.message.attachments or ()),
         attempt=run.attempts + 1,
         worker=run.worker,
         options=options,

@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import replace
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
+from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.errors import GraphBubbleUp
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
@@ -16,6 +16,7 @@ from aiops import log
 from aiops.agent import build, selection
 from aiops.agent.memory.run import RunMemory
 from aiops.agent.middleware.steps import earlier_result
+from aiops.conversations.transcript import PastMessage
 from aiops.errors import AiopsError
 from aiops.events import types
 from aiops.events.writer import EventWriter
@@ -25,7 +26,7 @@ from aiops.llm.values import ModelSpec
 from aiops.runs import transitions
 from aiops.runs.states import State
 from aiops.runs.transitions import Ending
-from aiops.runs.work import conclusion, rows
+from aiops.runs.work import conclusion, messages, rows
 from aiops.runs.work.context import Assignment, MemoryGap, RunContext
 from aiops.runs.work.recorder import LostClaim, Recorder, earlier
 from aiops.runs.work.stopping import Stop, Why
@@ -183,6 +184,8 @@ class _Execution:
             since = next((i for i, m in enumerate(known) if m.id == assignment.message_id), len(known))
             answers = [str(m.text) for m in known[since:] if isinstance(m, AIMessage) and m.text and self._is_answer(m)]
             await recorder.resume(answers)
+            for message in known[since : since + 1]:
+                await self._report_cuts(message)
             forgotten = _calls_missing_in_memory(assignment, known)
             return {"messages": forgotten} if forgotten else None
         if assignment.claim.fence > 1:
@@ -192,12 +195,15 @@ class _Execution:
             gap = await self._context.in_thread(rows.memory_gap, run_id, of_run)
         if gap.forgotten and remembered is None:
             await recorder.notice("memory_rebuilt", "Memory had expired: I continue from the transcript.")
-        past: list[Any] = [
-            HumanMessage(u.text, id=u.id) if u.role == "user" else AIMessage(u.text, id=u.id) for u in gap.missing
-        ]
+        asked = PastMessage(assignment.message_id, "user", assignment.text, assignment.attachments)
+        added = await messages.for_model(gap.missing, asked, self._context)
+        await self._report_cuts(added[-1])
         forget = [RemoveMessage(id=REMOVE_ALL_MESSAGES)] if gap.stale else []
-        message = HumanMessage(assignment.text, id=assignment.message_id)
-        return {"messages": [*forget, *past, message, *_calls_missing_in_memory(assignment, [])]}
+        return {"messages": [*forget, *added, *_calls_missing_in_memory(assignment, [])]}
+
+    async def _report_cuts(self, message: AnyMessage) -> None:
+        for cut in messages.cuts(message):
+            await self._recorder.notice("attachment_cut", cut)
 
     async def _update(self, payload: dict[str, Any]) -> None:
         if INTERRUPT in payload:  # LangGraph raises nothing: the stream just ends after an interrupt

@@ -99,7 +99,15 @@ def test_a_file_of_50_mib_arrives_whole_and_does_not_stay_in_memory(system: Syst
     assert client.delete(here).status_code == 204
 
 
-@pytest.mark.parametrize(("path", "size"), [("/api/chat/", 7_000_000), ("/api/batches/", MOST_OF_A_FILE + 1)])
+@pytest.mark.parametrize(
+    ("path", "size"),
+    [
+        ("/api/chat/", 7_000_000),
+        ("/api/batches/", MOST_OF_A_FILE + 1),
+        ("/api/attachments/", 262_145),
+        ("/api/attachments/", 12_000_000),
+    ],
+)
 def test_a_file_that_is_too_large_is_answered_and_not_reset(client: httpx.Client, path: str, size: int) -> None:
     answer = client.post(path, files={"file": ("large.jsonl", b"x" * size)})
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
