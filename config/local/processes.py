@@ -9,9 +9,7 @@ from collections.abc import Sequence
 PYTHON = sys.executable
 CELERY = (PYTHON, "-m", "celery", "-A", "config")
 MOST_WEB_PROCESSES = 4
-RUNS_NICE = 5
-"""Nice level of run workers that share a machine with web processes, which accept questions and show answers."""
-BATCH_NICE = 15
+BATCH_NICE = 10
 """Nice level of batch workers that share a machine with interactive runs."""
 
 

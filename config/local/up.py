@@ -190,17 +190,17 @@ class Up:
 
     def _children(self) -> list[Child]:
         options, settings = self._options, self._settings
-        runs = {
+        commands = {
             f"worker-runs-{number}": processes.worker_runs(number, concurrency=settings.concurrency)
             for number in range(1, (settings.workers or os.cpu_count() or 1) + 1)
         }
-        commands = {"worker-upkeep": processes.worker_upkeep(), "beat": processes.beat()}
+        commands["worker-upkeep"] = processes.worker_upkeep()
+        commands["beat"] = processes.beat()
         if options.flower:
             commands["flower"] = processes.flower(options.flower_port)
         batch = processes.worker_batch(concurrency=settings.batch_concurrency)
         launch = launching.spawn if self._forks is None else self._forks.fork
-        made = [Child(name, partial(launch, command, nice=processes.RUNS_NICE)) for name, command in runs.items()]
-        made += [Child(name, partial(launch, command)) for name, command in commands.items()]
+        made = [Child(name, partial(launch, command)) for name, command in commands.items()]
         shared = [listener.fileno() for listener in self._listeners]
         web = partial(launch, processes.web_on(shared), pass_fds=shared)
         made += [Child(name, web) for name in processes.web_names(settings.web_processes)]
