@@ -99,6 +99,7 @@ def summary(client: Client, row: Row) -> str:
     if row["error"]:
         lines = [f"The batch {row['state']}: {printable(row['error']['detail'])}"]
         lines += [f"  {reason}" for reason in reasons(client, row)]
-        return "\n".join([*lines, f"All of them: aiops batch results {row['id']} --errors"])
+        rest = [f"All of them: aiops batch results {row['id']} --errors"] if row["counts"]["invalid"] else []
+        return "\n".join([*lines, *rest])
     counts = ", ".join(f"{count} {name}" for name, count in row["counts"].items() if count and name != "total")
     return f"The batch is {row['state']}: {counts or 'nothing in it'}."
