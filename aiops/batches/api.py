@@ -165,5 +165,5 @@ def _offer_the_chosen(chosen: str, plan: Plan, file: File[Any]) -> None:
         return
     named = foreign_model(islice(file.chunks(lifecycle.PIECE_BYTES), 1), plan.format, rules_for(plan, SETTINGS))
     if named and choice.problem_with({**plan.defaults, "model": named}, SETTINGS):
-        offer = f"Its lines ask for {named[:100]!r}. True (--ignore-model) sends all of them to {chosen!r}, the chosen model."
+        offer = f"Its lines ask for {named[:100]!r}. True (--ignore-model) sends all to {chosen!r}, the chosen model."
         raise Invalid("The file asks for a model that is not configured.", errors={"ignore_model": [offer]})

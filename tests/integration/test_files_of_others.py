@@ -92,7 +92,7 @@ def test_a_file_for_a_model_that_is_not_here_is_offered_to_the_chosen_one(client
     assert (refused.status_code, Batch.objects.count()) == (400, 0)
     assert refused.json()["errors"] == {
         "ignore_model": [
-            "Its lines ask for 'gpt-4o-mini'. True (--ignore-model) sends all of them to 'offline', the chosen model."
+            "Its lines ask for 'gpt-4o-mini'. True (--ignore-model) sends all to 'offline', the chosen model."
         ]
     }
     _, (item,) = validated(sent(client, jsonl(row), ignore_model=True))
