@@ -1,0 +1,1 @@
+"""Files as other programs write them, each with what it becomes here."""
