@@ -185,9 +185,12 @@ def _named(line: str) -> str:
 
 
 def _guess(sample: list[_Line]) -> str:
-    """Return the separator by which most rows have as many cells as the first one; a comma without any."""
+    """Return the separator by which most rows have as many cells as the first one; a comma without any.
+
+    Commas come last: where the names have one and each row a decimal one, semicolons and commas fit equally well.
+    """
     best, chosen = (0.0, 0), ","
-    for separator in SEPARATORS:
+    for separator in reversed(SEPARATORS):
         rows = [row for row in _cells(sample, separator) if any(row)]
         if rows and len(rows[0]) > 1:
             like = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
