@@ -25,6 +25,9 @@ class Sample:
     """custom_id and last message of each line, and its options where they matter."""
     refused: str = ""
     at_doors: dict[str, str] = field(default_factory=dict)
+    """What only a system says, which knows the models: by custom_id, or "" when it accepts nothing."""
+    unanswered: list[str] = field(default_factory=list)
+    """The ids of lines to which the offline model has no answer."""
 
     @property
     def path(self) -> Path:
@@ -40,6 +43,11 @@ class Sample:
         """The ids of the lines that a whole system runs."""
         lines = self.lines or []
         return [one[0] for one in lines if not one[1].startswith(REASON) and one[0] not in self.at_doors]
+
+    @property
+    def answered(self) -> list[str]:
+        """The ids of the lines that the offline model answers."""
+        return [name for name in self.valid if name not in self.unanswered]
 
     def expected_at_doors(self) -> list[tuple[str, str]]:
         """Return (custom_id, last message or reason) of each line of a whole system."""
