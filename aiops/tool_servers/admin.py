@@ -44,7 +44,7 @@ class MCPServerAdmin(ModelAdmin):  # type: ignore[misc]
     fieldsets = (
         (None, {"fields": ("name", "protocol", "place", "required", "status", "problem", "checked_at", "seen")}),
         ("Over HTTP", {"fields": ("url", "endpoint", "health_path", "headers")}),
-        ("A command", {"fields": ("command", "args", "env")}),
+        ("A command", {"fields": ("command", "args", "env", "cwd")}),
         ("Time", {"fields": ("handshake_s", "call_s")}),
     )
 

@@ -18,7 +18,7 @@ class BadToolServer(ValueError):
 
 
 class Entry(BaseModel):
-    """One server in the variable; a value of ``headers`` or ``env`` may refer to a variable (``env:NAME``)."""
+    """One server in the variable; a value of ``headers`` or ``env`` may refer to variables (see ``references``)."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -27,6 +27,7 @@ class Entry(BaseModel):
     command: str = ""
     args: list[str] = []
     env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
+    cwd: Annotated[str, Field(pattern=r"^(/.*)?$")] = ""
 
 
 def from_environment(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[ServerSpec, ...]:
@@ -61,6 +62,7 @@ def _from_json(name: str, written: dict[str, Any], environ: Mapping[str, str]) -
             command=entry.command,
             args=tuple(entry.args),
             env=tuple((key, resolved(value, environ)) for key, value in entry.env.items()),
+            cwd=entry.cwd,
         )
     except BadReference as error:
         raise BadToolServer(f"{where}: {error}") from error

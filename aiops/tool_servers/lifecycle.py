@@ -15,7 +15,7 @@ from aiops.errors import NotFound, Unavailable
 from aiops.tool_servers import health
 from aiops.tool_servers.models import MCPServer
 
-WHERE = ("protocol", "url", "endpoint", "health_path", "headers", "command", "args", "env", "place")
+WHERE = ("protocol", "url", "endpoint", "health_path", "headers", "command", "args", "env", "cwd", "place")
 """Fields that determine which server is reached, and with which rights."""
 
 logger = log.get(__name__)

@@ -54,12 +54,20 @@ class MCPServer(models.Model):
         max_length=200, blank=True, help_text="What is asked for its health, such as /health; otherwise a handshake."
     )
     headers = models.JSONField(
-        default=dict, blank=True, help_text='{"Authorization": "env:AIOPS_SECRET_…"}: values are variables of workers.'
+        default=dict, blank=True, help_text='{"Authorization": "Bearer ${AIOPS_SECRET_…}"}: secrets are variables of workers.'
     )
     command = models.CharField(max_length=500, blank=True, help_text="A program; {python} is our own Python.")
     args = models.JSONField("arguments", default=list, blank=True, help_text='["--verbose"]')
     env = models.JSONField(
         "environment", default=dict, blank=True, help_text='{"LEVEL": "3", "TOKEN": "env:AIOPS_SECRET_…"}'
+    )
+    cwd = models.CharField(
+        "folder",
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="In which the command runs, such as /srv/tools.",
     )
     place = models.CharField(max_length=8, choices=Place.choices, default=Place.INTERNAL)
     required = models.BooleanField(default=False, help_text="Nothing is answered without it.")

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from aiops import net, untrusted
 from aiops.events.redaction import SECRET_NAMES
-from aiops.tool_servers.references import FORM
+from aiops.tool_servers import references
 
 if TYPE_CHECKING:
     from aiops.tool_servers.models import MCPServer
@@ -19,9 +19,13 @@ PATH = re.compile(r"^/(?:[!-~](?<![?#]))*\Z")
 VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 MAX_ENTRIES = 50
 MAX_CHARACTERS = 1_000
-REFERENCE_ONLY = "Write env:AIOPS_SECRET_…, the name of a variable of the workers: secrets are not stored in tables."
+REFERENCE_ONLY = (
+    "Write env:AIOPS_SECRET_…, the name of a variable of the workers, or a text with ${AIOPS_SECRET_…} in it: "
+    "secrets are not stored in tables."
+)
+NO_REFERENCE = "References to AIOPS_SECRET_… are replaced only in headers and in the environment: put it there."
 OF_URL = ("url", "endpoint", "health_path", "headers")
-OF_COMMAND = ("command", "args", "env")
+OF_COMMAND = ("command", "args", "env", "cwd")
 JSON_FIELDS: dict[str, type] = {"headers": dict, "args": list, "env": dict}
 
 
@@ -40,6 +44,10 @@ def check(server: MCPServer) -> None:
         if getattr(server, field):
             errors[field] = f"Not with {server.get_protocol_display()}: leave it empty."
     errors |= _problems_of_command(server) if stdio else _problems_of_url(server)
+    for field in ("url", "endpoint", "health_path", "command", "cwd", "args"):
+        written = getattr(server, field)
+        if any(_refers(one) for one in (written if isinstance(written, list) else [written])):
+            errors[field] = NO_REFERENCE
     if errors:
         raise ValidationError(dict(errors))
 
@@ -66,6 +74,8 @@ def _problems_of_command(server: MCPServer) -> dict[str, str]:
     errors: dict[str, str] = {}
     if not server.command or not server.command.isprintable():
         errors["command"] = "Give the program to run."
+    if server.cwd and not (server.cwd.startswith("/") and server.cwd.isprintable()):
+        errors["cwd"] = "The folder must be a whole path, which begins with /."
     if server.place == server.Place.EXTERNAL:
         errors["place"] = "A command runs on the worker's machine: it must be internal."
     args: list[Any] = server.args
@@ -81,9 +91,16 @@ def _problems_of_pairs(pairs: dict[str, Any], field: str, *, names: re.Pattern[s
     for name, value in pairs.items():
         if not names.match(name) or not _is_text(value):
             return {field: f"{name[:100]!r}: a name of letters, digits, - and _, and a text."}
-        if not FORM.match(value) and (not plain or SECRET_NAMES.search(name) or value.startswith("env:")):
+        if not references.names(value) and (not plain or SECRET_NAMES.search(name)):
             return {field: f"{name}: {REFERENCE_ONLY}"}
+        if problem := references.fault(value):
+            return {field: f"{name}: {problem}"}
     return {}
+
+
+def _refers(value: Any) -> bool:
+    """Return whether a text refers to a secret where references are not replaced: it would be passed as it stands."""
+    return isinstance(value, str) and (references.PREFIX in value) and bool(references.LEFT.search(value))
 
 
 def _is_text(value: Any) -> bool:

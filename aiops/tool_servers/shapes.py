@@ -26,10 +26,11 @@ class ToolServerChange(Strict):
     url = NameField(required=False, allow_blank=True, max_length=500)
     endpoint = NameField(required=False, allow_blank=True, max_length=200)
     health_path = NameField(required=False, allow_blank=True, max_length=200)
-    headers = PairsField(required=False, help_text="values are references: env:AIOPS_SECRET_…")
+    headers = PairsField(required=False, help_text="values are references: env:AIOPS_SECRET_…, or texts with ${AIOPS_SECRET_…}")
     command = NameField(required=False, allow_blank=True, max_length=500)
     args = TextsField(required=False, max_length=50)
     env = PairsField(required=False, help_text="secrets are references: env:AIOPS_SECRET_…")
+    cwd = NameField(required=False, allow_blank=True, max_length=500, help_text="folder in which the command runs")
     place = serializers.ChoiceField(MCPServer.Place.choices, required=False)
     required = TruthField(required=False, help_text="nothing is answered without it")  # type: ignore[assignment]
     handshake_s = WholeNumberField(required=False, min_value=1, max_value=MAX_HANDSHAKE_S)
@@ -74,6 +75,7 @@ class ToolServerOut(serializers.ModelSerializer[MCPServer]):
             "command",
             "args",
             "env",
+            "cwd",
             "place",
             "required",
             "handshake_s",

@@ -51,6 +51,7 @@ def of_row(row: MCPServer, settings: Settings, *, ignore_status: bool = False) -
         command=row.command,
         args=tuple(row.args),
         env=env,
+        cwd=row.cwd,
         external=row.place == MCPServer.Place.EXTERNAL,
         required=row.required,
         health_url=base + row.health_path if row.health_path else "",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -37,11 +39,16 @@ Outgoing = MemoryObjectSendStream[SessionMessage]
 
 @contextlib.asynccontextmanager
 async def connected(
-    command: Sequence[str], *, env: dict[str, str], output: Output
+    command: Sequence[str], *, env: dict[str, str], output: Output, cwd: str = ""
 ) -> AsyncIterator[tuple[Incoming, Outgoing]]:
-    """Start a process, yield the streams of a session, end the process; raises OSError when it cannot be started."""
+    """Start a process, yield the streams of a session, end the process; raises OSError when it cannot be started.
+
+    NotADirectoryError names ``cwd`` when no process can run there; otherwise it would look like a missing command.
+    """
+    if cwd and not (Path(cwd).is_dir() and os.access(cwd, os.X_OK)):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), cwd)
     process = await asyncio.create_subprocess_exec(
-        *command, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+        *command, env=env, cwd=cwd or None, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
     )
     received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, to_send = anyio.create_memory_object_stream[SessionMessage](0)

@@ -46,7 +46,9 @@ async def session(
 
     async with contextlib.AsyncExitStack() as stack:
         if spec.protocol is Protocol.STDIO:
-            opening: Any = stdio.connected(_command(spec), env=_environment(spec), output=output or Output())
+            opening: Any = stdio.connected(
+                _command(spec), env=_environment(spec), output=output or Output(), cwd=spec.cwd
+            )
         elif spec.protocol is Protocol.SSE:
             opening = sse_client(spec.url, httpx_client_factory=lambda *_, **__: http.client(spec, limits))
         else:
@@ -87,6 +89,8 @@ def _reason(error: BaseException, within_s: float) -> str:
         return f"It did not answer within {within_s:g} s."
     if refused := certificates.problem(error):
         return f"No secure connection: {refused}"
+    if isinstance(error, NotADirectoryError) and error.filename:
+        return f"Its command cannot run in {str(error.filename)[:200]!r}: make that folder, or correct its rights."
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"There is no command {str(error.filename)[:200]!r}: install or correct it."
     if isinstance(error, PermissionError) and error.filename:

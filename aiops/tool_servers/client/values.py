@@ -34,6 +34,8 @@ class ServerSpec:
     command: str = ""
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    cwd: str = ""
+    """Folder in which the command runs; empty: the worker's."""
     protocol: Protocol = Protocol.STDIO
     external: bool = False
     """Reached by https at public addresses only."""
