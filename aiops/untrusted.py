@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from typing import Any
@@ -13,14 +14,36 @@ HALF_AT_END = re.compile("[\ud800-\udbff]\\Z")
 REPLACEMENT = "\ufffd"
 NUL = "It has a NUL character."
 HALF = "It has half a surrogate pair, which is not a character."
+LINE_END = re.compile(r"\r\n|\r|\n")
 NOT_FINITE = "It is not a finite number."
 MAX_INTEGER = 1 << 63
 MAX_FAULTS = 10
 MAX_PLACE_CHARACTERS = 200
 
 
+UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
 class TooDeep(ValueError):
     """A JSON value is nested too deep."""
+
+
+class NotText(ValueError):
+    """Bytes that are no text in an encoding that is read; ``line`` is the first line that cannot be read."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(f"Line {line} is not UTF-8: save the file as UTF-8.")
+        self.line = line
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a file as editors write it: UTF-8 with or without BOM, UTF-16 with BOM; raises NotText."""
+    encoding = next((name for mark, name in UTF_16.items() if data.startswith(mark)), "utf-8")
+    try:
+        return data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode(encoding, "ignore")
+        raise NotText(len(LINE_END.findall(before)) + 1) from None
 
 
 def fault(text: str) -> str:

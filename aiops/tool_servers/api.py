@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import django_filters
+from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from aiops.errors import Forbidden, Invalid
 from aiops.people.models import User
-from aiops.tool_servers import lifecycle
-from aiops.tool_servers.models import MCPServer
-from aiops.tool_servers.shapes import Asked, ToolServerChange, ToolServerIn, ToolServerOut
+from aiops.tool_servers import lifecycle, uploads
+from aiops.tool_servers.importing import run
+from aiops.tool_servers.models import RUN_COMMANDS, MCPServer
+from aiops.tool_servers.shapes import Asked, ImportIn, ImportOut, ToolServerChange, ToolServerIn, ToolServerOut
 from aiops.web.api import creating
 from aiops.web.api.authentication import MayWrite
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import ByName
 from aiops.web.api.parsing import no_fields
 
+SETTINGS = django_settings.SETTINGS
 NEEDED = {"GET": "view", "HEAD": "view", "OPTIONS": "view", "POST": "add", "PATCH": "change", "DELETE": "delete"}
 
 
@@ -108,6 +114,24 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
             _check_may_change(server, request.user)
             lifecycle.remove(server)
         return Response(status=204)
+
+    @extend_schema(
+        request={"multipart/form-data": ImportIn},
+        responses=ImportOut,
+        parameters=[creating.PARAMETER],
+        tags=["mcp-servers"],
+    )
+    @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser])
+    def import_file(self, request: Request) -> Response:
+        """Create the servers of another MCP client's configuration; secrets become references, and are dropped."""
+        data, dry_run = uploads.read(request)
+
+        def act(user: User) -> tuple[int, Any]:
+            plan = run.run(data, SETTINGS, may_run_commands=user.has_perm(RUN_COMMANDS), dry_run=dry_run)
+            servers = [asdict(one) for one in plan.outcomes]
+            return 200, ImportOut({"servers": servers, "variables": list(plan.sources), "sources": plan.sources}).data
+
+        return creating.create(request, act, sent={"file": hashlib.sha256(data).hexdigest(), "dry_run": dry_run})
 
     @extend_schema(request=None, responses={202: Asked}, tags=["mcp-servers"])
     @action(detail=False, methods=["post"])

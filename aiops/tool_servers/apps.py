@@ -3,6 +3,9 @@
 from aiops import keyspace
 from aiops.apps import Feature, Job, NavigationItem
 
+MAX_FILE_BYTES = 4_000_000
+"""Of a configuration file that is imported."""
+
 
 class ToolServers(Feature):
     name = "aiops.tool_servers"
@@ -18,6 +21,7 @@ class ToolServers(Feature):
             every_s=60,
         ),
     )
+    body_limits = {"/api/mcp-servers/import/": lambda settings: MAX_FILE_BYTES + settings.max_body_bytes}
     metrics = "aiops.tool_servers.metrics:families"
     known_series = "aiops.tool_servers.metrics:known"
     control = {keyspace.TOOLS: lambda worker, _: worker.refresh_tools()}

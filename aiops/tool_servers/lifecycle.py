@@ -59,6 +59,15 @@ def put(server: MCPServer, *, changed: Iterable[str]) -> None:
     server.refresh_from_db()
 
 
+def add(servers: Iterable[MCPServer]) -> None:
+    """Save several new servers that ``full_clean`` accepted, all or none; raises IntegrityError for a taken name."""
+    with transaction.atomic():
+        for server in servers:
+            server.save(force_insert=True)
+        transaction.on_commit(announce)
+        transaction.on_commit(request_check)
+
+
 def remove(server: MCPServer) -> None:
     """Delete a server; workers close its sessions."""
     server.delete()

@@ -54,7 +54,9 @@ class MCPServer(models.Model):
         max_length=200, blank=True, help_text="What is asked for its health, such as /health; otherwise a handshake."
     )
     headers = models.JSONField(
-        default=dict, blank=True, help_text='{"Authorization": "Bearer ${AIOPS_SECRET_…}"}: secrets are variables of workers.'
+        default=dict,
+        blank=True,
+        help_text='{"Authorization": "Bearer ${AIOPS_SECRET_…}"}: variables of workers.',
     )
     command = models.CharField(max_length=500, blank=True, help_text="A program; {python} is our own Python.")
     args = models.JSONField("arguments", default=list, blank=True, help_text='["--verbose"]')

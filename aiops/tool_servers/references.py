@@ -1,4 +1,4 @@
-"""References to secrets: ``env:AIOPS_SECRET_…`` is the value of a variable; ``${AIOPS_SECRET_…}`` is one inside a text."""
+"""References to secrets: ``env:AIOPS_SECRET_…`` as a whole value, or ``${AIOPS_SECRET_…}`` inside one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OWN = ("AIOPS_SECRET_KEY", "AIOPS_SECRET_KEY_FALLBACKS", "AIOPS_SECRET_KEY_FILE"
 FORM = re.compile(r"^env:AIOPS_SECRET_[A-Z0-9_]{1,100}\Z")
 INSIDE = re.compile(r"\$\{(AIOPS_SECRET_[A-Z0-9_]{1,100})\}")
 LEFT = re.compile(r"\$\{|(?<!\w)env:(?=\w)")
-"""What looks like a reference, to whatever; sent as it is, it would be a wrong value or reveal how a secret is named."""
+"""What looks like a reference, to whatever; it is never sent as it stands."""
 
 
 class BadReference(ValueError):

@@ -26,7 +26,7 @@ class ToolServerChange(Strict):
     url = NameField(required=False, allow_blank=True, max_length=500)
     endpoint = NameField(required=False, allow_blank=True, max_length=200)
     health_path = NameField(required=False, allow_blank=True, max_length=200)
-    headers = PairsField(required=False, help_text="values are references: env:AIOPS_SECRET_…, or texts with ${AIOPS_SECRET_…}")
+    headers = PairsField(required=False, help_text="values are env:AIOPS_SECRET_…, or have ${AIOPS_SECRET_…}")
     command = NameField(required=False, allow_blank=True, max_length=500)
     args = TextsField(required=False, max_length=50)
     env = PairsField(required=False, help_text="secrets are references: env:AIOPS_SECRET_…")
@@ -89,6 +89,30 @@ class ToolServerOut(serializers.ModelSerializer[MCPServer]):
             "created_at",
             "updated_at",
         ]
+
+
+class ImportIn(serializers.Serializer[Any]):
+    """A configuration file of another MCP client, as a form."""
+
+    file = serializers.FileField(help_text="JSON, comments allowed, with mcpServers or servers; at most 4 MB")
+    dry_run = serializers.BooleanField(required=False, help_text="true: show what would happen, and write nothing")
+
+
+class ImportedOut(serializers.Serializer[Any]):
+    """What becomes of one server of the file."""
+
+    name = serializers.CharField(help_text="of the tool server; empty if it is refused")
+    was = serializers.CharField(help_text="its name in the file")
+    action = serializers.ChoiceField(["create", "unchanged", "refused"])
+    reason = serializers.CharField(help_text="why, or what was left out; may be empty")
+
+
+class ImportOut(serializers.Serializer[Any]):
+    """The result of an import. ``variables`` are to be set for the workers; ``sources`` says where each comes from."""
+
+    servers = ImportedOut(many=True)
+    variables = serializers.ListField(child=serializers.CharField())
+    sources = serializers.DictField(child=serializers.CharField())
 
 
 class Asked(serializers.Serializer[Any]):

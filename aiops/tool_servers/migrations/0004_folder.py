@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='mcpserver',
             name='headers',
-            field=models.JSONField(blank=True, default=dict, help_text='{"Authorization": "Bearer ${AIOPS_SECRET_…}"}: secrets are variables of workers.'),
+            field=models.JSONField(blank=True, default=dict, help_text='{"Authorization": "Bearer ${AIOPS_SECRET_…}"}: variables of workers.'),
         ),
     ]
