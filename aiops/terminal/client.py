@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Collection, Iterator
@@ -67,11 +66,11 @@ class Client:
     def delete(self, path: str) -> None:
         self._call("DELETE", path)
 
-    def upload(self, path: str, file: Path, options: dict[str, Any]) -> Any:
-        """Post a file and its options with an Idempotency-Key."""
+    def upload(self, path: str, file: Path, **fields: str) -> Any:
+        """Post a form of a file and texts with an Idempotency-Key."""
         try:
             with file.open("rb") as opened:
-                return self.send_file(path, file.name, opened, options=json.dumps(options))
+                return self.send_file(path, file.name, opened, **fields)
         except OSError as error:
             raise CallFailed(f"{file} cannot be read: {error.strerror}.") from error
 

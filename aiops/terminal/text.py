@@ -51,6 +51,11 @@ def printable(text: str) -> str:
     return "".join(c for c in text if c in "\n\t" or ((c.isprintable() or ord(c) > 0x9F) and c not in BIDI))
 
 
+def one_line(text: str) -> str:
+    """Return a text as ``printable``, in one line."""
+    return " ".join(printable(text).split())
+
+
 def step_name(step: dict[str, str]) -> str:
     """Return the name of a tool call: server and tool, or the tool alone if it belongs to no server."""
     return printable(" · ".join(part for part in (step["server"], step["tool"]) if part))

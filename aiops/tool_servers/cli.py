@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,9 +11,11 @@ from rich.markup import escape
 
 from aiops.terminal import listing
 from aiops.terminal.client import CallFailed, Client
+from aiops.terminal.exit_codes import FAILED, OK
 from aiops.terminal.listing import Row
 from aiops.terminal.options import client_options, request_from
-from aiops.terminal.text import printable
+from aiops.terminal.text import one_line, printable
+from aiops.tool_servers.adding import TakesCommand, request_of_add
 
 PATH = "/api/mcp-servers/"
 COLOURS = {"healthy": "green", "failed": "red", "unknown": "cyan", "maintenance": "yellow", "vulnerable": "red"}
@@ -26,9 +28,12 @@ COLUMNS: dict[str, listing.Cell] = {
     "where": lambda row: escape(_where(row)),
     "problem": lambda row: escape(printable(row["problem"])),
 }
-AFTER_DASHES = "aiops.after_dashes"
-PROGRAM_PREFIXES = ("/", "./", "../", "~")
-"""A command that begins so needs no two dashes before it."""
+IMPORTED: dict[str, listing.Cell] = {
+    "server": lambda row: row["name"] or "-",
+    "in the file": lambda row: escape(one_line(row["was"])),
+    "action": lambda row: listing.coloured(row["action"], {"create": "green", "refused": "red"}),
+    "reason": lambda row: escape(one_line(row["reason"])),
+}
 
 
 @click.group()
@@ -85,40 +90,7 @@ def show_server(client: Client, name: str, as_json: bool) -> None:
         print(f"  {row['name']}_{printable(tool['name'])}{changes}: {first}")
 
 
-class _TakesCommand(click.Command):
-    """Remembers whether two dashes were given, which click drops."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[AFTER_DASHES] = "--" in args
-        return super().parse_args(ctx, args)
-
-
-def _request(
-    name: str,
-    where: tuple[str, ...],
-    sse: bool,
-    external: bool,
-    required: bool,
-    headers: tuple[str, ...],
-    variables: tuple[str, ...],
-    handshake_s: int | None,
-    call_s: int | None,
-) -> dict[str, Any]:
-    """Return the request of ``add``; raises UsageError."""
-    meta = click.get_current_context().meta
-    return {
-        **_address_or_command(name, where, sse=sse, after_dashes=meta.get(AFTER_DASHES, False)),
-        "name": name,
-        "place": "external" if external else "internal",
-        "required": required,
-        **({"headers": _pairs(headers)} if headers else {}),
-        **({"env": _pairs(variables)} if variables else {}),
-        **({"handshake_s": handshake_s} if handshake_s else {}),
-        **({"call_s": call_s} if call_s else {}),
-    }
-
-
-@tools.command("add", cls=_TakesCommand)
+@tools.command("add", cls=TakesCommand)
 @click.argument("name")
 @click.argument("where", nargs=-1, required=True)
 @click.option("--sse", is_flag=True, help="Use the older HTTP with SSE.")
@@ -126,6 +98,7 @@ def _request(
 @click.option("--required", is_flag=True, help="Answer nothing without it.")
 @click.option("--header", "headers", multiple=True, metavar="NAME=env:AIOPS_SECRET_…", help="May be repeated.")
 @click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Variable of a command; may be repeated.")
+@click.option("--cwd", metavar="FOLDER", help="In which a command runs.")
 @click.option(
     "--handshake", "handshake_s", type=click.IntRange(1), metavar="SECONDS", help="Time it gets to start. [default: 15]"
 )
@@ -136,13 +109,42 @@ def _request(
     metavar="SECONDS",
     help="Longest time of a call without a sign of progress. [default: AIOPS_TOOL_TIMEOUT_S]",
 )
-@request_from(_request)
+@request_from(request_of_add)
 @client_options
 def add_server(client: Client, request: dict[str, Any]) -> None:
     """Add the server NAME at WHERE: its URL, or a command with its arguments (after --, or as a path)."""
     made = client.post(PATH, request)
     print(f"{made['name']}\t{made['status']}")
     print("It is used once three health checks, five seconds apart, succeed: aiops tools list", file=sys.stderr)
+
+
+@tools.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show what would happen, and write nothing.")
+@click.option("--json", "as_json", is_flag=True)
+@client_options
+def import_servers(client: Client, file: Path, dry_run: bool, as_json: bool) -> int:
+    """Add the servers of another MCP client's configuration FILE (mcpServers, or VS Code's servers).
+
+    Secrets in it are not stored: the lines to set in the environment of the workers are listed. Exits with 1 if a
+    server is refused.
+    """
+    found = client.upload(f"{PATH}import/", file, dry_run="true" if dry_run else "false")
+    if as_json:
+        listing.dump(found)
+    else:
+        listing.show(
+            found["servers"],
+            as_json=False,
+            plain=lambda row: (row["name"] or "-", one_line(row["was"]), row["action"], one_line(row["reason"])),
+            table=lambda rows: listing.table(rows, IMPORTED, wrapping=("in the file", "reason")),
+            nothing="",
+        )
+        for variable, source in found["sources"].items():
+            print(f"\n# {one_line(source)}\n{variable}=")
+    if dry_run:
+        print("Nothing was written. Import it without --dry-run.", file=sys.stderr)
+    return FAILED if any(row["action"] == "refused" for row in found["servers"]) else OK
 
 
 @tools.command("set")
@@ -178,30 +180,6 @@ def refresh_tools(client: Client) -> None:
     """Refresh the list of tools in every worker."""
     client.post(f"{PATH}refresh/")
     print("Requested.")
-
-
-def _address_or_command(name: str, where: Sequence[str], *, sse: bool, after_dashes: bool) -> dict[str, Any]:
-    """Return the fields of a URL, or of a command with its arguments; raises UsageError."""
-    first, *rest = where
-    if first.lower().startswith(("http://", "https://")):
-        if rest:
-            raise click.UsageError(f"An address takes no arguments: leave out {' '.join(rest)!r}.")
-        return {"protocol": "sse" if sse else "http", "url": first}
-    if not after_dashes and not first.startswith(PROGRAM_PREFIXES):
-        raise click.UsageError(
-            f"{first!r} is not an address: it must begin with http:// or https://. "
-            f"A command goes after two dashes: aiops tools add {name} -- {' '.join(where)}"
-        )
-    if sse:
-        raise click.UsageError("--sse goes with a URL.")
-    return {"protocol": "stdio", "command": first, "args": rest}
-
-
-def _pairs(written: tuple[str, ...]) -> dict[str, str]:
-    pairs = dict(one.partition("=")[::2] for one in written)
-    if not all(pairs) or any("=" not in one for one in written):
-        raise click.UsageError("Write NAME=VALUE.")
-    return pairs
 
 
 def _counted(tools: list[Row]) -> str:

@@ -14,7 +14,7 @@ TRUTHS = {"true": True, "false": False}
 
 def read(request: Request) -> tuple[bytes, bool]:
     """Return (the content of the file, whether this is a dry run); raises Invalid or TooLarge."""
-    file, texts = forms.read(request, texts=["dry_run"], not_a_file=NOT_A_FILE)
+    file, texts = forms.read(request, others=("dry_run",), not_a_file=NOT_A_FILE)
     written = texts.get("dry_run", "false")
     if not isinstance(written, str) or written not in TRUTHS:
         raise Invalid("Correct dry_run.", errors={"dry_run": ["Not true or false."]})

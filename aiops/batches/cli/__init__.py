@@ -80,7 +80,7 @@ def run_batch(
         return report_failure(f"{response_schema} is not JSON: {error}")
     if _is_blank(file):
         return report_failure(f"{file} is empty: write a prompt on each line.")
-    made = client.upload(PATH, file, options)
+    made = client.upload(PATH, file, options=json.dumps(options))
     print(f"Batch {made['id']}", file=sys.stderr)
     return watching.watch(client, made["id"], out=out)
 

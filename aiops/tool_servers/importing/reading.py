@@ -13,7 +13,8 @@ from aiops.errors import Invalid
 
 MAX_SERVERS = 200
 T = TypeVar("T")
-STRING = r'"(?:[^"\\\n]|\\.)*"'
+STRING = r'"(?:[^"\\\n]|\\[^\n])*"?'
+"""Also one without an end, to the end of its line: looking for the end again at each of its quotes would be slow."""
 COMMENT = re.compile(rf"{STRING}|//[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?", re.DOTALL)
 TRAILING_COMMA = re.compile(rf"{STRING}|,(?=\s*[}}\]])")
 NOTHING = (

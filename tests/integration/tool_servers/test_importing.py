@@ -148,7 +148,9 @@ def test_a_different_server_of_a_name_gets_another_one_and_is_found_again(post: 
 
 
 def test_servers_that_a_file_names_twice_are_told_apart_unless_they_are_the_same(post: Import) -> None:
-    written = b'{"servers": {"a": {"url": "https://a.org"}, "a": {"url": "https://b.org"}, "A": {"url": "https://a.org"}}}'
+    written = (
+        b'{"servers": {"a": {"url": "https://a.org"}, "a": {"url": "https://b.org"}, "A": {"url": "https://a.org"}}}'
+    )
     assert servers(post(written)) == [("a", "a", "create"), ("a", "a-2", "create"), ("A", "a", "unchanged")]
     assert [action for _, _, action in servers(post(written))] == ["unchanged"] * 3
 
