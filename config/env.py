@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 import regex
-from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
 from aiops import certificates, settings
@@ -20,6 +19,7 @@ from aiops.llm.providers import PROVIDERS
 from aiops.settings import Settings
 from aiops.tool_servers import environment
 from aiops.tool_servers.environment import BadToolServer
+from config import envfile
 
 SERVICE_LINK = re.compile(
     r"(AIOPS|FLOWER)(_[A-Z0-9_]+)?_(SERVICE_HOST=[0-9a-f.:]+|SERVICE_PORT(_[A-Z0-9_]+)?=[0-9]+|PORT=(tcp|udp|sctp)://.*"
@@ -90,10 +90,10 @@ def read(environ: dict[str, str] | None = None) -> Settings:
 def load() -> Settings:
     """Install the settings of this process; exits with a list of problems if they are not usable."""
     forget_service_links()
-    for name, value in _dotenv().items():
-        if name.startswith(CLIENT_PREFIX) or name == PROXIES:
-            os.environ.setdefault(name, value)  # references are resolved from there, and uvicorn reads its own
     try:
+        for name, value in _dotenv().items():
+            if name.startswith(CLIENT_PREFIX) or name == PROXIES:
+                os.environ.setdefault(name, value)  # references are resolved from there, and uvicorn reads its own
         made = settings.install(read())
     except BadEnvironment as bad:
         raise SystemExit(str(bad)) from None
@@ -118,8 +118,10 @@ def _service_links(values: Mapping[str, str]) -> list[str]:
 
 
 def _dotenv() -> dict[str, str]:
-    path = Path(".env")
-    return {key: value or "" for key, value in dotenv_values(path).items()} if path.is_file() else {}
+    try:
+        return envfile.read()
+    except envfile.Unreadable as error:
+        raise BadEnvironment(error.problems) from error
 
 
 def _read_files(values: dict[str, str], known: dict[str, str], problems: list[str]) -> None:

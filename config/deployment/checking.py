@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-
-from config import env
+from config import env, envfile
 from config.env import BadEnvironment
 
 COMPOSED = ("POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "REDIS_PASSWORD")
@@ -28,19 +24,12 @@ SHOWN = re.compile(r"\b([A-Z][A-Z0-9_]+)=(?:\(hidden\)|'[^']*'|\"[^\"]*\"|\S+)")
 CURE = "make one with `openssl rand -hex 24`"
 
 
-def problems(text: str | None) -> list[str]:
-    """Return one sentence for each problem of a file's text, or of this process's environment (None)."""
-    if text is None:
+def problems(data: bytes | None) -> list[str]:
+    """Return one sentence for each problem of a file's content, or of this process's environment (None)."""
+    if data is None:
         return _of_values(dict(os.environ))
-    unreadable = [
-        f"Line {line.original.line} cannot be read: write NAME=value, with quotes around a value with spaces."
-        for line in parse_stream(io.StringIO(text))
-        if line.error
-    ]
-    if "\0" in text or any("\udc80" <= letter <= "\udcff" for letter in text):
-        return [*unreadable, "The file is not UTF-8: save it as UTF-8 without special characters."]
-    values = {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
-    return unreadable + _of_values(values)
+    values, unreadable = envfile.parse(data)
+    return unreadable + (_of_values(values) if values or not unreadable else [])
 
 
 def _of_values(values: dict[str, str]) -> list[str]:

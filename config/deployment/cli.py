@@ -31,8 +31,8 @@ def env() -> None:
 
 
 @env.command()
-@click.argument("file", type=click.File(encoding="utf-8", errors="surrogateescape"), required=False)
-def check(file: IO[str] | None) -> None:
+@click.argument("file", type=click.File("rb"), required=False)
+def check(file: IO[bytes] | None) -> None:
     """Say what is wrong or missing in FILE (such as .env; - reads standard input), or in the environment.
 
     Values are not printed.

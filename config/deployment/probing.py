@@ -7,21 +7,25 @@ import json
 import os
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from aiops import alive
+from config import envfile
 
 WEB_S = 5.0
 
 
 def problem(kind: str, *, port: int) -> str:
     """Return what is wrong with the web, the workers or beat of this host; "" if nothing is."""
-    return _problem_of_web(port) if kind == "web" else alive.problem(kind, _home())
+    if kind == "web":
+        return _problem_of_web(port)
+    try:
+        return alive.problem(kind, _home())
+    except envfile.Unreadable as error:
+        return str(error)
 
 
 def _home() -> Path:
     """Return the home without reading all settings, which takes longer than everything else here."""
-    return Path(os.environ.get("AIOPS_HOME") or dotenv_values(".env").get("AIOPS_HOME") or ".aiops")
+    return Path(os.environ.get("AIOPS_HOME") or envfile.read().get("AIOPS_HOME") or ".aiops")
 
 
 def _problem_of_web(port: int) -> str:

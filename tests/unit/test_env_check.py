@@ -28,7 +28,7 @@ REDIS_URL=redis://:p@redis.example.org/0
 
 @pytest.mark.parametrize("text", [COMPOSE, APART], ids=["compose", "apart"])
 def test_a_complete_file_has_no_problem(text: str) -> None:
-    assert checking.problems(text) == []
+    assert checking.problems(text.encode()) == []
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_complete_file_has_no_problem(text: str) -> None:
     ],
 )
 def test_each_problem_is_named_without_its_value(changed: str, named: str) -> None:
-    (problem,) = checking.problems(changed)
+    (problem,) = checking.problems(changed.encode())
     assert problem.startswith(named)
     for value in ("Ab/9", "a%2b", "7123", "short-one"):
         assert value not in problem
@@ -67,4 +67,4 @@ def test_the_example_misses_nothing_but_what_has_no_default(tmp_path: Path) -> N
     for name, value in (line.split("=", 1) for line in COMPOSE.splitlines()):
         assert f"#{name}=\n" in lines, name
         lines = lines.replace(f"#{name}=\n", f"{name}={value}\n")
-    assert checking.problems(lines) == []
+    assert checking.problems(lines.encode()) == []

@@ -118,7 +118,8 @@ def test_one_variable_never_stands_for_two_things() -> None:
     content = reading.read(
         b'{"mcpServers": {"a": {"url": "https://x.org", "headers": {"A": "${token}", "B": "${TOKEN}", '
         b'"C": "${input:token}", "D": "${env:TOKEN}", "E": "x"}}, '
-        b'"a-e": {"url": "https://x.org", "headers": {"X": "x"}}, "A": {"url": "https://x.org", "headers": {"E-X": "y"}}}}'
+        b'"a-e": {"url": "https://x.org", "headers": {"X": "x"}}, '
+        b'"A": {"url": "https://x.org", "headers": {"E-X": "y"}}}}'
     )
     known = Variables(content.inputs)
     found = [draft(one, FINDER).row(mapped(one.was), known, FINDER)["headers"] for one in content.servers]
