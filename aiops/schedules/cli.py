@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -90,7 +91,7 @@ def _request(
 def add_schedule(client: Client, request: dict[str, Any]) -> None:
     """Schedule PROMPT; print the schedule's id."""
     file = request.pop("file", None)
-    made = client.post(PATH, request) if file is None else client.upload(PATH, file, request)
+    made = client.post(PATH, request) if file is None else client.upload(PATH, file, options=json.dumps(request))
     print(made["id"])
     print(f"Next: {', '.join(map(_when, made['upcoming']))}", file=sys.stderr)
 
