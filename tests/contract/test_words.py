@@ -40,11 +40,13 @@ NAMES = (
 )
 """What keeps its name: commands, the queue with its worker and its health, paths, and metrics."""
 SINGLE = ("README.md", "CHANGELOG.md", "Makefile", "Procfile", "docker-compose.yml", ".env.example")
+SAMPLES = ROOT / "tests" / "samples"
+"""Files as other programs write them, in their words and encodings."""
 FILES = sorted(
     path
     for folder in ("aiops", "workers", "config", "docs", "deploy", "tests")
     for path in (ROOT / folder).rglob("*")
-    if path.suffix in (".py", ".html", ".js", ".css", ".md", ".yml", ".json")
+    if path.suffix in (".py", ".html", ".js", ".css", ".md", ".yml", ".json") and SAMPLES not in path.parents
     and path != Path(__file__).resolve()
     and "node_modules" not in path.parts
 ) + [ROOT / name for name in SINGLE]
