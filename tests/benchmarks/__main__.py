@@ -21,6 +21,7 @@ from tests.benchmarks.options import Options
 from tests.benchmarks.rows import (
     acceptance,
     at_rest,
+    batch_files,
     behind_chats,
     burst,
     first_words,
@@ -48,6 +49,7 @@ ROWS: dict[str, ModuleType] = {
     "k": behind_chats,
     "l": retention,
     "m": starting,
+    "n": batch_files,
 }
 FROM_OUTSIDE = ("AIOPS_", "LLM_", "OPENAI_", "OLLAMA_", "DATABASE_URL", "REDIS_URL", "CELERY_", "CHECKPOINT_")
 

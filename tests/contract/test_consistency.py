@@ -50,7 +50,7 @@ def test_the_web_loads_nothing_of_the_agent() -> None:
     assert in_a_fresh_process(code).strip() == "[]"
 
 
-@pytest.mark.parametrize("program", ["in_process", "tool_server", "up", "worker"])
+@pytest.mark.parametrize("program", ["in_process", "reading", "tool_server", "up", "worker"])
 def test_each_program_of_the_benchmarks_loads_as_it_is_started(program: str) -> None:
     code = f"import os; os.environ.pop('DJANGO_SETTINGS_MODULE'); import tests.benchmarks.{program}; print('loaded')"
     assert in_a_fresh_process(code).strip() == "loaded"
