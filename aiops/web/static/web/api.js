@@ -58,6 +58,7 @@ export async function post(path, form) {
   return response.text();
 }
 
+/** Call the API with a body that is sent as JSON, or with a form (FormData). */
 export async function call(method, path, body, headers = {}) {
   const isForm = body instanceof FormData;
   let response;
