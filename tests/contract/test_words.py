@@ -46,7 +46,8 @@ FILES = sorted(
     path
     for folder in ("aiops", "workers", "config", "docs", "deploy", "tests")
     for path in (ROOT / folder).rglob("*")
-    if path.suffix in (".py", ".html", ".js", ".css", ".md", ".yml", ".json") and SAMPLES not in path.parents
+    if path.suffix in (".py", ".html", ".js", ".css", ".md", ".yml", ".json")
+    and SAMPLES not in path.parents
     and path != Path(__file__).resolve()
     and "node_modules" not in path.parts
 ) + [ROOT / name for name in SINGLE]
