@@ -24,7 +24,7 @@ from aiops.people.models import User
 from aiops.tool_servers import lifecycle, uploads
 from aiops.tool_servers.importing import run
 from aiops.tool_servers.models import RUN_COMMANDS, MCPServer
-from aiops.tool_servers.shapes import Asked, ImportIn, ImportOut, ToolServerChange, ToolServerIn, ToolServerOut
+from aiops.tool_servers.shapes import Asked, ImportOut, ImportUpload, ToolServerChange, ToolServerIn, ToolServerOut
 from aiops.web.api import creating
 from aiops.web.api.authentication import MayWrite
 from aiops.web.api.filtering import StrictFilters
@@ -116,7 +116,7 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
         return Response(status=204)
 
     @extend_schema(
-        request={"multipart/form-data": ImportIn},
+        request={"multipart/form-data": ImportUpload},
         responses=ImportOut,
         parameters=[creating.PARAMETER],
         tags=["mcp-servers"],

@@ -74,6 +74,7 @@ def show_server(client: Client, name: str, as_json: bool) -> None:
         "server": row["name"],
         "status": row["status"] + (f": {printable(row['problem'])}" if row["problem"] else ""),
         "where": f"{_where(row)} ({row['protocol']}, {row['place']})",
+        **({"folder": printable(row["cwd"])} if row["cwd"] else {}),
         "required": "yes" if row["required"] else "no",
         "checked": row["checked_at"] or "not yet",
     }

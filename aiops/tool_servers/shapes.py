@@ -91,7 +91,7 @@ class ToolServerOut(serializers.ModelSerializer[MCPServer]):
         ]
 
 
-class ImportIn(serializers.Serializer[Any]):
+class ImportUpload(serializers.Serializer[Any]):
     """A configuration file of another MCP client, as a form."""
 
     file = serializers.FileField(help_text="JSON, comments allowed, with mcpServers or servers; at most 4 MB")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from aiops import untrusted
+from aiops.tool_servers import rules
 from aiops.tool_servers.client.values import Protocol
 from aiops.tool_servers.importing import variables
 from aiops.tool_servers.importing.reading import Members, Written
 from aiops.tool_servers.importing.secrets import SecretFinder
 from aiops.tool_servers.importing.variables import NotReferable, Variables
 
+T = TypeVar("T", bound=Sized)
 MAX_DEPTH = 5
 ALIASES = {"serverUrl": "url", "httpUrl": "url", "transport": "type", "transportType": "type"}
 """Names that Windsurf, Gemini and older versions of Cline give to the same things."""
@@ -178,7 +180,7 @@ def _text(found: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise NotImportable(f"{name} is not a text")
-    return value.strip()
+    return _within(name, value.strip())
 
 
 def _truth(found: Mapping[str, Any], name: str) -> bool:
@@ -192,15 +194,15 @@ def _arguments(found: Mapping[str, Any]) -> tuple[str, ...]:
     values = found.get("args") or []
     if not isinstance(values, list):
         raise NotImportable("args is not a list")
-    return tuple(_as_text("args", value) for value in values)
+    return tuple(_as_text("args", value) for value in _few("args", values))
 
 
 def _as_text(where: str, value: Any) -> str:
     """Return a text; numbers, which clients pass on as texts, too."""
     if isinstance(value, str):
-        return value
+        return _within(where, value)
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+        return _within(where, str(value))
     raise NotImportable(f"{where} has a value that is not a text")
 
 
@@ -212,4 +214,17 @@ def _pairs(found: Mapping[str, Any], name: str) -> dict[str, str]:
         raise NotImportable(f"{name} is not an object")
     if repeated := values.repeated:
         raise NotImportable(f"{name}.{repeated[0][:60]} is given twice")
-    return {key: _as_text(f"{name}.{key[:60]}", value) for key, value in values.items()}
+    return {key: _as_text(f"{name}.{key[:60]}", value) for key, value in _few(name, values).items()}
+
+
+def _few(where: str, values: T) -> T:
+    """Return a list or an object that is not too long; what comes after it costs time for each entry."""
+    if len(values) > rules.MAX_ENTRIES:
+        raise NotImportable(f"{where} has {len(values)} entries; the most is {rules.MAX_ENTRIES}")
+    return values
+
+
+def _within(where: str, text: str) -> str:
+    if len(text) > rules.MAX_CHARACTERS:
+        raise NotImportable(f"{where} has a text of {len(text)} characters; the most is {rules.MAX_CHARACTERS}")
+    return text

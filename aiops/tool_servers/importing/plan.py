@@ -94,7 +94,8 @@ class Planner:
 
     def _outcome(self, one: Draft) -> Outcome:
         free = ""
-        for name in islice(names.candidates(names.mapped(one.was)), len(self._rows) + len(self._claimed) + 3):
+        most = len(self._rows) + len(self._claimed) + len(self._taken) + 1  # one more than there are names
+        for name in islice(names.candidates(names.mapped(one.was)), most):
             if (other := self._claimed.get(name)) is not None:
                 if other == one:
                     return Outcome(one.was, Action.UNCHANGED, name, f"It is the same server as {other.was}.")

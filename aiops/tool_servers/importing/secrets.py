@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiops.events.redaction import SCHEMES, SECRET_NAMES, Redactor
 
 WITH_SCHEME = re.compile(rf"\b(?:{'|'.join(SCHEMES)})\s+[^\s\"']{{8,}}", re.IGNORECASE)
-URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://\S+")
+URL = re.compile(r"(?<![a-zA-Z0-9+.\-])[a-zA-Z][a-zA-Z0-9+.\-]*://\S+")
 ASSIGNED = re.compile(r"^-{0,2}([A-Za-z0-9_.\-]+)=(.+)", re.DOTALL)
 """``--api-key=…``, ``API_KEY=…``"""
 OPTION = re.compile(r"^--?([A-Za-z][A-Za-z0-9_.\-]*)\Z")

@@ -124,6 +124,16 @@ def test_importing_a_file_twice_changes_nothing(post: Import, asked: list[Any]) 
     assert asked == []
 
 
+def test_an_import_makes_workers_read_the_rows_and_check_them_once(
+    post: Import, asked: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    for dry_run, times in ((True, 0), (False, 1), (False, 0)):
+        asked.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            post(FILE, dry_run=dry_run)
+        assert asked == [("tool_servers", 0)] * times
+
+
 def test_a_dry_run_says_the_same_and_writes_nothing(post: Import, asked: list[Any]) -> None:
     dry = post(FILE, dry_run=True)
     assert not MCPServer.objects.exists()
