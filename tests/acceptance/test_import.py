@@ -1,9 +1,10 @@
-"""A started aiops imports another client's configuration: in the browser and the terminal, and keeps no secret of it."""
+"""A started aiops imports the configuration of another client, in the browser and the terminal, and keeps no secret."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -40,12 +41,22 @@ def lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("AIOPS_SECRET_")]
 
 
-def names(api: httpx.Client) -> set[str]:
-    return {row["name"] for row in api.get("/api/mcp-servers/").json()["results"]}
+def rows(api: httpx.Client) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in api.get("/api/mcp-servers/", params={"limit": 200}).json()["results"]}
+
+
+@pytest.fixture
+def before(api: httpx.Client) -> Iterator[set[str]]:
+    """Names of the servers before the test, which are all that it leaves."""
+    found = set(rows(api))
+    yield found
+    for name, row in rows(api).items():
+        if name not in found:
+            api.delete(f"/api/mcp-servers/{row['id']}/")
 
 
 def test_a_file_is_imported_in_the_browser_and_found_unchanged_in_the_terminal(
-    system: System, password: None, api: httpx.Client, file: Path
+    system: System, password: None, api: httpx.Client, file: Path, before: set[str]
 ) -> None:
     if not (CHROMIUM and DRIVER):
         missing("Chromium with its driver (Debian: chromium, chromium-driver)")
@@ -59,7 +70,7 @@ def test_a_file_is_imported_in_the_browser_and_found_unchanged_in_the_terminal(
         assert page.texts("#import-plan tbody td:first-child") == ["github", "my-server", "–"]
         assert page.texts("#import-plan tbody .state") == ["create", "create", "refused"]
         assert lines(page.text("#import-lines pre")) == LINES
-        assert names(api) == {"host"}
+        assert set(rows(api)) == before
         page.one("#import-do").click()
         page.until(lambda: page.text("#import-says").startswith("Imported: 2"), "the import")
         assert not page.one("#import-do").is_displayed()
@@ -67,15 +78,15 @@ def test_a_file_is_imported_in_the_browser_and_found_unchanged_in_the_terminal(
         assert page.errors() == []
     finally:
         page.close()
-    assert names(api) == {"host", "github", "my-server"}
+    assert set(rows(api)) == before | {"github", "my-server"}
     done = system.cli("tools", "import", str(file))
     assert done.returncode == 1, done.stderr  # postgres is refused
     assert [row.split("\t")[2] for row in done.stdout.splitlines()[:3]] == ["unchanged", "unchanged", "refused"]
     assert lines(done.stdout) == LINES
     for found in system.home.rglob("*"):
         assert not (found.is_file() and CANARY.encode() in found.read_bytes()), found
-    rows = {row["name"]: row for row in api.get("/api/mcp-servers/").json()["results"]}
-    assert rows["my-server"]["status"] == "maintenance"
-    assert json.dumps(rows["github"]["headers"]) == json.dumps(
-        {"Authorization": "Bearer ${AIOPS_SECRET_GITHUB_TOKEN}", "X-Org": "env:AIOPS_SECRET_GITHUB_X_ORG"}
-    )
+    assert rows(api)["my-server"]["status"] == "maintenance"
+    assert rows(api)["github"]["headers"] == {
+        "Authorization": "Bearer ${AIOPS_SECRET_GITHUB_TOKEN}",
+        "X-Org": "env:AIOPS_SECRET_GITHUB_X_ORG",
+    }
