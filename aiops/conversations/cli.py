@@ -35,8 +35,8 @@ def chat(
 ) -> int:
     """Send MESSAGE and follow the answer; without one, chat interactively (Ctrl-D ends).
 
-    Text that is piped in is attached to MESSAGE: journalctl -u nginx | aiops chat "what happened?". In a loop that
-    reads standard input itself, use --no-stdin. Instead of a MESSAGE, - reads it from standard input.
+    Text that is piped in is attached to MESSAGE: journalctl -u nginx | aiops chat "what happened?". Use --no-stdin in a
+    loop that reads standard input itself. Instead of a MESSAGE, - reads it from standard input.
     """
     known = str(conversation) if conversation else None
     is_piped = piped.is_there() and not no_stdin
