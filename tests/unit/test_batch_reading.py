@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -114,6 +115,25 @@ def test_a_json_list_nested_without_end_is_refused_before_it_is_built() -> None:
     deep = b'[{"prompt": "a", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]"
     with pytest.raises(BadFile, match="nested deeper"):
         lines(deep, "json", piece=4_096)
+
+
+def test_an_object_of_a_json_list_that_is_far_too_long_ends_the_file_before_all_of_it_is_read() -> None:
+    rules = Rules(max_message_bytes=100, max_line_bytes=5_000)
+    good = b'{"prompt": "good"},' * 5_000
+    assert len(lines(b"[" + good + b'{"prompt": "last"}]', "json", rules, piece=4_096)) == 5_001
+    given = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal given
+        for piece in [b"[" + good + b'{"prompt": "', *[b"x" * 4_096] * 1_000, b'"}]']:
+            given += 1
+            yield piece
+
+    found = read(pieces(), "json", rules)
+    with pytest.raises(BadFile, match="An object of the list is too long"):
+        for line in found:
+            assert not line.problem
+    assert given < 100
 
 
 @pytest.mark.parametrize(

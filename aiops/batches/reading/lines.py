@@ -70,7 +70,9 @@ def _rows(source: Source, file_format: str, rules: Rules) -> Iterator[Row]:
         return _used(table.rows(), rules)
     if rules.columns:
         raise BadFile("columns are those of a CSV file: leave them out.")
-    return objects.of_list(source) if file_format == "json" else objects.lines(source, max_line=rules.max_line_bytes)
+    if file_format == "json":
+        return objects.of_list(source, max_object=rules.max_line_bytes)
+    return objects.lines(source, max_line=rules.max_line_bytes)
 
 
 def _check_names(names: list[str], rules: Rules) -> None:

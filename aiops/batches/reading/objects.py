@@ -15,6 +15,7 @@ from aiops.batches.reading.values import BadFile, Row
 MAX_DEPTH = 50
 PARSED_AT_ONCE = 4_096
 """Few characters: ijson parses all that it is given before the depth is seen, at a cost that grows with its square."""
+MAX_BYTES_OF_CHARACTER = 4
 NOT_AN_OBJECT = Row({}, "The line is not a JSON object.")
 
 
@@ -35,16 +36,38 @@ def _object(line: str) -> Row:
     return Row(value) if isinstance(value, dict) else NOT_AN_OBJECT
 
 
-def of_list(source: Source) -> Iterator[Row]:
-    """Yield the objects of one JSON list; raises BadFile."""
-    events = _limit_depth(ijson.parse(ijson.from_iter(source.as_utf8(at_once=PARSED_AT_ONCE)), use_float=True))
+def of_list(source: Source, *, max_object: int) -> Iterator[Row]:
+    """Yield the objects of one JSON list; raises BadFile, also for one of far more than ``max_object`` characters."""
+    most = (max_object + PARSED_AT_ONCE) * MAX_BYTES_OF_CHARACTER
+    parts = _Parts(source.as_utf8(at_once=PARSED_AT_ONCE), most=most)
+    events = _limit_depth(ijson.parse(ijson.from_iter(parts), use_float=True))
     try:
         if next(events, ("", "", None))[1] != "start_array":
             raise BadFile("The file is not a JSON list.")
         for value in ijson.items(events, "item"):
+            parts.size = 0
             yield Row(value) if isinstance(value, dict) else NOT_AN_OBJECT
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise BadFile(_problem(error, source)) from error
+
+
+class _Parts:
+    """Passes the parts of a file on; raises BadFile when they become too many before ``size`` is set back.
+
+    ijson joins the parts of a text at a cost that grows with its square: one of 50 MiB would take minutes.
+    """
+
+    def __init__(self, parts: Iterator[bytes], *, most: int) -> None:
+        self._parts = parts
+        self._most = most
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._parts:
+            self.size += len(part)
+            if self.size > self._most:
+                raise BadFile("An object of the list is too long.")
+            yield part
 
 
 def _problem(error: Exception, source: Source) -> str:
