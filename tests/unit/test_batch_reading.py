@@ -129,10 +129,8 @@ def test_an_object_of_a_json_list_that_is_far_too_long_ends_the_file_before_all_
             given += 1
             yield piece
 
-    found = read(pieces(), "json", rules)
     with pytest.raises(BadFile, match="An object of the list is too long"):
-        for line in found:
-            assert not line.problem
+        list(read(pieces(), "json", rules))
     assert given < 100
 
 
