@@ -67,7 +67,7 @@ function show(found, isDry) {
   says.textContent = [
     `${isDry ? "To import" : "Imported"}: ${created}`, `unchanged: ${count("unchanged")}`, `refused: ${count("refused")}`,
   ].join(", ") + (isDry ? ". Nothing is written yet." : ".");
-  plan.querySelector("tbody").replaceChildren(...found.servers.map(row));
+  plan.querySelector("tbody").replaceChildren(...found.servers.map((one) => row(one, isDry)));
   lines.hidden = !found.variables.length;
   lines.querySelector("pre").textContent = found.variables.map((name) => `# ${found.sources[name]}\n${name}=`).join("\n\n");
   plan.hidden = false;
@@ -75,9 +75,10 @@ function show(found, isDry) {
   document.getElementById("import-done").hidden = isDry;
 }
 
-function row(server) {
+function row(server, isDry) {
   const line = document.createElement("tr");
-  const state = Object.assign(document.createElement("span"), { className: "state", textContent: server.action });
+  const did = isDry || server.action !== "create" ? server.action : "created";
+  const state = Object.assign(document.createElement("span"), { className: "state", textContent: did });
   state.dataset.state = server.action;
   const cells = [server.name || "\u2013", server.was, state, server.reason];
   line.append(...cells.map((content) => {
