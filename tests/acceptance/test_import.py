@@ -46,6 +46,12 @@ def rows(api: httpx.Client) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
+def api(system: System) -> Iterator[httpx.Client]:
+    with system.client() as client:
+        yield client
+
+
+@pytest.fixture
 def before(api: httpx.Client) -> Iterator[set[str]]:
     """Names of the servers before the test, which are all that it leaves."""
     found = set(rows(api))
