@@ -90,13 +90,17 @@ def pause(schedule: Schedule, *, because: str) -> None:
 
 
 def resume(schedule: Schedule) -> Schedule:
-    """Resume from now on, without catching up; raises NotFound, or Conflict when it is not paused."""
+    """Resume from now on, without catching up; raises NotFound, or Conflict when it is not paused or never due."""
     with transaction.atomic():
         locked = lock_row(schedule)
         if locked.paused_at is None:
             raise Conflict("This schedule is not paused.", code="not_paused")
         locked.paused_at, locked.paused_because, locked.failures = None, "", 0
-        _aim(locked)
+        try:
+            _aim(locked)
+        except Invalid as error:
+            reasons = " ".join(reason for given in error.errors.values() for reason in given)
+            raise Conflict(f"{reasons} Change when it runs, then resume it.", code="nothing_to_do") from error
         locked.save()
     return locked
 

@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections import Counter
 from contextlib import closing
+from typing import Any
 
 import httpx
 import pytest
@@ -86,6 +87,13 @@ def test_a_planted_session_is_not_the_one_that_signs_in(system: System, sue: lis
         assert thief.get(f"/api/runs/{NOBODY}/events").status_code == 401
 
 
+FILE = {"file": ("a.txt", b"a")}
+
+
+def takes_a_form_alone(operation: dict[str, Any]) -> bool:
+    return list(operation.get("requestBody", {}).get("content", {})) == ["multipart/form-data"]
+
+
 def test_every_change_with_a_session_needs_its_csrf_token(system: System, sue: list[str]) -> None:
     with closing(sign_in(system, "sue")) as client:
         schema = client.get("/api/schema/").json()
@@ -96,8 +104,12 @@ def test_every_change_with_a_session_needs_its_csrf_token(system: System, sue: l
             if method != "get"
         ]
         assert len(calls) >= 9
+        forms = {path for path, methods in schema["paths"].items() if takes_a_form_alone(methods.get("post", {}))}
         for forged in ({}, {"X-CSRFToken": "x" * 64}, {**csrf(client), "Origin": "https://evil.example"}):
-            answers = {(m, p): client.request(m, p, json={}, headers=forged) for m, p in calls}
+            answers = {
+                (m, p): client.request(m, p, headers=forged, **({"files": FILE} if p in forms else {"json": {}}))
+                for m, p in calls
+            }
             assert {call: a.json()["code"] for call, a in answers.items() if a.json()["code"] != "csrf_failed"} == {}
         for path in ("/sign-out/", "/sign-in/", "/admin/login/", "/admin/logout/"):
             assert client.post(path, data={"username": "sue"}).status_code in (403, 302), path
