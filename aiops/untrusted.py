@@ -19,9 +19,8 @@ NOT_FINITE = "It is not a finite number."
 MAX_INTEGER = 1 << 63
 MAX_FAULTS = 10
 MAX_PLACE_CHARACTERS = 200
-
-
 UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+"""Encodings by their byte order mark."""
 
 
 class TooDeep(ValueError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 
+from aiops.untrusted import UTF_16
+
 CURE = "Send text in UTF-8, or in UTF-16 with a byte order mark; `iconv -t UTF-8` converts other encodings."
-UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 class NotText(ValueError):

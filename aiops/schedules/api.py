@@ -8,10 +8,12 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -92,6 +94,8 @@ class Schedules(ListModelMixin, RetrieveModelMixin, GenericViewSet[Schedule]):
     def partial_update(self, request: Request, pk: Any) -> Response:
         """Change what is started, or when."""
         schedule = self.get_object()
+        if isinstance(request.data, QueryDict):  # a field that a form lacks would count as false
+            raise UnsupportedMediaType(str(request.content_type))
         fields, options = _fields(ScheduleChange.read(request.data))
         if ("message" in fields and schedule.batch is not None) or ("batch" in fields and schedule.batch is None):
             raise Invalid("A prompt cannot become a batch, nor a batch a prompt: create another schedule.")

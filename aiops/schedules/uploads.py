@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -26,6 +27,8 @@ from aiops.web.api import forms
 
 SETTINGS = django_settings.SETTINGS
 MAX_PROBLEMS_SHOWN = 5
+MAX_STORED_BYTES = 4_000_000
+"""Of the items as the row keeps them: a template can make many times its size of a small file."""
 
 
 def read(request: Request) -> tuple[dict[str, Any], Any]:
@@ -35,7 +38,7 @@ def read(request: Request) -> tuple[dict[str, Any], Any]:
     file, fields = uploads.read_form(request, ScheduleUpload)
     if (file.size or 0) > MAX_FILE_BYTES:
         raise TooLarge(f"The file of a schedule has at most {MAX_FILE_BYTES} bytes: send larger ones as a batch.")
-    sent = {"options": request.POST.get("options", ""), "file": forms.digest(file)}
+    sent = {"options": repr(fields), "file": forms.digest(file)}
     options = fields.pop("batch", None) or BatchOptions.read({})
     plan = Plan.of_request(options, file_format=uploads.format_of(file))
     return {**fields, "stored_batch": _stored(file, plan)}, sent
@@ -44,6 +47,7 @@ def read(request: Request) -> tuple[dict[str, Any], Any]:
 def _stored(file: File[Any], plan: Plan) -> dict[str, Any]:
     """Return the batch that the schedule keeps: its items as they were read, in our own form. Raises Invalid."""
     items: list[dict[str, Any]] = []
+    size = 0
     problems: list[str] = []
     try:
         lines = lines_of(
@@ -58,6 +62,9 @@ def _stored(file: File[Any], plan: Plan) -> dict[str, Any]:
                 problems.append(f"Line {line.number}: {line.problem}")
             else:
                 items.append(as_row(line))
+                size += len(json.dumps(items[-1]))
+                if size > MAX_STORED_BYTES:
+                    raise TooLarge(f"The prompts have more than {MAX_STORED_BYTES} bytes: send them as a batch.")
             if len(items) > SETTINGS.max_batch_items or len(problems) == MAX_PROBLEMS_SHOWN:
                 break
     except BadFile as bad:

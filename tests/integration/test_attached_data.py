@@ -5,21 +5,17 @@ More than 250 lines: a run has many parts, which are set up once.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
-from aiops import database, keyspace, settings
+from aiops import keyspace
 from aiops.agent import build
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.values import Limits
@@ -27,7 +23,7 @@ from aiops.attachments import lifecycle
 from aiops.batches import lifecycle as batches
 from aiops.conversations.transcript import PastMessage
 from aiops.events import types
-from aiops.events.redaction import MASK, Redactor
+from aiops.events.redaction import MASK
 from aiops.llm import clients
 from aiops.llm.offline.model import NOT_READ, OfflineModel
 from aiops.people.models import User
@@ -40,6 +36,7 @@ from aiops.runs.work import messages, rows, story
 from aiops.runs.work.stopping import Stop, Why
 from aiops.tool_servers.client.pool import Catalogue
 from aiops.tool_servers.client.values import RemoteTool, ToolResult
+from tests.integration.run_context import run_context
 from tests.integration.scripted_model import ScriptedModel, Turn, calling, words
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, context_tokens=2_000)
@@ -74,27 +71,8 @@ class Tools:
 
 @pytest.fixture
 async def context() -> AsyncIterator[Any]:
-    client = keyspace.async_client(settings.current().redis_url.get_secret_value())
-    saver = ProcessSaver()
-
-    async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(
-            threads, partial(database.with_connection, function, *args)
-        )
-
-    with ThreadPoolExecutor(2) as threads:
-        yield SimpleNamespace(
-            settings=django_settings.SETTINGS,
-            limits=LIMITS,
-            redis=client,
-            memory=lambda: saver,
-            memory_away=(),
-            tools=Tools(),
-            redactor=Redactor(),
-            pacer=None,
-            in_thread=in_thread,
-        )
-    await client.aclose()
+    async with run_context(Tools(), LIMITS) as made:
+        yield made
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from aiops import dispatch
 from aiops.batches import feeding, lifecycle, validation
@@ -21,9 +22,10 @@ from aiops.runs.models import Run
 from aiops.schedules import firing
 from aiops.schedules.apps import MAX_FILE_BYTES
 from aiops.schedules.models import Schedule
+from tests.integration.sending import URL, jsonl, openai, sent, table
 
 SETTINGS = django_settings.SETTINGS
-URL, SCHEDULES = "/api/batches/", "/api/schedules/"
+SCHEDULES = "/api/schedules/"
 SCHEMA = {"type": "object", "required": ["severity"]}
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,31 +39,6 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def client(user: User) -> Client:
     return Client(headers={"host": "localhost", "authorization": f"Bearer {tokens.issue(user, name='test')[1]}"})
-
-
-@pytest.fixture
-def page(user: User) -> Client:
-    client = Client(headers={"host": "localhost"})
-    client.force_login(user)
-    return client
-
-
-def openai(**body: Any) -> dict[str, Any]:
-    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "why?"}]
-    asked = {"model": "offline", "messages": messages, **body}
-    return {"custom_id": "r-1", "method": "POST", "url": "/v1/chat/completions", "body": asked}
-
-
-def jsonl(*rows: Any, name: str = "requests.jsonl") -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, "".join(json.dumps(row) + "\n" for row in rows).encode())
-
-
-def table(text: str, *, encoding: str = "utf-8", name: str = "export.csv") -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, text.encode(encoding))
-
-
-def sent(client: Client, file: SimpleUploadedFile, url: str = URL, **options: Any) -> Any:
-    return client.post(url, {"file": file, "options": json.dumps(options)})
 
 
 def validated(answer: Any) -> tuple[Batch, list[Item]]:
@@ -138,52 +115,6 @@ def test_columns_of_a_file_without_columns_are_refused(client: Client) -> None:
     assert set(answer.json()["errors"]) == {"columns"}
 
 
-def preview(page: Client, file: SimpleUploadedFile, *, size: int = 0, **options: Any) -> str:
-    answer = page.post(f"/batches/preview/?size={size}", {"file": file, "options": json.dumps(options)})
-    assert answer.status_code == 200
-    return " ".join(answer.content.decode().split())
-
-
-def test_the_preview_says_which_column_is_used_as_what(page: Client) -> None:
-    text = "Issue key,Summary,model\nK-1,<b>broken</b>,ThinkPad\nK-2,slow,\n"
-    without = preview(page, table(text))
-    assert "give a template that makes prompts of its columns. It has: Issue key, Summary, model." in without
-    shown = preview(page, table(text), template="Why {{Summary}}?", columns={"custom_id": "Issue key"})
-    assert "2 lines of export.csv" in shown
-    assert "<td>K-1</td><td>Why &lt;b&gt;broken&lt;/b&gt;?</td>" in shown
-    uses = "<strong>Issue key</strong> (id of the line), <strong>Summary</strong> (in the template), "
-    assert f"{uses}<strong>model</strong> (not used)." in shown
-
-
-def test_the_preview_of_a_large_file_shows_its_whole_lines(page: Client) -> None:
-    data = "prompt\n" + "".join(f"line {n} ä\n" for n in range(100))
-    for encoding in ("utf-8", "utf-16"):
-        begun = SimpleUploadedFile("a.csv", data.encode(encoding)[:301])
-        shown = preview(page, begun, size=10_000)
-        assert "The first lines of a.csv" in shown
-        assert "line 4 ä" in shown
-        assert 'role="alert"' not in shown
-
-
-def test_the_preview_offers_to_send_lines_for_another_service_to_the_chosen_model(page: Client) -> None:
-    shown = preview(page, jsonl(openai(model="gpt-4o-mini")))
-    assert "they ask for gpt-4o-mini, which is not configured" in shown
-    assert "why?" in shown
-    assert "checked" in preview(page, jsonl(openai(model="gpt-4o-mini")), ignore_model=True)
-    assert "not configured" not in preview(page, jsonl(openai()))
-
-
-@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.json"])
-def test_the_preview_of_what_cannot_be_read_says_why(page: Client, name: str) -> None:
-    assert 'role="alert"' in preview(page, SimpleUploadedFile(name, b"\xff\xfe\xff<script>"), size=9)
-
-
-def test_a_preview_is_for_people_who_are_signed_in(client: Client) -> None:
-    anonymous = Client(headers={"host": "localhost"})
-    assert anonymous.post("/batches/preview/", {"file": table("prompt\na\n")}).status_code == 302
-    assert Client(enforce_csrf_checks=True, headers={"host": "localhost"}).post("/batches/preview/").status_code == 403
-
-
 def test_a_schedule_keeps_the_lines_of_a_file_as_they_were_read(client: Client) -> None:
     batch = {"template": "{{Kurztext}}", "columns": {"custom_id": "Nummer"}, "encoding": "windows-1252"}
     file = table("Nummer;Kurztext\nINC1;fällt aus\n", encoding="windows-1252")
@@ -221,3 +152,27 @@ def test_a_file_that_no_firing_could_run_makes_no_schedule(
 def test_a_file_that_is_too_large_for_a_schedule_is_refused(client: Client) -> None:
     large = SimpleUploadedFile("a.jsonl", b'{"prompt": "a"}\n' + b" " * MAX_FILE_BYTES)
     assert sent(client, large, SCHEDULES, name="s", every_s=3600).status_code == 413
+
+
+def test_a_form_changes_no_schedule(client: Client) -> None:
+    made = sent(client, jsonl({"prompt": "a"}), SCHEDULES, name="s", every_s=3600, allow_changes=True).json()
+    form = encode_multipart(BOUNDARY, {"name": "other"})
+    answer = client.patch(f"{SCHEDULES}{made['id']}/", form, content_type=MULTIPART_CONTENT)
+    assert answer.status_code == 415
+    schedule = Schedule.objects.get()
+    assert (schedule.name, schedule.options) == ("s", {"read_only": False})
+
+
+def test_lines_that_a_template_makes_too_large_for_a_row_make_no_schedule(client: Client) -> None:
+    rows = table("a\n" + "x\n" * 2_000)
+    answer = sent(client, rows, SCHEDULES, name="s", every_s=3600, batch={"template": "{{a}}" + "y" * 5_000})
+    assert (answer.status_code, Schedule.objects.count()) == (413, 0)
+
+
+def test_a_key_with_other_options_as_a_file_is_refused(client: Client) -> None:
+    def asked(name: str) -> int:
+        options = SimpleUploadedFile("o.json", json.dumps({"name": name, "every_s": 3600}).encode())
+        form = {"file": jsonl({"prompt": "a"}), "options": options}
+        return int(client.post(SCHEDULES, form, headers={"Idempotency-Key": "k"}).status_code)
+
+    assert [asked("s"), asked("s"), asked("other")] == [201, 201, 422]

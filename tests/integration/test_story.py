@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from langchain.agents.middleware import AgentMiddleware
 from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.types import Command, interrupt
 
-from aiops import database, keyspace, settings
+from aiops import keyspace
 from aiops.agent import build, chain, selection
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.values import Limits
 from aiops.batches import lifecycle as batches
 from aiops.conversations.models import Message
 from aiops.events import types
-from aiops.events.redaction import Redactor
 from aiops.llm import clients
 from aiops.runs import transitions
 from aiops.runs.models import Run
@@ -35,6 +30,7 @@ from aiops.runs.work import rows, story
 from aiops.runs.work.stopping import Stop, Why
 from aiops.tool_servers.client.pool import Catalogue
 from aiops.tool_servers.client.values import Progress, RemoteTool, ToolResult
+from tests.integration.run_context import run_context
 from tests.integration.scripted_model import ScriptedModel, Turn, calling, words
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
@@ -74,27 +70,8 @@ def claimed(ask: Callable[..., Run], sent: list[str]) -> Claimed:
 @pytest.fixture
 async def context() -> AsyncIterator[Any]:
     """What a worker process gives its runs: a real database, a real Redis, no tools, and the offline model."""
-    client = keyspace.async_client(settings.current().redis_url.get_secret_value())
-    saver = ProcessSaver()
-
-    async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(
-            threads, partial(database.with_connection, function, *args)
-        )
-
-    with ThreadPoolExecutor(2) as threads:
-        yield SimpleNamespace(
-            settings=django_settings.SETTINGS,
-            limits=LIMITS,
-            redis=client,
-            memory=lambda: saver,
-            memory_away=(),
-            tools=Tools(),
-            redactor=Redactor(),
-            pacer=None,
-            in_thread=in_thread,
-        )
-    await client.aclose()
+    async with run_context(Tools(), LIMITS) as made:
+        yield made
 
 
 @pytest.fixture

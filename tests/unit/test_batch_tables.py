@@ -46,6 +46,12 @@ def test_the_separator_that_excel_names_is_obeyed() -> None:
     assert texts(lines(b'"sep=|"\r\nprompt|custom_id\r\na,b;c|1\r\n')) == ["a,b;c"]
 
 
+@pytest.mark.parametrize("separator", ["\0", "\x07", "\r", '"', "é"])
+def test_a_separator_that_nothing_can_be_separated_by_breaks_nothing(separator: str) -> None:
+    with pytest.raises(BadFile, match=r"no column 'prompt'|The name of column"):
+        lines(f"sep={separator}\nhost\na\n".encode())
+
+
 def test_texts_with_many_commas_do_not_make_the_comma_the_separator() -> None:
     data = b"Kurztext, lang, kurz;Issue key;a/b\nx, y;K-1;1, 2, 3, 4\nz;K-2;5\n"
     assert texts(lines(data, template=TEMPLATE)) == ["K-1: 1, 2, 3, 4", "K-2: 5"]

@@ -58,6 +58,7 @@ def foreign_model(pieces: Iterable[bytes], file_format: str, rules: Rules) -> st
         row = next(_rows(Source(pieces, encoding=rules.encoding), file_format, rules), None)
         if row is None or not foreign.is_foreign(row.values):
             return ""
+        _check_storable(row.values)
         return str(foreign.translate(row.values).get(MODEL, ""))
     except (BadFile, BadLine):  # its validation says why
         return ""

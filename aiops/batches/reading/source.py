@@ -23,6 +23,7 @@ NAMED = (
     *("cp437", "cp850", "cp852", "cp866", "shift_jis", "cp932", "euc-jp", "gb18030", "gbk", "big5", "euc-kr", "cp949"),
 )
 """Encodings that may be named: those that editors and spreadsheets write."""
+TOO_LONG = "The line is too long."
 CURE = "save it as UTF-8 (in Excel: CSV UTF-8), or name its encoding: windows-1252 is that of Excel in western Europe"
 
 
@@ -54,7 +55,7 @@ class Source:
             if len(line) > most:
                 while not line.endswith(("\n", "\r")) and (line := self._read_line(most)):
                     pass  # drop the content: an endless line must not fill the memory
-                yield "", "The line is too long."
+                yield "", TOO_LONG
             elif UNDECODED.search(line):
                 yield "", self.problem("The line")
             else:

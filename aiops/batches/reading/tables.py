@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from aiops import untrusted
-from aiops.batches.reading.source import Source
+from aiops.batches.reading.source import TOO_LONG, Source
 from aiops.batches.reading.values import BadFile, Row
 
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
@@ -48,7 +48,7 @@ class Table:
 
     def _lines(self, lines: Iterable[tuple[str, str]]) -> Iterator[_Line]:
         for number, (text, problem) in enumerate(lines, start=1):
-            if problem and not text and problem == self._source.problem("The line"):
+            if problem and problem != TOO_LONG:
                 raise BadFile(f"Line {number}: {self._source.problem('the file')}")
             yield _Line(number, text, problem)
 
@@ -181,7 +181,8 @@ def _sample(lines: Iterator[_Line]) -> list[_Line]:
 def _named(line: str) -> str:
     """Return the separator that Excel's line ``sep=;`` names; empty when the line is another."""
     text = line.strip("\r\n").strip('"')
-    return text[4] if len(text) == 5 and text.lower().startswith("sep=") else ""
+    is_named = len(text) == 5 and text.lower().startswith("sep=") and (text[4] in SEPARATORS or text[4].isprintable())
+    return text[4] if is_named else ""
 
 
 def _guess(sample: list[_Line]) -> str:

@@ -8,8 +8,8 @@ const drop = document.getElementById("drop");
 const preview = document.getElementById("preview");
 const problem = document.getElementById("batch-problem");
 const sending = document.getElementById("sending");
-const PREVIEW_BYTES = 48_000;
-const CHANGES = ["template", "encoding", "policy", "column_custom_id", "column_model", "ignore_model"];
+const PREVIEW_BYTES = 24_000; // with the longest template, less than a body may have
+const CHANGES = ["template", "encoding", "column_custom_id", "column_model", "ignore_model"];
 let previewing = 0;
 
 file.addEventListener("change", () => {
