@@ -90,7 +90,7 @@ class Schedules(ListModelMixin, RetrieveModelMixin, GenericViewSet[Schedule]):
 
         return creating.create(request, act, sent=sent)
 
-    @extend_schema(request=ScheduleChange, responses=ScheduleOut, tags=["schedules"])
+    @extend_schema(request={"application/json": ScheduleChange}, responses=ScheduleOut, tags=["schedules"])
     def partial_update(self, request: Request, pk: Any) -> Response:
         """Change what is started, or when."""
         schedule = self.get_object()

@@ -50,7 +50,7 @@ def test_items_in_json_pages_of_items_and_csv_results(client: httpx.Client) -> N
     assert client.get(page["next"]).json()["results"][0]["custom_id"] == "2"
     table = client.get(links["results"], params={"as": "csv"})
     assert table.headers["content-type"].startswith("text/csv")
-    assert table.text.splitlines()[1].startswith("'=a,succeeded,")
+    assert table.text.splitlines()[1].startswith('"\'=a","succeeded",')
 
 
 def test_a_json_list_comes_as_a_file_and_a_large_one_only_so(client: httpx.Client) -> None:
@@ -69,7 +69,8 @@ def test_columns_become_prompts_and_invalid_lines_are_reported(client: httpx.Cli
     assert ended(client, refused)["error"]["code"] == "invalid_batch"
     taken = send(client, text, name="hosts.csv", template="Look at {{host}}.", policy="skip_invalid")
     assert ended(client, taken)["counts"]["invalid"] == 1
-    assert results(client, taken, "errors")[0]["error"]["detail"] == "The line has 3 cells; the header 2."
+    reason = "The line has 3 cells; the header 2: put texts that contain a comma in quotes."
+    assert results(client, taken, "errors")[0]["error"]["detail"] == reason
     assert f"Look at {mark}-web." in model.calls
     assert f"Look at {mark}-db." not in model.calls
 

@@ -75,7 +75,9 @@ def test_tools_are_added_as_it_is_written(plain: System, tmp_path: Path) -> None
     (tmp_path / ".aiops").symlink_to(plain.home)
     (block,) = re.findall(r"```sh\n(.*?)```", README.partition("## Add tools")[2].partition("\n## ")[0], re.DOTALL)
     environment = {name: value for name, value in plain.env.items() if name != "AIOPS_HOME"}
-    environment["PATH"] = f"{BIN}:{plain.env['PATH']}"
+    environment |= {"PATH": f"{BIN}:{plain.env['PATH']}", "HOME": str(tmp_path)}
+    (tmp_path / ".cursor").mkdir()
+    (tmp_path / ".cursor" / "mcp.json").write_text('{"mcpServers": {"docs": {"url": "https://docs.example.org/mcp"}}}')
     script = f"set -e\n{block}\naiops tools remove netbox"
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
@@ -83,6 +85,7 @@ def test_tools_are_added_as_it_is_written(plain: System, tmp_path: Path) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     assert "netbox\tunknown" in done.stdout
     assert "host\thealthy" in done.stdout
+    assert "docs" in done.stdout
 
 
 @pytest.mark.parametrize("block", re.findall(r"```ini\n(.*?)```", README, re.DOTALL))

@@ -45,7 +45,7 @@ def test_a_log_that_is_piped_in_goes_along_and_what_does_not_fit_is_reported(sys
     done = system.cli("chat", 'what happened? DO {"words": 2}', "--json", input=log)
     run = json.loads(done.stdout)
     assert (run["state"], run["answer"]) == ("succeeded", "w0 w1"), done.stderr
-    assert "aiops: standard input has 540,000 bytes" in done.stderr
+    assert "aiops: standard input has 520,000 bytes" in done.stderr
     assert [notice["text"][:10] for notice in run["notices"] if notice["code"] == "attachment_cut"] == ["stdin has "]
     with system.client() as client:
         message = client.get(f"/api/conversations/{run['conversation']}/messages/").json()["results"][0]

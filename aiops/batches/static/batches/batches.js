@@ -10,7 +10,9 @@ const problem = document.getElementById("batch-problem");
 const sending = document.getElementById("sending");
 const PREVIEW_BYTES = 24_000; // with the longest template, less than a body may have
 const CHANGES = ["template", "encoding", "column_custom_id", "column_model", "ignore_model"];
+const TYPING_MS = 400;
 let previewing = 0;
+let typing;
 
 file.addEventListener("change", () => {
   preview.replaceChildren();
@@ -18,6 +20,10 @@ file.addEventListener("change", () => {
 });
 form.addEventListener("change", (event) => {
   if (CHANGES.includes(event.target.name)) show();
+});
+form.elements.template.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(show, TYPING_MS);
 });
 for (const type of ["dragover", "dragleave", "drop"]) {
   drop.addEventListener(type, (event) => {
@@ -36,6 +42,7 @@ async function show() {
   preview.hidden = !chosen;
   problem.hidden = true;
   if (!chosen) return;
+  clearTimeout(typing);
   const mine = ++previewing;
   const { columns, encoding, ignore_model, template } = options();
   const body = new FormData();
