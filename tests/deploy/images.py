@@ -56,8 +56,8 @@ def _make_root() -> None:
 
 
 def _mirror() -> str:
-    """Return where this machine has its packages from."""
-    sources = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
-    text = "\n".join(path.read_text() for path in sources if path.is_file())
-    found = re.findall(r"^URIs: *(\S+)|^deb +(?:\[[^]]*\] +)?(\S+)", text, re.MULTILINE)
-    return next(one or other for one, other in found if "security" not in one + other)
+    """Return where this machine has Debian's packages from; it may have those of others, too."""
+    done = subprocess.run(["apt-cache", "policy", "base-files"], capture_output=True, text=True, check=True)
+    found = re.findall(r"^ +-?\d+ (https?://\S+) \S+/main", done.stdout, re.MULTILINE)
+    assert found, f"apt knows no source of Debian: {done.stdout}"
+    return next(iter([one for one in found if "security" not in one]), found[0])
