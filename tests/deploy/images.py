@@ -44,7 +44,7 @@ def make(engine: Engine) -> None:
 def _make_root() -> None:
     debootstrap = program("debootstrap", package="debootstrap")
     with tempfile.TemporaryDirectory(prefix="aiops-root-", dir="/var/tmp") as folder:
-        command = [debootstrap, "--variant=minbase", f"--include={PACKAGES}", SUITE, folder, _mirror()]
+        command = [debootstrap, "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, folder, _mirror()]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
         # What this machine trusts: its package index may have a certificate of its own.
