@@ -157,7 +157,6 @@ function ask(text, { value, verb = "OK", danger = false } = {}) {
 let address = location.pathname;
 const here = () => `/api/conversations/${main.dataset.conversation}/`;
 const ACTIONS = {
-  sidebar: () => document.body.classList.toggle("with-sidebar"),
   stop: async () => { const turn = running(); if (turn) { turn.say("Stopping…"); await call("POST", `/api/runs/${turn.run}/cancel/`); } },
   copy: async (button) => { await copyAnswer(turnOf(button)); button.textContent = "Copied"; setTimeout(() => { button.textContent = "Copy"; }, 1500); },
   retry: (button) => send(turnOf(button).question),
@@ -187,7 +186,6 @@ document.addEventListener("click", async (event) => {
   if (starter) return send(starter.dataset.ask);
   const button = event.target.closest("[data-do]");
   if (!event.target.closest("details.more")) document.querySelector("details.more").open = false;
-  if (document.body.classList.contains("with-sidebar") && event.target.closest("main") && !button) document.body.classList.remove("with-sidebar");
   const act = ACTIONS[button?.dataset.do];
   if (!act) return;
   complain("");
@@ -203,10 +201,9 @@ box.addEventListener("keydown", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   if (composes(event)) return;
-  if (event.key === "Escape") { document.querySelector("details.more").open = false; document.body.classList.remove("with-sidebar"); }
-  if (event.key === "Escape" && event.target.type === "search") { document.body.classList.remove("with-sidebar"); box.focus(); return; }
+  if (event.key === "Escape") document.querySelector("details.more").open = false;
+  if (event.key === "Escape" && event.target.type === "search") { box.focus(); return; }
   if (event.key === "Escape" && !document.querySelector("dialog[open]") && running()) ACTIONS.stop().catch((error) => explain(problem, error));
-  if ((event.ctrlKey || event.metaKey) && event.key === "k") { event.preventDefault(); document.body.classList.add("with-sidebar"); document.querySelector("[type=search]").focus(); }
 });
 document.body.addEventListener("htmx:afterSwap", () => {
   localTimes();
