@@ -12,7 +12,7 @@ import redis
 from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.views.decorators.http import require_GET
 
@@ -25,6 +25,7 @@ from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.web import markdown
 from aiops.web.pages.listing import page_of
+from aiops.web.pages.live import render_live
 
 EVENTS_READ = 1_000
 EVENT_BYTES = 300
@@ -49,7 +50,7 @@ def list_(request: HttpRequest) -> HttpResponse:
         "states": states.CHOICES,
         "sources": sources.CHOICES,
     }
-    return render(request, "runs/rows.html" if request.htmx else "runs/runs.html", context)  # type: ignore[attr-defined]
+    return render_live(request, "runs/runs.html", "runs/rows.html", context)
 
 
 @require_GET
@@ -72,7 +73,7 @@ def page(request: HttpRequest, run_id: UUID) -> HttpResponse:
         "events_problem": problem,
         "events_kept_s": django_settings.SETTINGS.stream_ttl_s,
     }
-    return render(request, "runs/facts.html" if request.htmx else "runs/run.html", context)  # type: ignore[attr-defined]
+    return render_live(request, "runs/run.html", "runs/facts.html", context)
 
 
 def _row(run: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from aiops.people.models import User
 from aiops.status import examination
+from aiops.web.pages.live import render_live
 
 SERIOUS = ("database", "redis", "broker", "model", "workers of runs")
 """Parts without which no message is answered."""
@@ -23,8 +24,7 @@ def page(request: HttpRequest) -> HttpResponse:
     """Show the status; only its parts when the page refreshes itself."""
     state = examination.examine()
     context = {"here": "status", "status": state, "is_staff": cast(User, request.user).is_staff}
-    template = "status/parts.html" if request.htmx else "status/status.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
+    return render_live(request, "status/status.html", "status/parts.html", context)
 
 
 @require_GET

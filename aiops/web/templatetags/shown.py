@@ -9,10 +9,9 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-register = template.Library()
+from aiops.terminal import text
 
-STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
-"""Durations from twice this many seconds on are shown in this unit."""
+register = template.Library()
 
 
 @register.simple_tag
@@ -20,24 +19,19 @@ def at(moment: datetime | None, *, ago: bool = False) -> SafeString | str:
     """Show a time: to the minute in UTC, which the page's script replaces by the reader's zone; ``ago`` as an age."""
     if moment is None:
         return "–"
-    text = moment.astimezone(UTC)
+    shown = moment.astimezone(UTC)
     return format_html(
         '<time datetime="{}"{}>{} UTC</time>',
-        text.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        shown.isoformat(timespec="seconds").replace("+00:00", "Z"),
         SafeString(" data-ago") if ago else "",
-        text.strftime("%Y-%m-%d %H:%M"),
+        shown.strftime("%Y-%m-%d %H:%M"),
     )
 
 
 @register.filter
 def span(seconds: float | None) -> str:
-    """Show a duration in seconds: "0.4 s", "3 s", "4 min", "5 h", "2 d"."""
-    if seconds is None:
-        return "–"
-    for size, unit in STEPS:
-        if seconds >= 2 * size:
-            return f"{round(seconds / size)} {unit}"
-    return f"{seconds:.1f} s" if 0 < seconds < 9.95 and round(seconds, 1) % 1 else f"{round(seconds)} s"
+    """Show a duration in seconds, as the command line does."""
+    return "–" if seconds is None else text.span(seconds)
 
 
 @register.filter
