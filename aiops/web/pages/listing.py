@@ -22,17 +22,17 @@ class Page:
     older: str
 
 
-def page_of(queryset: QuerySet[Any], request: HttpRequest, *, size: int = SIZE) -> Page:
+def page_of(queryset: QuerySet[Any], request: HttpRequest) -> Page:
     """Return the page that ``before`` or ``after`` (ids) name; without them, or with nonsense, the first one."""
     before, after = _id(request.GET, BEFORE), _id(request.GET, AFTER)
     if after is not None:
-        rows = list(queryset.filter(pk__gt=after).order_by("pk")[: size + 1])
-        more_newer, more_older = len(rows) > size, True
-        rows = rows[:size][::-1]
+        rows = list(queryset.filter(pk__gt=after).order_by("pk")[: SIZE + 1])
+        more_newer, more_older = len(rows) > SIZE, True
+        rows = rows[:SIZE][::-1]
     else:
-        rows = list((queryset.filter(pk__lt=before) if before else queryset).order_by("-pk")[: size + 1])
-        more_newer, more_older = before is not None, len(rows) > size
-        rows = rows[:size]
+        rows = list((queryset.filter(pk__lt=before) if before else queryset).order_by("-pk")[: SIZE + 1])
+        more_newer, more_older = before is not None, len(rows) > SIZE
+        rows = rows[:SIZE]
     newer = _query(request.GET, AFTER, rows[0].pk) if rows and more_newer else ""
     older = _query(request.GET, BEFORE, rows[-1].pk) if rows and more_older else ""
     return Page(rows, newer, older)
