@@ -36,7 +36,7 @@ def _operation(path: str, method: str, operation: Facts) -> Facts:
         "id": operation["operationId"],
         "method": method.upper(),
         "path": path,
-        "says": operation.get("description") or operation.get("summary", ""),
+        "says": _says(operation),
         "parameters": [
             {
                 "name": one["name"],
@@ -55,6 +55,14 @@ def _operation(path: str, method: str, operation: Facts) -> Facts:
             for status, answer in operation["responses"].items()
         ],
     }
+
+
+def _says(operation: Facts) -> str:
+    """Return what a call does; the generator takes a view's own docstring, which names its path, where there is none."""
+    text = str(operation.get("description") or operation.get("summary", "")).replace("``", "")
+    if not text.startswith("/api/"):
+        return text
+    return "Return a page of the list." if operation["operationId"].endswith("_list") else "Return one."
 
 
 def _content(answer: Facts) -> Facts:

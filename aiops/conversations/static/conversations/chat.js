@@ -112,11 +112,20 @@ function entitle(title) {
   document.title = `${title} · aiops`;
 }
 
-/** Show today's times as times, in the reader's own zone. */
-function localTimes() {
-  for (const time of document.querySelectorAll(".conversations time")) {
-    const at = new Date(time.dateTime);
-    if (at.toDateString() === new Date().toDateString()) time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const DAY_MS = 86400000;
+
+/** Name the days of the reader's zone between the conversations. */
+function nameDays() {
+  const list = document.getElementById("conversations");
+  list.querySelectorAll(".day").forEach((heading) => heading.remove());
+  const today = new Date().setHours(0, 0, 0, 0);
+  let last = "";
+  for (const time of list.querySelectorAll("time")) {
+    const days = Math.ceil((today - new Date(time.dateTime)) / DAY_MS);
+    const name = days <= 0 ? "Today" : days === 1 ? "Yesterday" : days < 7 ? "This week" : days < 31 ? "This month" : "Earlier";
+    if (name === last) continue;
+    time.closest("li").before(Object.assign(document.createElement("li"), { className: "day muted", textContent: name }));
+    last = name;
   }
 }
 
@@ -206,7 +215,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]") && running()) ACTIONS.stop().catch((error) => explain(problem, error));
 });
 document.body.addEventListener("htmx:afterSwap", () => {
-  localTimes();
+  nameDays();
   document.querySelector(`#conversations a[data-conversation="${main.dataset.conversation}"]`)?.setAttribute("aria-current", "page");
 });
 window.addEventListener("popstate", () => { if (location.pathname !== address) location.reload(); }); // not for #message
@@ -233,7 +242,7 @@ fit();
 
 setInterval(tick, 15000);
 tick();
-localTimes();
+nameDays();
 refresh();
 live.follow();
 follow(true);

@@ -2,6 +2,7 @@
 
 import { call, explain } from "../web/api.js";
 import { confirmed } from "../web/ask.js";
+import { dressCode } from "../web/code.js";
 import { done } from "../web/done.js";
 import { refreshNow } from "../web/refresh.js";
 
@@ -21,6 +22,9 @@ const ACTIONS = {
     location.assign(`/runs/${accepted.run.id}/`);
   },
 };
+
+document.addEventListener("refreshed", (event) => dressCode(event.target));
+dressCode(document);
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-act]");

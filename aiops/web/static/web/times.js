@@ -1,4 +1,4 @@
-// Shows every <time> in the reader's zone, with the zone on hover; those marked data-ago as an age, kept current.
+// Shows every <time> in the reader's zone, with the zone on hover; data-ago as an age, kept current, data-short briefly.
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const STEPS = [[86400, "d"], [3600, "h"], [60, "min"]];
 const AGES_MS = 10000;
@@ -21,11 +21,17 @@ export function span(seconds) {
   return `${Math.max(Math.round(seconds), 0)} s`;
 }
 
+/** Today's time, or the day. */
+function short(at) {
+  if (at.toDateString() === new Date().toDateString()) return `${two(at.getHours())}:${two(at.getMinutes())}`;
+  return stamp(at).slice(at.getFullYear() === new Date().getFullYear() ? 5 : 0, 10);
+}
+
 function show(time) {
   const at = new Date(time.dateTime);
   if (Number.isNaN(at.getTime())) return;
   const ago = "ago" in time.dataset;
-  const text = ago ? `${span((Date.now() - at) / 1000)} ago` : stamp(at);
+  const text = "short" in time.dataset ? short(at) : ago ? `${span((Date.now() - at) / 1000)} ago` : stamp(at);
   if (time.textContent !== text) time.textContent = text;
   time.title = `${stamp(at)}:${two(at.getSeconds())} ${offset(at)} (${ZONE})`;
 }
