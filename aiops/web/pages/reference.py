@@ -58,7 +58,7 @@ def _operation(path: str, method: str, operation: Facts) -> Facts:
 
 
 def _says(operation: Facts) -> str:
-    """Return what a call does; the generator takes a view's own docstring, which names its path, where there is none."""
+    """Return what a call does; without words of its own it has the docstring of its view, which names the path."""
     text = str(operation.get("description") or operation.get("summary", "")).replace("``", "")
     if not text.startswith("/api/"):
         return text
