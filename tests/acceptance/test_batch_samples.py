@@ -93,7 +93,7 @@ def by_command(offline: System) -> dict[str, tuple[int, str, str]]:
 
 
 def live_in(env: dict[str, str], folder: Path) -> None:
-    """Give a process that runs commands one after the other their environment: starting each anew takes a second."""
+    """Give a process that runs commands one after the other their environment: each start takes a second."""
     os.environ.clear()
     os.environ.update(env)
     os.chdir(folder)
