@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from django import template
@@ -15,16 +15,21 @@ register = template.Library()
 
 
 @register.simple_tag
-def at(moment: datetime | None, *, ago: bool = False) -> SafeString | str:
-    """Show a time: to the minute in UTC, which the page's script replaces by the reader's zone; ``ago`` as an age."""
+def at(moment: datetime | None, *, ago: bool = False, zone: tzinfo | None = None) -> SafeString | str:
+    """Show a time to the minute: in UTC, which the page's script replaces by the reader's zone; ``ago`` as an age.
+
+    With a ``zone`` it stays in that one, which is named: the times of a schedule are its own.
+    """
     if moment is None:
         return "–"
-    shown = moment.astimezone(UTC)
+    shown = moment.astimezone(zone or UTC)
+    mark = "data-zone" if zone else "data-ago" if ago else ""
     return format_html(
-        '<time datetime="{}"{}>{} UTC</time>',
-        shown.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        SafeString(" data-ago") if ago else "",
+        '<time datetime="{}" {}>{} {}</time>',
+        shown.isoformat(timespec="seconds"),
+        mark,
         shown.strftime("%Y-%m-%d %H:%M"),
+        zone or "UTC",
     )
 
 

@@ -1,4 +1,5 @@
-// Shows every <time> in the reader's zone, with the zone on hover; data-ago as an age, kept current, data-short briefly.
+// Shows every <time> in the reader's zone, with the zone on hover; data-ago as an age, kept current,
+// data-short briefly. Those with data-zone stay in theirs, and the reader's is on hover.
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const STEPS = [[86400, "d"], [3600, "h"], [60, "min"]];
 const AGES_MS = 10000;
@@ -32,7 +33,7 @@ function show(time) {
   if (Number.isNaN(at.getTime())) return;
   const ago = "ago" in time.dataset;
   const text = "short" in time.dataset ? short(at) : ago ? `${span((Date.now() - at) / 1000)} ago` : stamp(at);
-  if (time.textContent !== text) time.textContent = text;
+  if (time.textContent !== text && !("zone" in time.dataset)) time.textContent = text;
   time.title = `${stamp(at)}:${two(at.getSeconds())} ${offset(at)} (${ZONE})`;
 }
 
