@@ -7,7 +7,7 @@ ARGS ?=
 PAGES := tests/acceptance/pages tests/acceptance/abuse $(addprefix tests/acceptance/test_,monitoring.py procfile.py webhooks.py)
 PAIRS ?= 5
 
-.PHONY: run test doors pages unit integration quick faults faults-one-machine faults-servers pytest lint bench bench-against lock clean matrix mutants wire-test deploy-test
+.PHONY: run test doors pages unit integration quick faults faults-one-machine faults-servers pytest lint screenshots bench bench-against lock clean matrix mutants wire-test deploy-test
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
@@ -80,6 +80,10 @@ tests/wire/node_modules/.installed: tests/wire/package.json tests/wire/package-l
 # What teams run aiops with: a Docker Engine of the tests' own, proxies, units and manifests.
 deploy-test: $(VENV)/.test
 	@$(BIN)/pytest tests/deploy $(ARGS)
+
+# Every page in both themes, narrow and wide, in a folder to look through.
+screenshots: $(VENV)/.test
+	@SHOTS=$${SHOTS:-screenshots} $(BIN)/pytest tests/acceptance/pages/test_frame.py -k every_page $(ARGS)
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

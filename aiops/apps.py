@@ -16,6 +16,8 @@ from django.apps import AppConfig, apps
 
 from aiops.settings import Settings
 
+WORK, SYSTEM, MANAGE = "work", "system", "manage"
+"""Groups of the navigation, in their order: one's own work, the running system, and its administration."""
 STAFF = "staff"
 """Used instead of a permission: for users who may open the administration."""
 
@@ -34,6 +36,7 @@ class NavigationItem:
     url: str
     order: int
     permission: str = ""
+    group: str = WORK
 
 
 @dataclass(frozen=True, slots=True)

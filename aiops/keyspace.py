@@ -81,6 +81,13 @@ def live_workers(queue: str) -> int:
     return int(sync().zcount(workers(queue), time.time() - SILENT_S, "+inf"))
 
 
+def seen_workers(queue: str) -> dict[str, float]:
+    """Return the worker processes of a queue with a recent heartbeat, and the seconds since it; raises RedisError."""
+    now = time.time()
+    rows: Any = sync().zrangebyscore(workers(queue), now - SILENT_S, "+inf", withscores=True)
+    return {name.decode(): max(now - at, 0.0) for name, at in rows}
+
+
 def held_unclaimed(queue: str, *, seen_within_s: float) -> int:
     """Return how many unclaimed messages workers hold that sent a heartbeat in this time; raises RedisError."""
     seen: Any = sync().zrangebyscore(workers(queue), time.time() - seen_within_s, "+inf")

@@ -159,6 +159,12 @@ def gauges() -> dict[str, float]:
     return {**summed, **{name: max((values.get(name, 0) for values in present), default=0) for name in LARGEST}}
 
 
+def of_process() -> dict[str, dict[str, float]]:
+    """Return the last reported gauges of each process that reported recently; raises RedisError."""
+    now = time.time()
+    return {name.decode(): got for name, got in _read_gauges().items() if now - got["at"] <= SILENT_S}
+
+
 def _read_gauges() -> dict[bytes, dict[str, float]]:
     rows: dict[bytes, bytes] = keyspace.sync().hgetall(keyspace.GAUGES)  # type: ignore[assignment]
     return {process: json.loads(row) for process, row in rows.items()}

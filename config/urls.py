@@ -10,7 +10,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import ViewSetMixin
 
 from aiops.apps import features, load
-from aiops.people.pages import AdminSignIn
+from aiops.people.pages.signing_in import AdminSignIn
 from aiops.web.pages import failures
 
 admin.autodiscover()  # here, because only the web process needs the administration

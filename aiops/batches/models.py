@@ -104,6 +104,11 @@ class Batch(models.Model):
         """The number of items in a final state."""
         return self.invalid + self.succeeded + self.failed + self.cancelled + self.expired
 
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written by its items."""
+        return self.input_tokens + self.output_tokens
+
 
 class Upload(models.Model):
     """A piece of a batch's file, stored until the batch is validated."""

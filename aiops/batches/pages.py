@@ -24,7 +24,10 @@ from aiops.batches.shapes import BatchOptions
 from aiops.errors import AiopsError
 from aiops.llm import choice
 from aiops.people.models import User
+from aiops.web import markdown
 from aiops.web.api import problems
+from aiops.web.pages.listing import page_of
+from aiops.web.pages.live import render_live
 
 SHOWN = 50
 SETTINGS = django_settings.SETTINGS
@@ -47,17 +50,13 @@ ENCODINGS = (
 def list_(request: HttpRequest) -> HttpResponse:
     """Show the user's batches, and the form for another."""
     mine = Batch.objects.filter(user=cast(User, request.user), deleted_at=None)
-    if before := _parse_id(request.GET.get("before", "")):
-        mine = mine.filter(pk__lt=before)
-    rows = list(mine.order_by("-pk")[: SHOWN + 1])
     context = {
         "here": "batches",
-        "batches": rows[:SHOWN],
-        "older": rows[SHOWN - 1].pk if len(rows) > SHOWN else None,
+        "page": page_of(mine, request),
         "max_concurrency": SETTINGS.batch_concurrency,
         "encodings": ENCODINGS,
     }
-    return render(request, "batches/batches.html", context)
+    return render_live(request, "batches/batches.html", "batches/rows.html", context)
 
 
 @require_POST
@@ -108,6 +107,9 @@ def _context(request: HttpRequest, batch_id: UUID) -> dict[str, Any]:
     if after.isascii() and after.isdecimal():
         rows = rows.filter(number__gt=int(after[:9]))
     found = list(rows.order_by("number")[: SHOWN + 1])
+    rendered = markdown.Page()
+    for item in found[:SHOWN]:
+        item.html = rendered.beginning(item.run.answer) if item.run else ""  # type: ignore[attr-defined]
     return {
         "here": "batches",
         "batch": batch,
@@ -118,13 +120,6 @@ def _context(request: HttpRequest, batch_id: UUID) -> dict[str, Any]:
         "after": after if after.isdecimal() else "",
         "states": Item.State.choices,
     }
-
-
-def _parse_id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 urlpatterns = [

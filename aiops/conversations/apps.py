@@ -1,6 +1,6 @@
 """Declares the feature."""
 
-from aiops.apps import Feature, Job, RetentionKind
+from aiops.apps import Feature, Job, NavigationItem, RetentionKind
 
 
 class Conversations(Feature):
@@ -8,6 +8,7 @@ class Conversations(Feature):
 
     api = {"conversations": "aiops.conversations.api:Conversations"}
     pages = "aiops.conversations.pages"
+    navigation = (NavigationItem("Chat", "home", order=0),)
     jobs = (
         Job(
             "memory_expiry",

@@ -38,6 +38,7 @@ def page(request: HttpRequest, conversation_id: UUID | None = None) -> HttpRespo
     conversation = get_object_or_404(Conversation, pk=conversation_id, user=user) if conversation_id else None
     turns, older = _turns(conversation, before=request.GET.get("before", "")) if conversation else ([], None)
     context = {
+        "here": "home",
         "conversation": conversation,
         "turns": turns,
         "older": older,
@@ -45,7 +46,6 @@ def page(request: HttpRequest, conversation_id: UUID | None = None) -> HttpRespo
         "model": _model(),
         "memory_s": django_settings.SETTINGS.memory_ttl_s,
         "max_bytes": django_settings.SETTINGS.max_message_bytes,
-        "flower_url": django_settings.SETTINGS.flower_url if user.is_staff else "",
         **_sidebar_context(user, request),
     }
     return render(request, "conversations/chat.html", context)

@@ -79,6 +79,12 @@ async def replay(client: redis.asyncio.Redis, run_id: str, after: EventId) -> tu
     return [Event.loads(fields[b"e"]) for _, fields in newer], gap
 
 
+def newest(run_id: str, *, count: int) -> list[Event]:
+    """Return the newest events of a run in their order, none when they have expired; raises RedisError."""
+    entries: Any = keyspace.sync().xrevrange(keyspace.events(run_id), count=count)
+    return [Event.loads(fields[b"e"]) for _, fields in reversed(entries)]
+
+
 def partial_answer(run_id: str) -> str:
     """Return what a running run has answered so far, from its events; empty when Redis is down."""
     try:

@@ -1,6 +1,6 @@
 """Declares maintenance."""
 
-from aiops.apps import STAFF, Feature, NavigationItem
+from aiops.apps import STAFF, SYSTEM, Feature, NavigationItem
 
 
 class Maintenance(Feature):
@@ -12,6 +12,6 @@ class Maintenance(Feature):
         "upkeep/<str:name>/run": "aiops.maintenance.api:RunJob",
     }
     pages = "aiops.maintenance.pages"
-    navigation = (NavigationItem("Maintenance", "upkeep", order=50, permission=STAFF),)
+    navigation = (NavigationItem("Maintenance", "upkeep", order=50, permission=STAFF, group=SYSTEM),)
     metrics = "aiops.maintenance.metrics:families"
     known_series = "aiops.maintenance.metrics:known"

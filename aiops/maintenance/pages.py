@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_required, user_passes_test
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -18,6 +17,7 @@ from aiops.maintenance.api import jobs_with_last_run
 from aiops.maintenance.models import JobRun
 from aiops.maintenance.shapes import JOBS
 from aiops.retention import rules
+from aiops.web.pages.live import render_live
 
 SHOWN = 100
 OVERDUE = 5
@@ -41,7 +41,7 @@ def list_(request: HttpRequest) -> HttpResponse:
         "jobs": [_with_times(job) for job in jobs_with_last_run()],
         "rules": rules.preview(django_settings.SETTINGS),
     }
-    return render(request, "maintenance/upkeep.html", context)
+    return render_live(request, "maintenance/upkeep.html", "maintenance/jobs.html", context)
 
 
 @require_GET
@@ -54,20 +54,15 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404
     job = next(_with_times(one) for one in jobs_with_last_run() if one["job"] == name)
     runs = JobRun.objects.filter(job=name).order_by("-pk")[:SHOWN]
-    return render(request, "maintenance/upkeep_job.html", {"here": "upkeep", "job": job, "runs": runs})
+    context = {"here": "upkeep", "job": job, "runs": runs}
+    return render_live(request, "maintenance/upkeep_job.html", "maintenance/job_runs.html", context)
 
 
 def _with_times(job: dict[str, Any]) -> dict[str, Any]:
     last, every_s = job["last"], job["every_s"]
     limit = timedelta(seconds=every_s * OVERDUE + 30)
     age = timezone.now() - last.started_at if last is not None else timedelta()
-    return {**job, "every": _span(every_s), "overdue": age > limit, "ago": _span(round(age.total_seconds()))}
-
-
-def _span(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 3_600 else f"{seconds / 3_600:.3g} h"
+    return {**job, "overdue": age > limit}
 
 
 urlpatterns = [

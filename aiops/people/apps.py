@@ -6,7 +6,7 @@ from aiops.apps import Feature, Job
 class People(Feature):
     name = "aiops.people"
 
-    api = {"tokens": "aiops.people.api:Tokens"}
+    api = {"tokens": "aiops.people.api:Tokens", "sessions": "aiops.people.api:Sessions"}
     pages = "aiops.people.pages"
     jobs = (
         Job(

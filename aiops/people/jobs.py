@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from aiops import log
 from aiops.maintenance.models import JobRun
+from aiops.people import sessions
 from aiops.people.idempotency import LIFETIME
 from aiops.people.models import ApiToken, IdempotencyKey
 from aiops.settings import Settings
@@ -20,6 +21,7 @@ EXPIRED: dict[str, QuerySet[Any]] = {
     "tokens": ApiToken.objects.filter(expires_at__lt=Now()),
     "idempotency_keys": IdempotencyKey.objects.filter(created_at__lt=Now() - LIFETIME),
     "sessions": Session.objects.filter(expire_date__lt=Now()),
+    "browser_sessions": sessions.without_session(),
     "job_runs": JobRun.objects.filter(started_at__lt=Now() - timedelta(days=2)),
 }
 

@@ -42,6 +42,19 @@ class ApiToken(models.Model):
         return f"{self.name} ({self.scope})"
 
 
+class BrowserSession(models.Model):
+    """Whose session of Django's table it is, and where it was begun; written by ``sessions``."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    """Names it to its user: the session's key would sign anybody in."""
+    session_key = models.CharField(max_length=40, unique=True)
+    user = models.ForeignKey(User, models.CASCADE, related_name="browser_sessions")
+    created_at = models.DateTimeField(db_default=Now())
+    agent = models.CharField(max_length=300, blank=True, default="", db_default="")
+    """The browser, as it named itself."""
+    address = models.CharField(max_length=60, blank=True, default="", db_default="")
+
+
 class IdempotencyKey(models.Model):
     """The response to one creating request, which a repeated request gets again."""
 

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from aiops.people.models import ApiToken
+from aiops.people.models import ApiToken, BrowserSession
 from aiops.web.api.parsing import NameField, Strict, WholeNumberField
 
 
@@ -29,3 +29,17 @@ class NewTokenOut(TokenOut):
 
     class Meta(TokenOut.Meta):
         fields = [*TokenOut.Meta.fields, "token"]
+
+
+class SessionOut(serializers.ModelSerializer[BrowserSession]):
+    """A browser that is signed in."""
+
+    is_current = serializers.SerializerMethodField(help_text="whether this request came with it")
+
+    class Meta:
+        model = BrowserSession
+        fields = ["id", "agent", "address", "created_at", "is_current"]
+
+    def get_is_current(self, session: BrowserSession) -> bool:
+        """Compare it with the request's."""
+        return bool(session.session_key == self.context["request"].session.session_key)

@@ -20,6 +20,7 @@ from aiops.people.models import User
 from aiops.runs import states, transitions
 from aiops.runs.models import Run
 from aiops.runs.options import RunOptions
+from aiops.runs.sources import Source
 
 OnBusy = Literal["enqueue", "reject", "interrupt", "rollback"]
 TITLE_CHARACTERS = 80
@@ -35,6 +36,7 @@ class NewMessage:
     attachments: Sequence[UUID] = ()
     on_busy: OnBusy = "enqueue"
     webhook: str = ""
+    source: Source = Source.CHAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _write(user: User, new: NewMessage, conversation: Conversation) -> Run:
     message = Message.objects.create(
         conversation=conversation, position=conversation.last_position - 1, role=Message.Role.USER, text=new.text
     )
-    run = _new_run(message, new.options, user_id=user.pk, queue=dispatch.RUNS_QUEUE, webhook=new.webhook)
+    run = _new_run(message, new.options, new.source, user_id=user.pk, webhook=new.webhook)
     run.save(force_insert=True)
     return run
 
@@ -116,7 +118,7 @@ def accept_items(items: Sequence[NewItem], *, user_id: UUID) -> list[Run]:
         for c, new in zip(conversations, items, strict=True)
     ]
     runs = [
-        _new_run(of_item[-1], new.options, user_id=user_id, queue=dispatch.BATCH_QUEUE)
+        _new_run(of_item[-1], new.options, Source.BATCH, user_id=user_id, queue=dispatch.BATCH_QUEUE)
         for of_item, new in zip(messages, items, strict=True)
     ]
     Conversation.objects.bulk_create(conversations)
@@ -124,7 +126,15 @@ def accept_items(items: Sequence[NewItem], *, user_id: UUID) -> list[Run]:
     return Run.objects.bulk_create(runs)
 
 
-def _new_run(message: Message, options: RunOptions, *, user_id: UUID, queue: str, webhook: str = "") -> Run:
+def _new_run(
+    message: Message,
+    options: RunOptions,
+    source: Source,
+    *,
+    user_id: UUID,
+    queue: str = dispatch.RUNS_QUEUE,
+    webhook: str = "",
+) -> Run:
     """Return the unsaved run of a message: the only constructor of runs."""
     return Run(
         conversation=message.conversation,
@@ -132,6 +142,7 @@ def _new_run(message: Message, options: RunOptions, *, user_id: UUID, queue: str
         message=message,
         position=message.position,
         queue=queue,
+        source=source.value,
         deadline_s=options.deadline_s,
         options=options.stored(),
         webhook=webhook,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from django.conf import settings as django_settings
@@ -19,12 +19,13 @@ from rest_framework.viewsets import GenericViewSet
 from aiops import background, dispatch
 from aiops.errors import Conflict, NotFound
 from aiops.llm import choice
-from aiops.people.models import User
-from aiops.runs import cancelling, send, states
+from aiops.people.models import ApiToken, User
+from aiops.runs import cancelling, listing, send, sources, states
 from aiops.runs.accept import NewMessage, accept
 from aiops.runs.models import Run
 from aiops.runs.options import RunOptions
-from aiops.runs.shapes import CancelIn, CancelledOut, ChatIn, ChatOut, RunOut, StateOut
+from aiops.runs.shapes import CancelIn, CancelledOut, ChatIn, ChatOut, RunOut, RunRow, StateOut
+from aiops.runs.sources import Source
 from aiops.web.api import creating
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import ById
@@ -32,10 +33,32 @@ from aiops.web.api.parsing import no_fields
 
 
 class RunFilters(django_filters.FilterSet):
-    """By state, and by conversation."""
+    """By state and conversation; by user, source, model and search among the newest runs."""
 
     state = django_filters.ChoiceFilter(choices=states.CHOICES)
     conversation = django_filters.UUIDFilter(field_name="conversation_id")
+    user = django_filters.CharFilter(field_name="user__username", max_length=150)
+    source = django_filters.ChoiceFilter(choices=sources.CHOICES)
+    model = django_filters.CharFilter(method="of_model", max_length=300)
+    search = django_filters.CharFilter(method="containing", max_length=200)
+
+    def filter_queryset(self, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        """Bound what the filters read, unless they have an index."""
+        given = {name for name, value in self.form.cleaned_data.items() if value}
+        bounded = not given or "conversation" in given or (given == {"state"} and self.is_for_one_user)
+        found: QuerySet[Run] = super().filter_queryset(queryset if bounded else listing.newest(queryset))
+        return found
+
+    @property
+    def is_for_one_user(self) -> bool:
+        """Whether the list has only the caller's runs."""
+        return self.request is None or not self.request.user.has_perm(listing.VIEW_ALL)
+
+    def of_model(self, queryset: QuerySet[Run], name: str, value: str) -> QuerySet[Run]:
+        return listing.of_model(queryset, value)
+
+    def containing(self, queryset: QuerySet[Run], name: str, value: str) -> QuerySet[Run]:
+        return listing.containing(queryset, value)
 
 
 WAIT = OpenApiParameter(
@@ -46,7 +69,7 @@ WAIT = OpenApiParameter(
 
 
 @extend_schema_view(
-    list=extend_schema(tags=["runs"]),
+    list=extend_schema(responses=RunRow(many=True), tags=["runs"]),
     retrieve=extend_schema(tags=["runs"], parameters=[WAIT]),
 )
 class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
@@ -60,9 +83,14 @@ class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Run]:
-        """Return the caller's runs; those of a batch's items are found through it, not in the list."""
-        mine = Run.objects.filter(user=self.request.user.pk)
-        return mine.filter(queue=dispatch.RUNS_QUEUE) if self.action == "list" else mine
+        """Return the runs that the caller may see; to cancel, only the caller's own."""
+        if self.action not in ("list", "retrieve"):
+            return Run.objects.filter(user=self.request.user.pk)
+        visible = listing.visible_to(cast(User, self.request.user))
+        return listing.with_facts(visible) if self.action == "list" else visible
+
+    def get_serializer_class(self) -> type[RunOut]:
+        return RunRow if self.action == "list" else RunOut
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Read no events for lists: that would be a Redis call per run."""
@@ -104,10 +132,11 @@ class Chat(APIView):
     def post(self, request: Request) -> Response:
         """Accept a message; a worker answers it, and ``events`` of the run streams the answer."""
         fields = ChatIn.read(request.data)
-        return creating.create(request, lambda user: (202, submit(user, fields)))
+        source = Source.API if isinstance(request.auth, ApiToken) else Source.CHAT
+        return creating.create(request, lambda user: (202, submit(user, fields, source)))
 
 
-def submit(user: User, fields: dict[str, Any]) -> dict[str, Any]:
+def submit(user: User, fields: dict[str, Any], source: Source) -> dict[str, Any]:
     """Write the message and its run, and send the run after the commit; must run inside a transaction."""
     settings = django_settings.SETTINGS
     options = RunOptions.of(fields, default_deadline_s=settings.run_deadline_s)
@@ -119,6 +148,7 @@ def submit(user: User, fields: dict[str, Any]) -> dict[str, Any]:
         attachments=tuple(fields.get("attachments", ())),
         on_busy=fields.get("on_busy", "enqueue"),
         webhook=fields.get("webhook", ""),
+        source=source,
     )
     accepted = accept(user, new, max_queued=settings.max_queued_runs)
     transaction.on_commit(lambda: background.run_later(send.send_accepted, accepted, ttl_s=settings.stream_ttl_s))

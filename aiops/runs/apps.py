@@ -1,7 +1,7 @@
 """Runs: one attempt each to answer one message."""
 
 from aiops import keyspace
-from aiops.apps import Feature, Job, RetentionKind
+from aiops.apps import Feature, Job, NavigationItem, RetentionKind
 from aiops.runs import states
 
 
@@ -9,6 +9,8 @@ class Runs(Feature):
     name = "aiops.runs"
 
     api = {"chat": "aiops.runs.api:Chat", "runs": "aiops.runs.api:Runs"}
+    pages = "aiops.runs.pages"
+    navigation = (NavigationItem("Runs", "runs", order=5),)
     jobs = (
         Job(
             "reaper",

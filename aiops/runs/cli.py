@@ -18,11 +18,21 @@ from aiops.terminal.client import CallFailed, Client
 from aiops.terminal.exit_codes import INTERRUPTED, OK, report_failure
 from aiops.terminal.listing import Row
 from aiops.terminal.options import client_options
-from aiops.terminal.text import printable, step_name, when
+from aiops.terminal.text import one_line, printable, span, step_name, when
 from aiops.terminal.types import ID
 
-NARROW = 75
-"""Terminals of at most this many columns show no answers in the list."""
+COLUMNS = {
+    "run": (36, 0),
+    "state": (9, 0),
+    "asked": (22, 110),
+    "took": (6, 0),
+    "source": (8, 125),
+    "user": (12, 125),
+    "model": (20, 160),
+    "tokens": (7, 160),
+    "prompt": (0, 75),
+}
+"""Of each column of the list: its width (0: the rest), and the width of the terminal from which it is shown."""
 
 
 @click.group()
@@ -40,7 +50,7 @@ def list_runs(client: Client, state: str | None, limit: int, as_json: bool) -> N
     listing.show(
         client.get("/api/runs/", state=state, limit=limit)["results"],
         as_json=as_json,
-        plain=lambda run: (run["id"], run["state"], run["timings"]["queued"]),
+        plain=_cells,
         table=_table,
         nothing='There are no runs yet: aiops chat "hello"',
     )
@@ -121,19 +131,31 @@ COLOURS: dict[str, str] = {state: _colour(state) for state in State}
 
 
 def _table(rows: Sequence[Row]) -> Table:
+    columns = shutil.get_terminal_size().columns
+    shown = [name for name, (_, from_columns) in COLUMNS.items() if columns >= from_columns]
     made = Table(box=None, pad_edge=False, expand=True)
-    for name, width in {"run": 36, "state": 9, "asked": 11, "took": 7}.items():
-        made.add_column(name, no_wrap=True, min_width=width, max_width=width)
-    if shutil.get_terminal_size().columns > NARROW:
-        made.add_column("answer", no_wrap=True, overflow="ellipsis", ratio=1)
+    for name in shown:
+        width = COLUMNS[name][0]
+        if width:
+            made.add_column(name, no_wrap=True, min_width=width, max_width=width, overflow="ellipsis")
+        else:
+            made.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1)
     for row in rows:
-        said = printable(" ".join((row["answer"] or row["partial"] or "").split())[:200])
-        state = listing.coloured(row["state"], COLOURS)
-        cells = [row["id"], state, when(row["timings"]["queued"]), _took(row), escape(said)]
-        made.add_row(*cells[: len(made.columns)])
+        cells = dict(zip(COLUMNS, map(escape, _cells(row)), strict=True))
+        cells["state"] = listing.coloured(row["state"], COLOURS)
+        made.add_row(*(cells[name] for name in shown))
     return made
+
+
+def _cells(run: Row) -> list[str]:
+    """Return what is shown of a run, in the order of ``COLUMNS``."""
+    usage = run["usage"] or {}
+    tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
+    says = run["prompt"] + (f" ({run['error']['detail']})" if run["error"] else "")
+    facts = [run["id"], run["state"], when(run["timings"]["queued"]), _took(run), run["source"], run["user"]]
+    return [one_line(cell) for cell in [*facts, run["model"] or "-", str(tokens or "-"), says]]
 
 
 def _took(run: Row) -> str:
     ms = run["timings"]["ms"]["queued_to_finished"]
-    return f"{ms / 1e3:.1f} s" if ms is not None else "-"
+    return span(None if ms is None else ms / 1e3)

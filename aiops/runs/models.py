@@ -12,7 +12,8 @@ from django.db.models.functions import Now
 from aiops import dispatch
 from aiops.conversations.models import Conversation, Message
 from aiops.people.models import new_id
-from aiops.runs import states
+from aiops.runs import sources, states
+from aiops.runs.sources import Source
 from aiops.runs.states import State
 
 
@@ -36,6 +37,9 @@ class Run(models.Model):
     answer = models.TextField(blank=True)
 
     queue = models.CharField(max_length=16, default=dispatch.RUNS_QUEUE, db_default=dispatch.RUNS_QUEUE)
+    source = models.CharField(
+        max_length=16, choices=sources.CHOICES, default=Source.CHAT.value, db_default=Source.CHAT.value
+    )
     state = models.CharField(max_length=16, choices=states.CHOICES, default=State.QUEUED.value)
     fence = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
@@ -65,6 +69,7 @@ class Run(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
+        permissions = [("view_all", "Can see everybody's runs")]
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation"], condition=_state_in(states.ACTIVE), name="one_active_run_per_conversation"
@@ -78,8 +83,8 @@ class Run(models.Model):
             ),
             models.Index(fields=["lease_until"], name="leases", condition=_state_in(states.HOLDS_WORKER)),
             models.Index(fields=["sent_at"], name="waiting", condition=_state_in([State.QUEUED])),
-            models.Index(fields=["user", "-id"], name="asked_by_user", condition=Q(queue="runs")),
-            models.Index(fields=["user", "state", "-id"], name="asked_by_user_in_state", condition=Q(queue="runs")),
+            models.Index(fields=["user", "-id"], name="runs_of_user"),
+            models.Index(fields=["user", "state", "-id"], name="runs_of_user_in_state"),
             models.Index(fields=["conversation", "-id"], name="runs_of_conversation"),
             models.Index(fields=["id"], name="runs_to_tell", condition=Q(webhook_due=True)),
             models.Index(

@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from aiops.attachments.limits import MAX_PER_MESSAGE
 from aiops.events import stream
-from aiops.runs import states
+from aiops.runs import listing, sources, states
 from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.web.api.parsing import IdField, NameField, NumberField, Strict, TextField, WebhookField, WholeNumberField
@@ -148,6 +148,18 @@ class RunOut(serializers.Serializer[Run]):
     def get_approval(self, run: Run) -> None:
         """Return the pending decision: no tool asks for one yet."""
         return
+
+
+class RunRow(RunOut):
+    """A run in a list: also who asked what, and from where."""
+
+    user = serializers.CharField(source="user_name")
+    prompt = serializers.SerializerMethodField(help_text="the first line of the message")
+    source = serializers.ChoiceField(sources.CHOICES)  # type: ignore[assignment]  # DRF keeps an attribute of this name
+
+    def get_prompt(self, run: Run) -> str:
+        """Return the first line of the message."""
+        return listing.prompt_of(run)
 
 
 def _ms(begin: datetime | None, end: datetime | None) -> float | None:

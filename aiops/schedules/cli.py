@@ -16,7 +16,7 @@ from aiops.terminal import listing
 from aiops.terminal.client import Client
 from aiops.terminal.listing import Row
 from aiops.terminal.options import action, client_options, deletion, request_from
-from aiops.terminal.text import printable, written
+from aiops.terminal.text import printable, when, written
 from aiops.terminal.types import ID, MOMENT, SPAN
 
 PATH = "/api/schedules/"
@@ -25,7 +25,7 @@ SHOWN = 10
 COLUMNS: dict[str, listing.Cell] = {
     "schedule": lambda row: row["id"],
     "state": lambda row: listing.coloured(row["state"], COLOURS),
-    "next": lambda row: _when(row["due_at"]) if row["state"] == "active" else "-",
+    "next": lambda row: when(row["due_at"]) if row["state"] == "active" else "-",
     "on schedule": lambda row: str(row["times"]),
     "name": lambda row: escape(printable(row["name"])),
 }
@@ -93,7 +93,7 @@ def add_schedule(client: Client, request: dict[str, Any]) -> None:
     file = request.pop("file", None)
     made = client.post(PATH, request) if file is None else client.upload(PATH, file, options=json.dumps(request))
     print(made["id"])
-    print(f"Next: {', '.join(map(_when, made['upcoming']))}", file=sys.stderr)
+    print(f"Next: {', '.join(map(when, made['upcoming']))}", file=sys.stderr)
 
 
 @schedule.command("list")
@@ -129,14 +129,14 @@ def show_schedule(client: Client, schedule_id: UUID, as_json: bool) -> None:
             "state": row["state"] + (f": {printable(row['paused_because'])}" if row["paused_at"] else ""),
             "runs": f"{row['items']} prompts as a batch" if row["items"] else _line(row["message"]),
             "when": _times(row),
-            "next": ", ".join(map(_when, row["upcoming"])) or "-",
+            "next": ", ".join(map(when, row["upcoming"])) or "-",
             "on schedule": f"{row['times']} times, {row['failures']} failed in a row",
             "answers": f"{client.url}/c/{row['conversation']}/" if row["conversation"] else None,
         }
     )
     for firing in firings:
         started = firing["run"] or firing["batch"] or ""
-        print(f"  {_when(firing['due_at'])}  {firing['outcome']:<10} {started}  {_line(firing['reason'])}".rstrip())
+        print(f"  {when(firing['due_at'])}  {firing['outcome']:<10} {started}  {_line(firing['reason'])}".rstrip())
 
 
 def _outcome(schedule_id: str, answer: Row) -> str:
@@ -160,7 +160,3 @@ def _times(row: Row) -> str:
 def _line(text: str) -> str:
     line = printable(" ".join(text.split()))
     return line if len(line) <= SHOWN * 8 else f"{line[: SHOWN * 8]}…"
-
-
-def _when(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M %Z")

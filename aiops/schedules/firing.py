@@ -30,6 +30,7 @@ from aiops.people.models import User
 from aiops.runs import send
 from aiops.runs.accept import NewMessage, accept
 from aiops.runs.options import RunOptions
+from aiops.runs.sources import Source
 from aiops.schedules import lifecycle, settling
 from aiops.schedules.models import Firing, Schedule
 from aiops.schedules.timing import BadTime
@@ -199,6 +200,7 @@ def _start_prompt(schedule: Schedule, firing: Firing, settings: Settings) -> Non
         conversation_id=schedule.conversation.pk,
         on_busy=BUSY[Schedule.Overlap(schedule.overlap)],  # type: ignore[arg-type]
         webhook=schedule.webhook,
+        source=Source.SCHEDULE,
     )
     accepted = accept(schedule.user, new, max_queued=settings.max_queued_runs)
     firing.run = accepted.run

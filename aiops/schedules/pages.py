@@ -6,8 +6,9 @@ from typing import cast
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
@@ -15,6 +16,9 @@ from django.views.decorators.http import require_GET
 from aiops.people.models import User
 from aiops.schedules import lifecycle
 from aiops.schedules.models import Firing, Schedule
+from aiops.web import markdown
+from aiops.web.pages.listing import page_of
+from aiops.web.pages.live import render_live
 
 SHOWN = 50
 
@@ -24,8 +28,10 @@ SHOWN = 50
 @ensure_csrf_cookie
 def list_(request: HttpRequest) -> HttpResponse:
     """Show the user's schedules."""
-    mine = Schedule.objects.filter(user=cast(User, request.user)).order_by("-pk")
-    return render(request, "schedules/schedules.html", {"here": "schedules", "schedules": mine})
+    newest = Firing.objects.filter(schedule=OuterRef("pk")).order_by("-pk").values("outcome")[:1]
+    mine = Schedule.objects.filter(user=cast(User, request.user)).annotate(last_outcome=Subquery(newest))
+    context = {"here": "schedules", "page": page_of(mine, request)}
+    return render_live(request, "schedules/schedules.html", "schedules/rows.html", context)
 
 
 @require_GET
@@ -34,7 +40,10 @@ def list_(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest, schedule_id: UUID) -> HttpResponse:
     """Show one schedule, its next times and its latest firings."""
     schedule = get_object_or_404(Schedule, pk=schedule_id, user=cast(User, request.user))
-    firings = Firing.objects.filter(schedule=schedule).select_related("run").order_by("-pk")[:SHOWN]
+    firings = list(Firing.objects.filter(schedule=schedule).select_related("run").order_by("-pk")[:SHOWN])
+    rendered = markdown.Page()
+    for firing in firings:
+        firing.html = rendered.beginning(firing.run.answer) if firing.run else ""  # type: ignore[attr-defined]
     context = {
         "here": "schedules",
         "schedule": schedule,
@@ -42,7 +51,7 @@ def page(request: HttpRequest, schedule_id: UUID) -> HttpResponse:
         "times": lifecycle.upcoming(schedule),
         "items": len(schedule.batch["items"]) if schedule.batch is not None else 0,
     }
-    return render(request, "schedules/schedule.html", context)
+    return render_live(request, "schedules/schedule.html", "schedules/firings.html", context)
 
 
 urlpatterns = [

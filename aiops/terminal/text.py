@@ -6,7 +6,7 @@ import codecs
 import io
 import os
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TextIO
 
 BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
@@ -62,5 +62,23 @@ def step_name(step: dict[str, str]) -> str:
 
 
 def when(text: str) -> str:
-    """Format an ISO 8601 time in this machine's time zone, to the minute."""
-    return datetime.fromisoformat(text).astimezone().strftime("%m-%d %H:%M")
+    """Format an ISO 8601 time in this machine's time zone, to the minute: "2026-11-25 20:11 UTC+1"."""
+    at = datetime.fromisoformat(text).astimezone()
+    minutes = int((at.utcoffset() or timedelta()).total_seconds() // 60)
+    hours, rest = divmod(abs(minutes), 60)
+    offset = f"{'-' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}" if minutes else ""
+    return f"{at:%Y-%m-%d %H:%M} UTC{offset}"
+
+
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+"""Durations from twice this many seconds on are shown in this unit."""
+
+
+def span(seconds: float | None) -> str:
+    """Format a duration: "0.4 s", "3 s", "4 min", "5 h", "2 d"; "-" for None."""
+    if seconds is None:
+        return "-"
+    for size, unit in UNITS:
+        if seconds >= 2 * size:
+            return f"{round(seconds / size)} {unit}"
+    return f"{seconds:.1f} s" if seconds < 9.95 and round(seconds, 1) % 1 else f"{round(seconds)} s"

@@ -1,7 +1,7 @@
 """Declares tool servers: their API, pages, health job, metrics and control messages."""
 
 from aiops import keyspace
-from aiops.apps import Feature, Job, NavigationItem
+from aiops.apps import SYSTEM, Feature, Job, NavigationItem
 
 MAX_FILE_BYTES = 4_000_000
 """Of a configuration file that is imported."""
@@ -12,7 +12,9 @@ class ToolServers(Feature):
 
     api = {"mcp-servers": "aiops.tool_servers.api:ToolServers"}
     pages = "aiops.tool_servers.pages"
-    navigation = (NavigationItem("Tools", "tool-servers", order=40, permission="tool_servers.view_mcpserver"),)
+    navigation = (
+        NavigationItem("Tools", "tool-servers", order=40, permission="tool_servers.view_mcpserver", group=SYSTEM),
+    )
     jobs = (
         Job(
             "tool_servers",

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from aiops.llm.models import ProviderHealth
 from aiops.tool_servers.models import MCPServer
+from aiops.web.pages.live import render_live
 
 
 def _may_see(user: Any) -> bool:
@@ -28,8 +29,12 @@ def _may_see(user: Any) -> bool:
 @ensure_csrf_cookie
 def list_(request: HttpRequest) -> HttpResponse:
     """Show every tool server and model provider with its health."""
-    context = {"servers": MCPServer.objects.all(), "providers": ProviderHealth.objects.order_by("provider")}
-    return render(request, "tool_servers/tool_servers.html", {"here": "tool-servers", **context})
+    context: dict[str, Any] = {
+        "servers": MCPServer.objects.all(),
+        "providers": ProviderHealth.objects.order_by("provider"),
+    }
+    context |= {"here": "tool-servers"}
+    return render_live(request, "tool_servers/tool_servers.html", "tool_servers/rows.html", context)
 
 
 @require_GET

@@ -1,11 +1,13 @@
 """The frame of pages and API, and the system status."""
 
-from aiops.apps import Feature, NavigationItem
+from aiops.apps import MANAGE, STAFF, Feature, NavigationItem
 
 
 class Web(Feature):
     name = "aiops.web"
 
-    api = {"status": "aiops.web.api.status:Status"}
     pages = "aiops.web.pages.docs"
-    navigation = (NavigationItem("API", "docs", order=100),)
+    navigation = (
+        NavigationItem("Admin", "admin:index", order=90, permission=STAFF, group=MANAGE),
+        NavigationItem("API", "docs", order=100, group=MANAGE),
+    )

@@ -22,6 +22,8 @@ TAGS = {
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
 MAX_CHARACTERS = 100_000
 """Longer texts are not parsed."""
+BEGINNING = 600
+"""Characters of an answer that a list shows."""
 ANSWER_STEPS = 15_000
 """Parser steps for one answer: 3 to 15 µs each; usual prose takes one per 5 characters."""
 PAGE_STEPS = 100_000
@@ -90,6 +92,14 @@ class Page:
 
     def render(self, text: str) -> str:
         return _render(text, _answers, self.steps)
+
+    def beginning(self, text: str) -> str:
+        """Render the first paragraphs of an answer, as a list shows it."""
+        if len(text) <= BEGINNING:
+            return self.render(text)
+        begin = text[:BEGINNING]
+        whole, gap, _ = begin.rpartition("\n\n")
+        return self.render(f"{whole if gap else begin}\n\n…")
 
 
 def render(text: str, *, growing: bool = False) -> str:

@@ -1,6 +1,6 @@
 """Declares webhooks."""
 
-from aiops.apps import Feature, Job, NavigationItem, RetentionKind
+from aiops.apps import MANAGE, Feature, Job, NavigationItem, RetentionKind
 
 
 class Webhooks(Feature):
@@ -8,7 +8,7 @@ class Webhooks(Feature):
 
     api = {"webhooks/key": "aiops.webhooks.api:WebhookKey", "webhooks": "aiops.webhooks.api:Webhooks"}
     pages = "aiops.webhooks.pages"
-    navigation = (NavigationItem("Webhooks", "webhooks", order=30),)
+    navigation = (NavigationItem("Webhooks", "webhooks", order=95, group=MANAGE),)
     jobs = (
         Job(
             "webhooks",

@@ -6,15 +6,14 @@ from typing import cast
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
 
 from aiops.people.models import User
+from aiops.web.pages.listing import page_of
+from aiops.web.pages.live import render_live
 from aiops.webhooks.models import Delivery
-
-SHOWN = 100
 
 
 @require_GET
@@ -22,8 +21,9 @@ SHOWN = 100
 @ensure_csrf_cookie
 def list_(request: HttpRequest) -> HttpResponse:
     """Show the user's latest deliveries."""
-    mine = Delivery.objects.filter(user=cast(User, request.user)).order_by("-pk")[:SHOWN]
-    return render(request, "webhooks/webhooks.html", {"here": "webhooks", "deliveries": mine})
+    mine = Delivery.objects.filter(user=cast(User, request.user))
+    context = {"here": "webhooks", "page": page_of(mine, request)}
+    return render_live(request, "webhooks/webhooks.html", "webhooks/deliveries.html", context)
 
 
 urlpatterns = [

@@ -13,8 +13,8 @@ import httpx
 from django.conf import settings as django_settings
 
 from aiops import certificates, net
+from aiops.status import examination as status
 from aiops.terminal.client import CallFailed
-from aiops.web import status
 from config import client
 from config.doctor.finding import Finding
 from config.local.home import Home

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from config.cli import main
 from tests.acceptance.browser import CHROMIUM, DRIVER, PASSWORD, Page
 from tests.acceptance.sampling import Outcome, as_options, check, outcome
 from tests.acceptance.system import System
@@ -76,15 +80,31 @@ def by_command(offline: System) -> dict[str, tuple[int, str, str]]:
     results = offline.home.parent / "results"
     results.mkdir()
 
-    def run(numbered: tuple[int, Sample]) -> tuple[int, str, str]:
-        number, sample = numbered
-        out = results / f"{number}.jsonl"
-        done = offline.cli("batch", "run", str(sample.path), *as_options(sample), "--out", str(out))
-        assert "Traceback" not in done.stderr
-        return done.returncode, done.stderr, out.read_text() if out.exists() else ""
+    outs = [results / f"{number}.jsonl" for number in range(len(SAMPLES))]
+    commands = [
+        ("batch", "run", str(sample.path), *as_options(sample), "--out", str(out))
+        for sample, out in zip(SAMPLES, outs, strict=True)
+    ]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(AT_ONCE, context, initializer=live_in, initargs=(offline.env, results)) as processes:
+        done = list(processes.map(command, commands))
+    written = [out.read_text() if out.exists() else "" for out in outs]
+    return {str(sample): (*one, text) for sample, one, text in zip(SAMPLES, done, written, strict=True)}
 
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        return dict(zip(map(str, SAMPLES), threads.map(run, enumerate(SAMPLES)), strict=True))
+
+def live_in(env: dict[str, str], folder: Path) -> None:
+    """Give a process that runs commands one after the other their environment: each start takes a second."""
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(folder)
+
+
+def command(arguments: Sequence[str]) -> tuple[int, str]:
+    """Run ``aiops`` in this process; return its exit code and standard error."""
+    done = CliRunner().invoke(main, arguments)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stderr
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)

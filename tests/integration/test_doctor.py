@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from aiops.maintenance.models import JobRun
 from aiops.settings import Settings
-from aiops.web import status
+from aiops.status import examination as status
 from config.doctor import running, servers, surroundings
 from config.doctor.finding import Finding
 from config.doctor.running import Server

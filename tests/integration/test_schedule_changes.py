@@ -105,4 +105,4 @@ def test_the_page_shows_firings_that_started_nothing_in_the_time_zone_of_the_sch
     client.force_login(user)
     page = client.get(f"/schedules/{schedule.pk}/").content.decode()
     assert "Nothing ran." in page
-    assert '<time datetime="2027-02-01T07:00:00+09:00">Mon 1 Feb 07:00:00</time>' in page
+    assert '<time datetime="2027-02-01T07:00:00+09:00" data-zone>2027-02-01 07:00 Asia/Tokyo</time>' in page

@@ -17,8 +17,8 @@ from aiops.llm.models import ProviderHealth
 from aiops.maintenance.models import JobRun
 from aiops.people import tokens
 from aiops.people.models import User
+from aiops.status import examination as status
 from aiops.tool_servers.models import MCPServer
-from aiops.web import status
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2027, 1, 31, 7, tzinfo=UTC)

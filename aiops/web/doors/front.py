@@ -38,7 +38,7 @@ FRESH_S = 1.0
 """Maximum age of the cached health result, seconds."""
 RECONCILE_S = 3.0
 """Interval of the queries for watched runs that ended and viewers that signed out, seconds."""
-STATIC = ["drf_spectacular_sidecar", "django_htmx", "rest_framework", "unfold", "django.contrib.admin"]
+STATIC = ["django_htmx", "rest_framework", "unfold", "django.contrib.admin"]
 
 logger = log.get(__name__)
 

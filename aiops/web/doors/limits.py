@@ -18,11 +18,11 @@ CSP = (
     "default-src 'self'; img-src 'self' data:; connect-src 'self'; style-src 'self'; script-src 'self'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-DOCS_CSP = CSP.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-"""Swagger UI sets inline styles; its page shows no text of users."""
-DOCS_PATH = "/api/docs/"
-ADMIN_CSP = DOCS_CSP.replace("script-src 'self'", "script-src 'self' 'unsafe-eval'")
-"""The administration's Alpine.js evaluates expressions in its templates; only staff can open it."""
+ADMIN_CSP = CSP.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(
+    "script-src 'self'", "script-src 'self' 'unsafe-eval'"
+)
+"""The administration's Alpine.js evaluates expressions in its templates, and its pages set styles; only staff can
+open it."""
 ADMIN_PATH = "/admin/"
 DISCARD_S = 120.0
 """A refused body is read and dropped for this long: closing at once would reset the connection before the answer."""
@@ -112,9 +112,7 @@ async def _refuse(send: Send, error: AiopsError, *, rest: Receive | None) -> Non
 
 
 def _policy(path: str) -> str:
-    if path.startswith(ADMIN_PATH):
-        return ADMIN_CSP
-    return DOCS_CSP if path == DOCS_PATH else CSP
+    return ADMIN_CSP if path.startswith(ADMIN_PATH) else CSP
 
 
 def _secure(message: Message, *, path: str) -> None:

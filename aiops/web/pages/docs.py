@@ -1,34 +1,36 @@
-"""The page that documents the API; all its files are served by this server."""
+"""The page that documents the API, made from the OpenAPI document by the server."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import path
-from drf_spectacular.views import SpectacularSwaggerSplitView
-from rest_framework.exceptions import NotAuthenticated
-from rest_framework.renderers import TemplateHTMLRenderer
+from django.views.decorators.http import require_GET
 
+from aiops.errors import AiopsError, Unauthenticated
+from aiops.web import identity
 from aiops.web.api import problems
+from aiops.web.pages import reference
+
+HTML = "text/html"
 
 
-class Docs(SpectacularSwaggerSplitView):
-    """``/api/docs/``: without a session, a browser is redirected to sign in, a program gets 401."""
-
-    url_name = "schema"
-
-    def handle_exception(self, exc: Exception) -> Any:
-        browses = TemplateHTMLRenderer.media_type in self.request.headers.get("Accept", "")
-        if isinstance(exc, NotAuthenticated) and browses:
-            return redirect_to_login(self.request.get_full_path())
-        problem: Any = super().handle_exception(exc)
-        headers = {**problem.headers, "Content-Type": problems.CONTENT_TYPE}
-        return HttpResponse(json.dumps(problem.data), status=problem.status_code, headers=headers)
+@require_GET
+def page(request: HttpRequest) -> HttpResponse:
+    """Show every call to sessions and tokens; other browsers are redirected to sign in, other programs get 401."""
+    if header := request.headers.get("Authorization", ""):
+        try:
+            request.user = identity.from_header(header, address=request.META.get("REMOTE_ADDR", "")).user
+        except AiopsError as error:
+            return problems.response(error)
+    if not request.user.is_authenticated:
+        if HTML in request.headers.get("Accept", ""):
+            return redirect_to_login(request.get_full_path())
+        return problems.response(Unauthenticated("You are not signed in."))
+    return render(request, "web/docs.html", {"here": "docs", **reference.read()})
 
 
 urlpatterns = [
-    path("api/docs/", Docs.as_view(), name="docs"),
+    path("api/docs/", page, name="docs"),
 ]

@@ -46,7 +46,7 @@ def test_coming_back_later_on_another_device_finds_the_answer(browse: Open) -> N
     second.ended()
     assert second.texts(".answer") == [" ".join(f"w{n}" for n in range(40))]
     assert second.driver.execute_script("return document.documentElement.scrollWidth") <= 380
-    second.one("[data-do=sidebar]").click()
+    second.one(".bar [data-do=sidebar]").click()
     second.until(lambda: any("from my desk" in t for t in second.texts(".conversations .title")), "the list")
 
 

@@ -25,6 +25,7 @@ function show(batch) {
   const rate = now - first.at > 1000 ? ((done - first.done) * 1000) / (now - first.at) : 0;
   part("state").dataset.state = batch.state;
   part("state").textContent = NAMES[batch.state] ?? batch.state[0].toUpperCase() + batch.state.slice(1);
+  part("bar").dataset.state = batch.state;
   part("bar").max = c.total || 1;
   part("bar").value = done;
   part("done").textContent = `${done.toLocaleString()} of ${c.total.toLocaleString()}`;

@@ -112,11 +112,20 @@ function entitle(title) {
   document.title = `${title} · aiops`;
 }
 
-/** Show today's times as times, in the reader's own zone. */
-function localTimes() {
-  for (const time of document.querySelectorAll(".conversations time")) {
-    const at = new Date(time.dateTime);
-    if (at.toDateString() === new Date().toDateString()) time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const DAY_MS = 86400000;
+
+/** Name the days of the reader's zone between the conversations. */
+function nameDays() {
+  const list = document.getElementById("conversations");
+  list.querySelectorAll(".day").forEach((heading) => heading.remove());
+  const today = new Date().setHours(0, 0, 0, 0);
+  let last = "";
+  for (const time of list.querySelectorAll("time")) {
+    const days = Math.ceil((today - new Date(time.dateTime)) / DAY_MS);
+    const name = days <= 0 ? "Today" : days === 1 ? "Yesterday" : days < 7 ? "This week" : days < 31 ? "This month" : "Earlier";
+    if (name === last) continue;
+    time.closest("li").before(Object.assign(document.createElement("li"), { className: "day muted", textContent: name }));
+    last = name;
   }
 }
 
@@ -157,7 +166,6 @@ function ask(text, { value, verb = "OK", danger = false } = {}) {
 let address = location.pathname;
 const here = () => `/api/conversations/${main.dataset.conversation}/`;
 const ACTIONS = {
-  sidebar: () => document.body.classList.toggle("with-sidebar"),
   stop: async () => { const turn = running(); if (turn) { turn.say("Stopping…"); await call("POST", `/api/runs/${turn.run}/cancel/`); } },
   copy: async (button) => { await copyAnswer(turnOf(button)); button.textContent = "Copied"; setTimeout(() => { button.textContent = "Copy"; }, 1500); },
   retry: (button) => send(turnOf(button).question),
@@ -187,7 +195,6 @@ document.addEventListener("click", async (event) => {
   if (starter) return send(starter.dataset.ask);
   const button = event.target.closest("[data-do]");
   if (!event.target.closest("details.more")) document.querySelector("details.more").open = false;
-  if (document.body.classList.contains("with-sidebar") && event.target.closest("main") && !button) document.body.classList.remove("with-sidebar");
   const act = ACTIONS[button?.dataset.do];
   if (!act) return;
   complain("");
@@ -203,13 +210,12 @@ box.addEventListener("keydown", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   if (composes(event)) return;
-  if (event.key === "Escape") { document.querySelector("details.more").open = false; document.body.classList.remove("with-sidebar"); }
-  if (event.key === "Escape" && event.target.type === "search") { document.body.classList.remove("with-sidebar"); box.focus(); return; }
+  if (event.key === "Escape") document.querySelector("details.more").open = false;
+  if (event.key === "Escape" && event.target.type === "search") { box.focus(); return; }
   if (event.key === "Escape" && !document.querySelector("dialog[open]") && running()) ACTIONS.stop().catch((error) => explain(problem, error));
-  if ((event.ctrlKey || event.metaKey) && event.key === "k") { event.preventDefault(); document.body.classList.add("with-sidebar"); document.querySelector("[type=search]").focus(); }
 });
 document.body.addEventListener("htmx:afterSwap", () => {
-  localTimes();
+  nameDays();
   document.querySelector(`#conversations a[data-conversation="${main.dataset.conversation}"]`)?.setAttribute("aria-current", "page");
 });
 window.addEventListener("popstate", () => { if (location.pathname !== address) location.reload(); }); // not for #message
@@ -236,7 +242,7 @@ fit();
 
 setInterval(tick, 15000);
 tick();
-localTimes();
+nameDays();
 refresh();
 live.follow();
 follow(true);

@@ -1,6 +1,7 @@
 // One turn on the page: a question, and what the events of its run make of the reply.
 
 import { call } from "../web/api.js";
+import { dressCode } from "../web/code.js";
 
 export const ENDED = new Set(["succeeded", "failed", "cancelled", "expired"]);
 const SILENT_MS = 5000;
@@ -14,6 +15,7 @@ export class Turn {
     this.element = element;
     this.waiting = null;
     this.forget();
+    this.settle();
   }
 
   /** Start the answer over. */
@@ -31,6 +33,12 @@ export class Turn {
     element.dataset.state = "queued";
     element.querySelector(".bubble").textContent = question;
     return new Turn(element);
+  }
+
+  /** Screen readers wait with an answer until it is whole; then its code gets its buttons. */
+  settle() {
+    this.element.setAttribute("aria-busy", String(!this.ended));
+    if (this.ended) dressCode(this.element);
   }
 
   get run() { return this.element.dataset.run; }
@@ -77,6 +85,7 @@ export class Turn {
   end(state, text = "") {
     clearTimeout(this.waiting);
     this.element.dataset.state = state;
+    this.settle();
     this.say(text);
     for (const step of this.element.querySelectorAll(".step[data-status=running]")) step.dataset.status = "unknown";
   }

@@ -2,6 +2,8 @@
 
 import { call, explain } from "../web/api.js";
 import { confirmed } from "../web/ask.js";
+import { done } from "../web/done.js";
+import { refreshNow } from "../web/refresh.js";
 
 const panel = document.getElementById("schedule");
 const problem = document.getElementById("schedule-problem");
@@ -15,9 +17,14 @@ panel.addEventListener("click", async (event) => {
   try {
     await (what === "delete" ? call("DELETE", path) : call("POST", `${path}${what}/`));
     if (what === "delete") location.assign("/schedules/");
-    else location.reload();
+    else if (what !== "run") location.reload(); // its state and its buttons change
+    else {
+      done("It runs now: the outcome appears below.");
+      refreshNow();
+    }
   } catch (error) {
     explain(problem, error);
+  } finally {
     event.target.disabled = false;
   }
 });

@@ -21,20 +21,6 @@ function when() {
   }
 }
 
-async function what() {
-  const file = fields.file.files[0];
-  if (!file) return { message: fields.message.value };
-  const lines = (await file.text()).split("\n").filter((line) => line.trim());
-  const items = lines.map((line, n) => {
-    try {
-      return JSON.parse(line);
-    } catch {
-      throw new Error(`${file.name}: line ${n + 1} is not JSON.`);
-    }
-  });
-  return { batch: { items } };
-}
-
 /** Return the request: with the prompt, or as a form with the file of a batch. */
 function asked(options) {
   const file = fields.file.files[0];

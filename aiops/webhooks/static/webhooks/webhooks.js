@@ -2,6 +2,8 @@
 
 import { call, explain } from "../web/api.js";
 import { confirmed } from "../web/ask.js";
+import { done } from "../web/done.js";
+import { refreshNow } from "../web/refresh.js";
 
 const problem = document.getElementById("webhook-problem");
 const key = document.getElementById("key");
@@ -21,7 +23,8 @@ document.addEventListener("click", async (event) => {
     else if (redeliver) {
       event.target.disabled = true;
       await call("POST", `/api/webhooks/${redeliver}/redeliver/`);
-      location.reload();
+      done("It is sent again.");
+      refreshNow();
     }
   } catch (error) {
     explain(problem, error);

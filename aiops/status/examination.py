@@ -1,4 +1,4 @@
-"""The status of the running system: each part is checked on its own, so that one failure hides no other."""
+"""Examines the running system: each part is checked on its own, so that one failure hides no other."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 import redis
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import OuterRef, Subquery
 
 from aiops import __version__, database, dispatch, keyspace, settings
 from aiops.errors import Refused, Unavailable
 from aiops.llm import choice
-from aiops.llm.models import ProviderHealth
-from aiops.maintenance.catalogue import catalogue
 from aiops.maintenance.models import JobRun
+from aiops.status import failures
+from aiops.status import parts as parts_of
 from aiops.tool_servers.models import MCPServer
 
 FRESH_S = 1.0
@@ -64,18 +63,26 @@ def _examine() -> Facts:
         "redis": _part(address(current.redis_url.get_secret_value()), lambda: keyspace.sync().ping()),
         "broker": _part(address(current.broker), lambda: dispatch.depth(dispatch.RUNS_QUEUE)),
     }
-    queues = [_queue(queue, broker=parts["broker"]["ok"], redis=parts["redis"]["ok"]) for queue in dispatch.QUEUES]
+    runs = _read(parts_of.runs_of_queues, otherwise={})
+    answers = {name: part["ok"] for name, part in parts.items()}
+    queues = [_queue(queue, runs, broker=answers["broker"], redis=answers["redis"]) for queue in dispatch.QUEUES]
     model = _model(current)
     details = {
         **parts,
+        "disk": parts_of.disk(),
         "queues": queues,
-        "provider": _read_rows(lambda: _provider(model["provider"]), otherwise=None),
-        "jobs": _read_rows(_jobs, otherwise=[]),
-        "tool_servers": _read_rows(_tool_servers, otherwise=[]),
+        "workers": _read(parts_of.workers, otherwise=[]) if answers["redis"] else [],
+        "beat": _read(lambda: parts_of.beat(time.monotonic() - _started), otherwise={"ok": False, "last_at": None}),
+        "provider": _read(lambda: parts_of.provider(model["provider"]), otherwise=None),
+        "jobs": _read(parts_of.jobs, otherwise=[]),
+        "tool_servers": _read(parts_of.tool_servers, otherwise=[]),
+        "failures": _read(failures.recent, otherwise=[]),
     }
-    missing = [name for name, part in parts.items() if not part["ok"]]
+    missing = [name for name, ok in answers.items() if not ok]
     missing += ["model"] if model["problem"] or (details["provider"] or {}).get("reachable") is False else []
     missing += [f"workers of {one['queue']}" for one in queues if one["workers"] == 0]
+    missing += ["beat"] if answers["database"] and not details["beat"]["ok"] else []
+    missing += ["disk space"] if not details["disk"]["ok"] else []
     missing += [f"job {job['job']}" for job in details["jobs"] if job["outcome"] == JobRun.Outcome.FAILED]
     missing += [f"tool server {one['name']}" for one in details["tool_servers"] if one["status"] in BAD]
     return {
@@ -97,9 +104,10 @@ def _part(where: str, check: Callable[[], object]) -> Facts:
     return {"ok": True, "address": where, "problem": ""}
 
 
-def _queue(queue: str, *, broker: bool, redis: bool) -> Facts:
+def _queue(queue: str, runs: dict[str, tuple[int, float]], *, broker: bool, redis: bool) -> Facts:
     """Return a queue's figures; None where unknown: the maintenance queue's workers send no heartbeats."""
-    figures: Facts = {"queue": queue, "workers": None, "waiting": None}
+    running, oldest_s = runs.get(queue, (None, None))
+    figures: Facts = {"queue": queue, "workers": None, "waiting": None, "running": running, "oldest_s": oldest_s}
     try:
         if broker:
             figures["waiting"] = dispatch.depth(queue)
@@ -118,32 +126,8 @@ def _model(current: settings.Settings) -> Facts:
     return {"provider": spec.provider, "name": spec.name, "reason": spec.reason, "problem": ""}
 
 
-def _read_rows(read: Callable[[], Any], *, otherwise: Any) -> Any:
+def _read(read: Callable[[], Any], *, otherwise: Any) -> Any:
     try:
         return read()
-    except (DatabaseError, InterfaceError):
+    except FAILURES:
         return otherwise
-
-
-def _provider(name: str) -> Facts | None:
-    """Return the result of the provider's last health check; None before the first, and for the offline model."""
-    row = ProviderHealth.objects.filter(provider=name).values("reachable", "detail", "checked_at", "since").first()
-    return dict(row) if row is not None else None
-
-
-def _jobs() -> list[Facts]:
-    """Return each job with its last run that ended."""
-    every = catalogue(settings.current())
-    newest = JobRun.objects.filter(job=OuterRef("job")).exclude(outcome=JobRun.Outcome.RUNNING).order_by("-started_at")
-    ended = JobRun.objects.filter(pk=Subquery(newest.values("pk")[:1])).values("job", "started_at", "outcome")
-    last = {row["job"]: row for row in ended}
-    never = {"started_at": None, "outcome": None}
-    return [{"every_s": job.every_s, **never, **last.get(job.name, {}), "job": job.name} for job in every]
-
-
-def _tool_servers() -> list[Facts]:
-    """Return the rows, and the servers of AIOPS_TOOL_SERVERS, which get no health checks."""
-    rows: list[Facts] = [dict(row) for row in MCPServer.objects.values("name", "status", "problem", "required")]
-    taken = {row["name"] for row in rows}
-    named = [name for name in settings.current().tool_servers if name not in taken]
-    return [*rows, *({"name": n, "status": "unknown", "problem": "", "required": False} for n in named)]

@@ -10,9 +10,9 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import path
 
 from aiops.errors import Forbidden, TooMany
+from aiops.people import sessions
 from aiops.web import throttle
 from aiops.web.address import counted_as
 from aiops.web.pages.failures import refuse
@@ -34,6 +34,11 @@ class SignIn(LoginView):
             response["Retry-After"] = str(wait_s)
             return response
         return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        sessions.describe(self.request)
+        return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         for key in self._limits:
@@ -63,9 +68,3 @@ class AdminSignIn(SignIn):
 
 class SignOut(LogoutView):
     """``/sign-out/``; POST only."""
-
-
-urlpatterns = [
-    path("sign-in/", SignIn.as_view(), name="sign-in"),
-    path("sign-out/", SignOut.as_view(), name="sign-out"),
-]

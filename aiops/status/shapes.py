@@ -1,19 +1,14 @@
-"""``GET /api/status/``: the system as this web process sees it; details are for staff."""
+"""The JSON of the status."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from aiops import dispatch
 from aiops.maintenance.models import JobRun
 from aiops.tool_servers.models import MCPServer
-from aiops.web import status
 
 ENDED = [one for one in JobRun.Outcome.choices if one[0] != JobRun.Outcome.RUNNING]
 
@@ -28,6 +23,36 @@ class QueueOut(serializers.Serializer[Any]):
     queue = serializers.ChoiceField(dispatch.QUEUES)
     workers = serializers.IntegerField(allow_null=True, help_text="with a recent heartbeat; null: unknown")
     waiting = serializers.IntegerField(allow_null=True, help_text="messages in the broker; null: unknown")
+    running = serializers.IntegerField(allow_null=True, help_text="runs that workers have claimed; null: unknown")
+    oldest_s = serializers.FloatField(allow_null=True, help_text="how long the oldest queued run waits; null: unknown")
+
+
+class WorkerOut(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    queue = serializers.ChoiceField(dispatch.QUEUES)
+    seen_s = serializers.FloatField(help_text="since its last heartbeat")
+    runs = serializers.IntegerField(allow_null=True, help_text="that it holds a lease on; null: unknown")
+    loop_lag_s = serializers.FloatField(allow_null=True, help_text="the delay of its event loop; null: unknown")
+
+
+class BeatOut(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
+    last_at = serializers.DateTimeField(allow_null=True, help_text="when it last started the reaper")
+
+
+class DiskOut(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
+    path = serializers.CharField()
+    free_bytes = serializers.IntegerField(allow_null=True)
+    total_bytes = serializers.IntegerField(allow_null=True)
+
+
+class FailureOut(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(["run", "batch", "schedule"])
+    id = serializers.UUIDField()
+    name = serializers.CharField(help_text="the run's prompt, or the batch's or schedule's name")
+    at = serializers.DateTimeField()
+    detail = serializers.CharField()
 
 
 class ReachedOut(serializers.Serializer[Any]):
@@ -42,6 +67,7 @@ class LastRunOut(serializers.Serializer[Any]):
     every_s = serializers.FloatField()
     started_at = serializers.DateTimeField(allow_null=True)
     outcome = serializers.ChoiceField(ENDED, allow_null=True)
+    overdue = serializers.BooleanField()
 
 
 class ToolServerStatusOut(serializers.Serializer[Any]):
@@ -49,16 +75,22 @@ class ToolServerStatusOut(serializers.Serializer[Any]):
     status = serializers.ChoiceField(MCPServer.Status.choices)
     problem = serializers.CharField()
     required = serializers.BooleanField()  # type: ignore[assignment]
+    since = serializers.DateTimeField(allow_null=True, help_text="of the status")
+    checked_at = serializers.DateTimeField(allow_null=True)
 
 
 class DetailsOut(serializers.Serializer[Any]):
     database = PartOut()
     redis = PartOut()
     broker = PartOut()
+    disk = DiskOut()
     queues = QueueOut(many=True)
+    workers = WorkerOut(many=True)
+    beat = BeatOut()
     provider = ReachedOut(allow_null=True)
     jobs = LastRunOut(many=True)
     tool_servers = ToolServerStatusOut(many=True)
+    failures = FailureOut(many=True, help_text="of the last 24 hours, newest first")
 
 
 class ModelChosenOut(serializers.Serializer[Any]):
@@ -76,11 +108,3 @@ class StatusOut(serializers.Serializer[Any]):
     uptime_s = serializers.FloatField(help_text="of the web process that answers")
     model = ModelChosenOut()
     details = DetailsOut(allow_null=True, help_text="null unless the caller is staff")
-
-
-class Status(APIView):
-    @extend_schema(responses=StatusOut, tags=["status"])
-    def get(self, request: Request) -> Response:
-        """Return the state of the system; details only to staff."""
-        state = status.examine()
-        return Response(StatusOut(state if request.user.is_staff else {**state, "details": None}).data)
