@@ -19,7 +19,8 @@ from aiops.conversations import transcript
 from aiops.conversations.api import ConversationFilters
 from aiops.conversations.models import Conversation, Message
 from aiops.errors import Refused
-from aiops.llm import choice
+from aiops.llm import choice, local
+from aiops.llm.providers import OFFLINE
 from aiops.people.models import User
 from aiops.runs.models import Run
 from aiops.runs.states import State
@@ -93,12 +94,16 @@ def _memory(conversation: Conversation, turns: list[dict[str, Any]]) -> dict[str
     return {"ends": ends, "forgotten": forgotten, "gone": forgotten or (answered and ends is None)}
 
 
-def _model() -> dict[str, str]:
+def _model() -> dict[str, Any]:
     try:
         spec = choice.choose(django_settings.SETTINGS, {})
     except Refused as error:
         return {"problem": error.detail}
-    return {"name": spec.name, "provider": spec.provider}
+    shown: dict[str, Any] = {"name": spec.name, "provider": spec.provider}
+    if spec.provider == OFFLINE:
+        found = local.ollama()
+        shown |= {"offline": True, "ollama": found is not None, "ollama_model": (found or [""])[0]}
+    return shown
 
 
 urlpatterns = [
