@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET
 from aiops.conversations import transcript
 from aiops.conversations.api import ConversationFilters
 from aiops.conversations.models import Conversation, Message
+from aiops.conversations.sidebar import rows
 from aiops.errors import Refused
 from aiops.llm import choice, local
 from aiops.llm.providers import OFFLINE
@@ -26,7 +27,6 @@ from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.web import markdown
 
-SHOWN = 60
 LATEST_TURNS = 100
 """Turns on one page; ``?before=`` shows older ones."""
 
@@ -43,6 +43,7 @@ def page(request: HttpRequest, conversation_id: UUID | None = None) -> HttpRespo
         "conversation": conversation,
         "turns": turns,
         "older": older,
+        "is_old": bool(request.GET.get("before")),
         "memory": _memory(conversation, turns) if conversation else None,
         "model": _model(),
         "memory_s": django_settings.SETTINGS.memory_ttl_s,
@@ -63,8 +64,10 @@ def _sidebar_context(user: User, request: HttpRequest) -> dict[str, Any]:
     search = request.GET.get("search", "")[:200].replace("\0", "")
     mine = Conversation.objects.filter(user=user, kind=Conversation.Kind.CHAT)
     found: QuerySet[Conversation] = ConversationFilters({"search": search}, queryset=mine).qs
-    rows = list(found.order_by("-updated_at", "-id")[: SHOWN + 1])
-    return {"conversations": rows[:SHOWN], "more": len(rows) > SHOWN, "search": search}
+    shown = request.GET.get("shown", "")
+    return rows(
+        found, search=search, shown=int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 6 else 0
+    )
 
 
 def _turns(conversation: Conversation, *, before: str) -> tuple[list[dict[str, Any]], int | None]:
