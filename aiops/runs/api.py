@@ -66,6 +66,14 @@ class RunFilters(django_filters.FilterSet):
         return listing.containing(queryset, value)
 
 
+NAMED = [
+    OpenApiParameter("user", {"type": "string", "minLength": 1, "maxLength": 150}, description="Of this user."),
+    OpenApiParameter(
+        "model",
+        {"type": "string", "minLength": 1, "maxLength": 300},
+        description="Answered by this model (provider:name), or asked of it (name).",
+    ),
+]
 WAIT = OpenApiParameter(
     "wait",
     {"type": "integer", "minimum": 1, "maximum": 30},
@@ -74,7 +82,7 @@ WAIT = OpenApiParameter(
 
 
 @extend_schema_view(
-    list=extend_schema(responses=RunRow(many=True), tags=["runs"]),
+    list=extend_schema(responses=RunRow(many=True), parameters=[*NAMED], tags=["runs"]),
     retrieve=extend_schema(tags=["runs"], parameters=[WAIT]),
 )
 class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
