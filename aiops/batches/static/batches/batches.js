@@ -1,6 +1,6 @@
 // The form of a new batch: previews the chosen file, then uploads it.
 
-import { explain, post, Problem, Unreachable } from "../web/api.js";
+import { explain, post, Problem, token, Unreachable } from "../web/api.js";
 
 const form = document.getElementById("batch-form");
 const file = form.elements.file;
@@ -120,7 +120,7 @@ function send(body) {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/api/batches/");
-    request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
+    request.setRequestHeader("X-CSRFToken", token());
     request.responseType = "json";
     request.upload.onprogress = (event) => {
       sending.hidden = false;
