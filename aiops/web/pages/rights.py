@@ -1,4 +1,4 @@
-"""Pages that need a right: who lacks it is told which one, and who can grant it."""
+"""Pages that need a right: others read which one it is, and who can grant it."""
 
 from __future__ import annotations
 
