@@ -47,7 +47,9 @@ Series = tuple[Metric, tuple[str, ...]]
 """A metric with the values of its labels, in the metric's order."""
 
 RUNS_ACCEPTED = Metric("aiops_runs_accepted", "Runs that users started.")
-RUNS_ENDED = Metric("aiops_runs_ended", "Runs that workers ended, by state and error code.", ("queue", "state", "code"))
+RUNS_ENDED = Metric(
+    "aiops_runs_ended", "Runs that workers ended, by state and error code, or tool_failed.", ("queue", "state", "code")
+)
 RUN_SECONDS = Metric("aiops_run_seconds", "Time from a run's claim to its end.", ("queue",), measured=True)
 FIRST_DELTA_SECONDS = Metric(
     "aiops_first_delta_seconds", "Time from a run's claim to the first words of its answer.", ("queue",), measured=True

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, QueryDict
 from rest_framework.request import Request
 
+from aiops import untrusted
 from aiops.batches.models import Batch
 from aiops.batches.reading.lines import as_jsonl
 from aiops.batches.shapes import BatchIn, BatchOptions
@@ -18,13 +19,18 @@ from aiops.web.api import forms
 from aiops.web.api.parsing import Strict, read_json
 
 SETTINGS = django_settings.SETTINGS
+NAME_CHARACTERS = 200
 NOT_A_FILE = "Send it as a file, with a name that ends in .jsonl, .json or .csv."
 
 
 def read(request: Request) -> tuple[File[Any], dict[str, Any]]:
-    """Return (the items as a file, the validated options); raises Invalid, ValidationError or TooLarge."""
+    """Return (the items as a file, the validated options); raises Invalid, ValidationError or TooLarge.
+
+    A batch without a name is called as its file.
+    """
     if isinstance(request.data, QueryDict):
-        return read_form(request, BatchOptions)
+        file, options = read_form(request, BatchOptions)
+        return file, {**options, "name": options.get("name") or untrusted.clean(str(file.name))[:NAME_CHARACTERS]}
     if "items" not in request.data:
         raise Invalid("There are no items.", errors={"items": ["Send items as JSON, or a form with a file."]})
     options = BatchIn.read(request.data)

@@ -18,14 +18,15 @@ from django.views.decorators.http import require_GET
 from aiops.conversations import transcript
 from aiops.conversations.api import ConversationFilters
 from aiops.conversations.models import Conversation, Message
+from aiops.conversations.sidebar import rows
 from aiops.errors import Refused
-from aiops.llm import choice
+from aiops.llm import choice, local
+from aiops.llm.providers import OFFLINE
 from aiops.people.models import User
 from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.web import markdown
 
-SHOWN = 60
 LATEST_TURNS = 100
 """Turns on one page; ``?before=`` shows older ones."""
 
@@ -42,6 +43,7 @@ def page(request: HttpRequest, conversation_id: UUID | None = None) -> HttpRespo
         "conversation": conversation,
         "turns": turns,
         "older": older,
+        "is_old": bool(request.GET.get("before")),
         "memory": _memory(conversation, turns) if conversation else None,
         "model": _model(),
         "memory_s": django_settings.SETTINGS.memory_ttl_s,
@@ -62,8 +64,10 @@ def _sidebar_context(user: User, request: HttpRequest) -> dict[str, Any]:
     search = request.GET.get("search", "")[:200].replace("\0", "")
     mine = Conversation.objects.filter(user=user, kind=Conversation.Kind.CHAT)
     found: QuerySet[Conversation] = ConversationFilters({"search": search}, queryset=mine).qs
-    rows = list(found.order_by("-updated_at", "-id")[: SHOWN + 1])
-    return {"conversations": rows[:SHOWN], "more": len(rows) > SHOWN, "search": search}
+    shown = request.GET.get("shown", "")
+    return rows(
+        found, search=search, shown=int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 6 else 0
+    )
 
 
 def _turns(conversation: Conversation, *, before: str) -> tuple[list[dict[str, Any]], int | None]:
@@ -93,12 +97,16 @@ def _memory(conversation: Conversation, turns: list[dict[str, Any]]) -> dict[str
     return {"ends": ends, "forgotten": forgotten, "gone": forgotten or (answered and ends is None)}
 
 
-def _model() -> dict[str, str]:
+def _model() -> dict[str, Any]:
     try:
         spec = choice.choose(django_settings.SETTINGS, {})
     except Refused as error:
         return {"problem": error.detail}
-    return {"name": spec.name, "provider": spec.provider}
+    shown: dict[str, Any] = {"name": spec.name, "provider": spec.provider}
+    if spec.provider == OFFLINE:
+        found = local.ollama()
+        shown |= {"offline": True, "ollama": found is not None, "ollama_model": (found or [""])[0]}
+    return shown
 
 
 urlpatterns = [

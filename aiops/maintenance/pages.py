@@ -6,33 +6,29 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.contrib.auth.decorators import login_required, user_passes_test
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
 
+from aiops.apps import STAFF
 from aiops.maintenance.api import jobs_with_last_run
 from aiops.maintenance.models import JobRun
 from aiops.maintenance.shapes import JOBS
 from aiops.retention import rules
 from aiops.web.pages.live import render_live
+from aiops.web.pages.rights import needs
 
 SHOWN = 100
 OVERDUE = 5
 """A job is overdue after this many intervals, and half a minute, without a run."""
 
 
-def _is_staff(user: Any) -> bool:
-    if not user.is_staff:
-        raise Http404
-    return True
-
-
 @require_GET
 @login_required
-@user_passes_test(_is_staff)
+@needs(STAFF)
 @ensure_csrf_cookie
 def list_(request: HttpRequest) -> HttpResponse:
     """Show every job, and what retention would remove."""
@@ -46,7 +42,7 @@ def list_(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @login_required
-@user_passes_test(_is_staff)
+@needs(STAFF)
 @ensure_csrf_cookie
 def page(request: HttpRequest, name: str) -> HttpResponse:
     """Show the latest runs of one job."""

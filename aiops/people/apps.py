@@ -1,13 +1,18 @@
 """Declares people."""
 
-from aiops.apps import Feature, Job
+from aiops.apps import MANAGE, Feature, Job, NavigationItem
 
 
 class People(Feature):
     name = "aiops.people"
 
-    api = {"tokens": "aiops.people.api:Tokens", "sessions": "aiops.people.api:Sessions"}
+    api = {
+        "tokens": "aiops.people.api:Tokens",
+        "sessions": "aiops.people.api:Sessions",
+        "people": "aiops.people.api:People",
+    }
     pages = "aiops.people.pages"
+    navigation = (NavigationItem("People", "people", order=85, permission="people.view_user", group=MANAGE),)
     jobs = (
         Job(
             "tokens_and_sessions",

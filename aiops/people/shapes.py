@@ -1,9 +1,13 @@
-"""Request and response serializers of API tokens."""
+"""Request and response serializers of API tokens, sessions and accounts."""
 
+from typing import Any
+
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from aiops.people.models import ApiToken, BrowserSession
-from aiops.web.api.parsing import NameField, Strict, WholeNumberField
+from aiops.people.models import ApiToken, BrowserSession, User
+from aiops.web.api.parsing import NameField, Strict, TruthField, WholeNumberField
 
 
 class TokenIn(Strict):
@@ -43,3 +47,42 @@ class SessionOut(serializers.ModelSerializer[BrowserSession]):
     def get_is_current(self, session: BrowserSession) -> bool:
         """Compare it with the request's."""
         return bool(session.session_key == self.context["request"].session.session_key)
+
+
+MAX_GROUPS = 100
+
+
+class PersonChange(Strict):
+    """What can be changed of an account."""
+
+    first_name = NameField(max_length=150, required=False, allow_blank=True)
+    last_name = NameField(max_length=150, required=False, allow_blank=True)
+    email = serializers.EmailField(required=False, allow_blank=True)
+    is_staff = TruthField(required=False)
+    is_active = TruthField(required=False)
+    groups = serializers.ListField(child=NameField(max_length=150), required=False, max_length=MAX_GROUPS)
+
+
+class PersonIn(PersonChange):
+    """A new account; without a password nobody can sign in with it."""
+
+    username = NameField(max_length=150, validators=[UnicodeUsernameValidator()])
+    password = serializers.CharField(required=False, max_length=200, trim_whitespace=False)
+
+
+class PersonOut(serializers.ModelSerializer[User]):
+    """An account."""
+
+    groups = serializers.SerializerMethodField()
+
+    class Meta:
+        model = User
+        fields = [
+            "id", "username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser", "groups",
+            "last_login", "date_joined",
+        ]  # fmt: skip
+
+    @extend_schema_field({"type": "array", "items": {"type": "string"}})
+    def get_groups(self, user: User) -> list[Any]:
+        """Return the names of its groups."""
+        return sorted(group.name for group in user.groups.all())

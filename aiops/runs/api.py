@@ -23,6 +23,7 @@ from aiops.people.models import ApiToken, User
 from aiops.runs import cancelling, listing, send, sources, states
 from aiops.runs.accept import NewMessage, accept
 from aiops.runs.models import Run
+from aiops.runs.notices import TOOL_FAILED
 from aiops.runs.options import RunOptions
 from aiops.runs.shapes import CancelIn, CancelledOut, ChatIn, ChatOut, RunOut, RunRow, StateOut
 from aiops.runs.sources import Source
@@ -41,6 +42,7 @@ class RunFilters(django_filters.FilterSet):
     source = django_filters.ChoiceFilter(choices=sources.CHOICES)
     model = django_filters.CharFilter(method="of_model", max_length=300)
     search = django_filters.CharFilter(method="containing", max_length=200)
+    notice = django_filters.ChoiceFilter(choices=[(TOOL_FAILED, "A tool failed")], method="with_notice")
 
     def filter_queryset(self, queryset: QuerySet[Run]) -> QuerySet[Run]:
         """Bound what the filters read, unless they have an index."""
@@ -57,10 +59,21 @@ class RunFilters(django_filters.FilterSet):
     def of_model(self, queryset: QuerySet[Run], name: str, value: str) -> QuerySet[Run]:
         return listing.of_model(queryset, value)
 
+    def with_notice(self, queryset: QuerySet[Run], name: str, value: str) -> QuerySet[Run]:
+        return listing.with_notice(queryset, value)
+
     def containing(self, queryset: QuerySet[Run], name: str, value: str) -> QuerySet[Run]:
         return listing.containing(queryset, value)
 
 
+NAMED = [
+    OpenApiParameter("user", {"type": "string", "minLength": 1, "maxLength": 150}, description="Of this user."),
+    OpenApiParameter(
+        "model",
+        {"type": "string", "minLength": 1, "maxLength": 300},
+        description="Answered by this model (provider:name), or asked of it (name).",
+    ),
+]
 WAIT = OpenApiParameter(
     "wait",
     {"type": "integer", "minimum": 1, "maximum": 30},
@@ -69,7 +82,7 @@ WAIT = OpenApiParameter(
 
 
 @extend_schema_view(
-    list=extend_schema(responses=RunRow(many=True), tags=["runs"]),
+    list=extend_schema(responses=RunRow(many=True), parameters=[*NAMED], tags=["runs"]),
     retrieve=extend_schema(tags=["runs"], parameters=[WAIT]),
 )
 class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):

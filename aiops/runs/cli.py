@@ -12,6 +12,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from aiops.runs.notices import says_tool_failed
 from aiops.runs.states import State
 from aiops.terminal import listing, live
 from aiops.terminal.client import CallFailed, Client
@@ -23,7 +24,7 @@ from aiops.terminal.types import ID
 
 COLUMNS = {
     "run": (36, 0),
-    "state": (9, 0),
+    "state": (11, 0),
     "asked": (22, 110),
     "took": (6, 0),
     "source": (8, 125),
@@ -142,7 +143,8 @@ def _table(rows: Sequence[Row]) -> Table:
             made.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1)
     for row in rows:
         cells = dict(zip(COLUMNS, map(escape, _cells(row)), strict=True))
-        cells["state"] = listing.coloured(row["state"], COLOURS)
+        failed = says_tool_failed(row["notices"]) and row["state"] == State.SUCCEEDED
+        cells["state"] = "[yellow]tool failed[/]" if failed else listing.coloured(row["state"], COLOURS)
         made.add_row(*(cells[name] for name in shown))
     return made
 
@@ -152,7 +154,8 @@ def _cells(run: Row) -> list[str]:
     usage = run["usage"] or {}
     tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
     says = run["prompt"] + (f" ({run['error']['detail']})" if run["error"] else "")
-    facts = [run["id"], run["state"], when(run["timings"]["queued"]), _took(run), run["source"], run["user"]]
+    state = f"{run['state']} (a tool failed)" if says_tool_failed(run["notices"]) else run["state"]
+    facts = [run["id"], state, when(run["timings"]["queued"]), _took(run), run["source"], run["user"]]
     return [one_line(cell) for cell in [*facts, run["model"] or "-", str(tokens or "-"), says]]
 
 

@@ -46,6 +46,11 @@ def of_model(runs: QuerySet[Run], name: str) -> QuerySet[Run]:
     return runs.filter(Q(usage__model=name) | Q(options__model=name))
 
 
+def with_notice(runs: QuerySet[Run], code: str) -> QuerySet[Run]:
+    """Return runs that have a notice of this code, which is one of ours and no text of users."""
+    return runs.filter(notices__icontains=f'"code": "{code}"')
+
+
 def containing(runs: QuerySet[Run], text: str) -> QuerySet[Run]:
     """Return runs whose prompt, answer or error contains the text."""
     return runs.filter(Q(message__text__icontains=text) | Q(answer__icontains=text) | Q(error__detail__icontains=text))

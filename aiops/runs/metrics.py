@@ -11,9 +11,12 @@ from aiops import database, dispatch, metrics
 from aiops.errors import RUN_CODES
 from aiops.runs import recovery, states
 from aiops.runs.models import Run
+from aiops.runs.notices import TOOL_FAILED
 from aiops.runs.states import State
 from aiops.settings import Settings
 
+CODES = {State.FAILED: RUN_CODES, State.SUCCEEDED: ("", TOOL_FAILED)}
+"""The codes with which runs end in a state."""
 OF_QUEUE = (metrics.RUN_SECONDS, metrics.FIRST_DELTA_SECONDS, metrics.WAITED_SECONDS, metrics.ATTEMPTS)
 
 
@@ -23,7 +26,7 @@ def known(settings: Settings) -> Iterator[metrics.Series]:
     for queue in dispatch.RUN_QUEUES:
         yield from ((metric, (queue,)) for metric in OF_QUEUE)
         for state in ended:
-            for code in RUN_CODES if state == State.FAILED else ("",):
+            for code in CODES.get(state, ("",)):
                 yield metrics.RUNS_ENDED, (queue, state, code)
     yield from ((metrics.TAKEN_BACK, (state,)) for state in recovery.NEXT_STATES)
 

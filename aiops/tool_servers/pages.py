@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.contrib.auth.decorators import login_required, user_passes_test
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import path
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -15,17 +15,12 @@ from django.views.decorators.http import require_GET
 from aiops.llm.models import ProviderHealth
 from aiops.tool_servers.models import MCPServer
 from aiops.web.pages.live import render_live
-
-
-def _may_see(user: Any) -> bool:
-    if not user.has_perm("tool_servers.view_mcpserver"):
-        raise Http404
-    return True
+from aiops.web.pages.rights import needs
 
 
 @require_GET
 @login_required
-@user_passes_test(_may_see)
+@needs("tool_servers.view_mcpserver")
 @ensure_csrf_cookie
 def list_(request: HttpRequest) -> HttpResponse:
     """Show every tool server and model provider with its health."""
@@ -39,7 +34,7 @@ def list_(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @login_required
-@user_passes_test(_may_see)
+@needs("tool_servers.view_mcpserver")
 @ensure_csrf_cookie
 def page(request: HttpRequest, server_id: uuid.UUID) -> HttpResponse:
     """Show one tool server and its tools."""

@@ -183,13 +183,16 @@ def test_people_who_chat_do_not_wait_behind_a_batch(client: httpx.Client, system
     ended(client, batch)
 
 
-def test_batches_of_another_user_are_not_found_and_lists_of_runs_show_no_items(
+def test_batches_of_another_user_are_not_found_and_lists_of_runs_name_their_source(
     client: httpx.Client, system: System, stranger: str
 ) -> None:
     batch = send(client, lines(2))
     ended(client, batch)
     item = client.get(batch["links"]["items"]).json()["results"][0]
-    assert item["run"] not in {run["id"] for run in client.get("/api/runs/", params={"limit": 200}).json()["results"]}
+    runs = client.get("/api/runs/", params={"limit": 200, "source": "batch"}).json()["results"]
+    assert item["run"] in {run["id"] for run in runs}
+    chats = client.get("/api/runs/", params={"limit": 200, "source": "chat"}).json()["results"]
+    assert item["run"] not in {run["id"] for run in chats}
     with system.client(stranger) as eve:
         for link in batch["links"].values():
             answer = eve.post(link) if link.endswith("cancel/") else eve.get(link)

@@ -101,4 +101,6 @@ def test_the_first_answer_is_about_this_machine(plain: System) -> None:
     shown = re.findall(r"^\| (\d+) \|", run["answer"], re.MULTILINE)
     assert len(shown) == 10
     assert len(before.intersection(shown)) >= 5, "they are no processes of this machine"
-    assert "No language model is configured" in run["answer"]
+    assert re.search(r"\*\*Host\*\*: \S+", run["answer"])
+    assert re.search(r"\*\*Read at\*\*: 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", run["answer"])
+    assert "model" not in run["answer"], "the page says once that none is configured"

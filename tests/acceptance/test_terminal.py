@@ -126,7 +126,7 @@ def test_the_state_of_runs_fits_an_ordinary_terminal(system: System) -> None:
     assert done.returncode == 0
     assert run_id in shown
     assert "succeeded" in shown
-    assert "w0 w1" in shown
+    assert "tell" in shown
 
 
 def test_doctor_finds_every_part_and_names_what_is_down(system: System) -> None:

@@ -57,7 +57,8 @@ def test_workers_follow_when_a_server_comes_rests_and_goes(system: System, api: 
         return (step["server"], step["status"], step["preview"]) == ("extra", "ok", "seen k")
 
     def reported() -> list[str]:
-        return [notice["text"] for notice in looked(system, "extra")["notices"] if "extra" in notice["text"]]
+        notices = looked(system, "extra")["notices"]
+        return [one["text"] for one in notices if one["code"] == "tool_server_down" and "extra" in one["text"]]
 
     eventually(serves, what="the new server's tool")
     assert api.patch(f"{PATH}{row['id']}/", json={"status": "maintenance"}).json()["status"] == "maintenance"
@@ -199,6 +200,7 @@ def test_pages_show_tool_servers_and_the_administration_changes_them(
         page.driver.find_element(By.LINK_TEXT, "netbox").click()
         page.until(lambda: page.all("[data-status=maintenance]"), "its page")
         page.one("[data-status=maintenance]").click()
+        page.until(lambda: page.all("dialog[open] .primary"), "the question").__getitem__(0).click()
         page.until(lambda: page.text(".heading .state") == "Maintenance", "its new status")
         page.open("/tool-servers/")
         page.one("[data-ask=refresh]").click()

@@ -143,3 +143,18 @@ async def test_of_much_progress_the_latest_is_shown_from_time_to_time(
         {"call_id": "c", "progress": 499, "total": 500, "text": "device 499"},
         {"call_id": "c", "progress": 501},
     ]
+
+
+async def test_a_tool_whose_last_call_failed_is_named_once_and_one_that_worked_again_is_not(
+    claimed: Claimed, context: Context
+) -> None:
+    records = await recorder(claimed, context)
+    other = RemoteTool("net_read", "net", "read", "Read.", {"type": "object"}, read_only=True)
+    outcomes = [(TOOL, "error", "no route\nto host"), (TOOL, "error", "no route\nto host")]
+    outcomes += [(other, "error", "busy"), (other, "ok", "fine")]
+    for number, (tool, status, said) in enumerate(outcomes):
+        await records.tool_started(str(number), tool=tool, name=tool.name, arguments={})
+        await records.tool_finished(str(number), status=status, ms=1, result=said)
+    await records.report_failed_tools()
+    assert records.notices == [{"code": "tool_failed", "text": "The tool net · change failed: no route to host"}]
+    await records.close()

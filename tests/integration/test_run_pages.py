@@ -196,3 +196,17 @@ def test_a_run_knows_whether_a_program_or_a_browser_asked(
     answer = client.post("/api/chat/", {"message": "hi"}, content_type="application/json", headers=headers)
     assert answer.status_code == 202, answer.content
     assert Run.objects.get().source == source
+
+
+def test_a_run_that_succeeded_without_a_tool_is_not_shown_as_plain_success(ask: Ask, user: User) -> None:
+    partly, wholly = ask("partly"), ask("wholly")
+    Run.objects.filter(pk__in=[partly.pk, wholly.pk]).update(state="succeeded", answer="x")
+    Run.objects.filter(pk=partly.pk).update(notices=[{"code": "tool_failed", "text": "The tool host · log failed."}])
+    assert names(user, {"notice": "tool_failed"}) == ["partly"]
+    assert [row["prompt"] for row in asked(user, {"notice": "tool_failed"})] == ["partly"]
+    text = browser(user).get("/runs/").content.decode()
+    assert re.findall(r'data-state="(\w+)">([^<]+)<', text) == [
+        ("succeeded", "Succeeded"),
+        ("partial", "A tool failed"),
+    ]
+    assert "A tool failed" in browser(user).get(f"/runs/{partly.pk}/").content.decode()

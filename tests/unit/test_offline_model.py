@@ -73,12 +73,56 @@ def test_what_can_you_do_names_every_tool(tools: list[dict]) -> None:
     assert all(f"host_{name}" in said for name in HOST)
 
 
-def test_a_result_becomes_a_table_and_says_that_no_model_is_configured() -> None:
+def shown(question: str, result: str) -> str:
+    """Return what is said of a tool's result."""
     call = AIMessage("", tool_calls=[{"name": "host_x", "args": {}, "id": "1"}])
-    result = ToolMessage('{"rows": [{"a": 1, "b": "x|y"}]}', tool_call_id="1", name="host_x")
-    said = OfflineModel().answer([HumanMessage("x"), call, result]).text
+    found = ToolMessage(result, tool_call_id="1", name="host_x")
+    return OfflineModel().answer([HumanMessage(question), call, found]).text
+
+
+def test_a_result_becomes_a_table_and_nothing_is_said_of_models() -> None:
+    said = shown("x", '{"rows": [{"a": 1, "b": "x|y"}]}')
     assert "| 1 | x\\|y |" in said
-    assert NO_MODEL in said
+    assert "model" not in said
+
+
+@pytest.mark.parametrize("name", ["db01", "web-02", "db.example.org", "10.0.0.5"])
+def test_what_a_question_names_and_nobody_looked_at_is_said(name: str) -> None:
+    said = shown(f"how full is the disk on server {name}?", '{"host": "vm", "disks": []}')
+    assert said.startswith(f"I know nothing about {name}: ")
+    assert "I know nothing" not in shown(f"how full is the disk on {name}?", f'{{"host": "{name}"}}')
+
+
+@pytest.mark.parametrize("question", ["how full are the disks?", "top 3 processes by cpu", "the load, please."])
+def test_a_question_about_this_machine_needs_no_such_words(question: str) -> None:
+    assert "I know nothing" not in shown(question, '{"host": "vm"}')
+
+
+@pytest.mark.parametrize(
+    "question", ["what was the load yesterday at 3am?", "show me the last deploy", "who broke the build?", "why?"]
+)
+def test_a_question_that_no_tool_fits_does_not_get_the_nearest(tools: list[dict], question: str) -> None:
+    said = OfflineModel(tools=tools).answer([HumanMessage(question)])
+    assert said.tool_calls == []
+    assert said.text.startswith("I found no tool that fits")
+
+
+@pytest.mark.parametrize(
+    ("question", "tool"),
+    [
+        ("is nginx up?", "process"),
+        ("Is valkey-server alive?", "process"),
+        ("is the server up?", "uptime"),
+        ("is this machine up?", "uptime"),
+        ("how full is the disk on server db01?", "disks"),
+        ("what is the load on web02 now?", "load"),
+    ],
+)
+def test_whether_something_is_up_asks_for_a_process_unless_it_is_the_machine(
+    tools: list[dict], question: str, tool: str
+) -> None:
+    (call,) = OfflineModel(tools=tools).answer([HumanMessage(question)]).tool_calls
+    assert call["name"] == f"host_{tool}"
 
 
 async def test_the_offline_model_streams_in_words() -> None:

@@ -11,8 +11,10 @@ from aiops.llm.ranking import scores
 STOP_WORDS = re.findall(
     r"\w+",
     "a an and are at be by can could did do does for from give has have how i in is it its list me my of on or please "
-    "server show tell that the there this to was what when where which who why will with you your",
+    "server show tell that the there this to was what when where which who why will with you your any last now tonight",
 )
+NAME = re.compile(r"(?<![\w.-])(?:[a-z][\w-]*\d[\w-]*|[\w-]+(?:\.[\w-]+)+)(?![\w-])", re.IGNORECASE)
+"""What looks like a host: db01, web-2, db.example.org, 10.0.0.5."""
 
 
 def words(text: str) -> list[str]:
@@ -22,14 +24,17 @@ def words(text: str) -> list[str]:
 
 
 def rank(question: str, tools: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the tool with the best score for the question (BM25 over names and descriptions), or None."""
+    """Return the best tool for the question (BM25 over names and descriptions); None if it knows not half its words."""
     texts = ([t["name"], t["name"], t["description"], *t["parameters"].get("properties", {})] for t in tools)
     corpus = [words(" ".join(text)) for text in texts]
     asked = [word for word in words(question) if any(word in document for document in corpus)]
     if not asked:
         return None
     found = scores(asked, corpus)
-    return tools[found.index(max(found))]
+    best = found.index(max(found))
+    taken = fill(question, tools[best]["parameters"], nouns=tools[best]["name"].split("_")[1:])[0].values()
+    said = {word for word in words(NAME.sub("", question)) if not word.isdecimal()} - set(words(f"{[*taken]}"))
+    return tools[best] if 2 * len(said & set(corpus[best])) >= len(said) else None
 
 
 def fill(question: str, schema: dict[str, Any], *, nouns: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:

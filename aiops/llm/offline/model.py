@@ -16,17 +16,15 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from aiops.llm.offline.markdown import as_markdown
-from aiops.llm.offline.matching import fill, rank
+from aiops.llm.offline.matching import NAME, fill, rank
 from aiops.llm.values import QUESTION_CHARACTERS
 
-NO_MODEL = (
-    "*No language model is configured: I match words to tools and show what they return. To add one, set "
-    "`LLM_TYPE` and `LLM_MODEL` (`ollama` with `OLLAMA_BASE_URL`, or `openai` with `OPENAI_API_KEY`) and start again.*"
-)
+NO_MODEL = "*No language model is configured: I match words to tools and show what they return.*"
 NOT_READ = "*What you attached was not read: that takes a language model.*"
 GREETING = re.compile(r"^\W*(hi|hello|hey|good (morning|day|evening)|moin|hallo)\b[\w ]{0,20}\W*$", re.IGNORECASE)
 THANKS = re.compile(r"^\W*(thanks|thank you|thx|great|ok|okay|cool|bye)\b[\w ]{0,20}\W*$", re.IGNORECASE)
 ABOUT = re.compile(r"\b(what can you do|wh(o|at) are you|help me|your tools)\b|^\W*help\W*$", re.IGNORECASE)
+UP = re.compile(r"\bis (?!this|the|it\b|machine|everything)([\w.-]+) (?:up|down|alive|active)\b", re.IGNORECASE)
 
 
 class OfflineModel(BaseChatModel):
@@ -53,20 +51,22 @@ class OfflineModel(BaseChatModel):
         results: list[Any] = list(takewhile(lambda m: isinstance(m, ToolMessage), reversed(messages)))[::-1]
         if results:
             shown = ["The tool failed:\n\n" * (m.status == "error") + as_markdown(m.text) for m in results]
-            return AIMessage("\n\n".join([*shown, NO_MODEL]))
+            others = [name for name in NAME.findall(question) if not any(name in m.text for m in results)]
+            note = f"I know nothing about {', '.join(others)}: this is what I looked at instead."
+            return AIMessage("\n\n".join([note] * bool(others) + shown))
         if GREETING.match(question):
             return AIMessage("Hello. Ask me about this machine, or ask what I can do.")
         if THANKS.match(question):
             return AIMessage("You are welcome.")
         if ABOUT.search(question):
             return AIMessage(self._about("I can look things up with these tools:"))
+        question = UP.sub(r"is \1 running", question)
         tool = rank(question, self.tools)
         if tool is None:
             return AIMessage(self._about("I found no tool that fits this question. What I have:"))
         arguments, missing = fill(question, tool["parameters"], nouns=tool["name"].split("_")[1:])
         if missing:
-            wanted = "**, **".join(missing)
-            return AIMessage(f"`{tool['name']}` fits, but I need its **{wanted}**: say it in quotes.\n\n{NO_MODEL}")
+            return AIMessage(f"`{tool['name']}` fits, but I need its **{'**, **'.join(missing)}**: say it in quotes.")
         return AIMessage("", tool_calls=[{"name": tool["name"], "args": arguments, "id": f"offline-{messages[-1].id}"}])
 
     def _about(self, opening: str) -> str:
@@ -76,15 +76,10 @@ class OfflineModel(BaseChatModel):
     def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
         return ChatResult(generations=[ChatGeneration(message=self.answer(messages))])
 
-    async def _astream(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **_: Any
-    ) -> AsyncIterator[ChatGenerationChunk]:
+    async def _astream(self, messages: list[BaseMessage], *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
         answer = self.answer(messages)
         calls = [tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"]) for c in answer.tool_calls]
         last = AIMessageChunk(content="", tool_call_chunks=calls, response_metadata={"finish_reason": "stop"})
         for part in [*(AIMessageChunk(content=word) for word in re.findall(r"\s*\S+\s*", answer.text)), last]:
-            chunk = ChatGenerationChunk(message=part)
-            if run_manager:
-                await run_manager.on_llm_new_token(part.text, chunk=chunk)
-            yield chunk
+            yield ChatGenerationChunk(message=part)
             await asyncio.sleep(0.004)  # words arrive one by one, as from a language model

@@ -14,6 +14,7 @@ from aiops.errors import AiopsError, RunFailed
 from aiops.events import types
 from aiops.runs import send, transitions
 from aiops.runs.models import Run
+from aiops.runs.notices import TOOL_FAILED, says_tool_failed
 from aiops.runs.states import State
 from aiops.runs.transitions import Ending
 from aiops.runs.work import rows
@@ -104,7 +105,8 @@ async def conclude(
 def _count(assignment: Assignment, ending: Ending) -> None:
     queue, usage = assignment.queue, ending.usage or {}
     whole_s = time.monotonic() - assignment.since
-    metrics.count(metrics.RUNS_ENDED, queue, ending.state, (ending.error or {}).get("code", ""))
+    code = (ending.error or {}).get("code", "") or (TOOL_FAILED if says_tool_failed(ending.notices) else "")
+    metrics.count(metrics.RUNS_ENDED, queue, ending.state, code)
     metrics.measure(metrics.RUN_SECONDS, queue, seconds=whole_s)
     if ending.first_delta_ago_s is not None:
         metrics.measure(metrics.FIRST_DELTA_SECONDS, queue, seconds=max(whole_s - ending.first_delta_ago_s, 0))

@@ -14,11 +14,14 @@ from aiops.agent.ports import UNKNOWN, Earlier
 from aiops.events import types
 from aiops.events.writer import EventWriter
 from aiops.runs import transitions
+from aiops.runs.notices import TOOL_FAILED
 from aiops.runs.work.context import Assignment, RunContext
 from aiops.tool_servers.client.values import Progress, RemoteTool
 
 PREVIEW_BYTES = 2_000
 ARGUMENTS_BYTES = 8_000
+NOTICE_BYTES = 300
+"""So much of what a failed tool said is in the notice about it."""
 PROGRESS_S = 1.0
 """Pause between two events of a call's progress: servers may report it thousands of times."""
 
@@ -169,6 +172,15 @@ class Recorder:
         ]
         await self._write_steps()
         await self.events.emit(types.TOOL_FINISHED, call_id=call_id, **end)
+
+    async def report_failed_tools(self) -> None:
+        """Show a notice for each tool whose last call failed: the answer does without what it would have said."""
+        last = {(step["server"], step["tool"]): step for step in self.steps}
+        for (server, tool), step in last.items():
+            if step["status"] == "error":
+                name = " · ".join(filter(None, (server, tool)))
+                why = " ".join(step["preview"].split())
+                await self.notice(TOOL_FAILED, f"The tool {name} failed: {types.cut(why, max_bytes=NOTICE_BYTES)}")
 
     async def _write_steps(self) -> None:
         """Write the steps, one write at a time: parallel calls must not overwrite each other's."""

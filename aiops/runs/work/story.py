@@ -164,6 +164,7 @@ class _Execution:
             async for update in steps:
                 self._stop.check()
                 await self._update(update)
+        await recorder.report_failed_tools()
         await self._memory.aprune([assignment.conversation_id])
         await self._report_memory()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import socket
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -90,11 +93,11 @@ def top_processes(by: Literal["memory", "cpu"] = "memory", limit: int = 10) -> d
 
 def process(name_or_pid: str) -> dict[str, Any]:
     """One process or service, by its name or pid: whether it is running, its state, memory, threads, open files."""
-    matches = [
-        p
-        for p in psutil.process_iter(["pid", "name"])
-        if str(p.info["pid"]) == name_or_pid or (p.info["name"] or "").lower() == name_or_pid.lower()
-    ]
+    wanted = name_or_pid.lower()
+    every = [(p, (p.info["name"] or "").lower()) for p in psutil.process_iter(["pid", "name"])]
+    matches = [p for p, name in every if wanted in (name, str(p.info["pid"]))]
+    if not matches and not wanted.isdecimal():  # "valkey" means valkey-server, too
+        matches = [p for p, name in every if wanted and wanted in name]
     if not matches:
         return {"running": False, "looked_for": name_or_pid}
     found = matches[0]
@@ -181,6 +184,17 @@ def _measured(measure: Any, otherwise: Any = HIDDEN) -> Any:
         return otherwise
 
 
+def _signed(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Let a tool's result say which machine it is about, and when it was read."""
+
+    @functools.wraps(tool)
+    def read(*args: Any, **arguments: Any) -> dict[str, Any]:
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return {"host": socket.gethostname(), "read_at": now, **tool(*args, **arguments)}
+
+    return read
+
+
 TOOLS = (load, memory, disks, top_processes, process, network_interfaces, listening_ports, uptime, log_tail)
 
 
@@ -188,5 +202,5 @@ def make(*, port: int = 0) -> FastMCP:
     """Return the server with all its tools."""
     server = FastMCP("host", instructions="Facts about this machine. Read-only.", port=port, log_level="WARNING")
     for tool in TOOLS:
-        server.add_tool(tool, annotations=READ_ONLY)
+        server.add_tool(_signed(tool), annotations=READ_ONLY)
     return server

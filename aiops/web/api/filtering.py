@@ -11,7 +11,7 @@ from aiops.errors import Invalid
 from aiops.web.api.parsing import refuse_unknown_parameters
 
 PAGING = {"cursor", "limit"}
-EXACT = {"state", "source", "user", "model", "conversation", "status", "protocol", "place"}
+EXACT = {"state", "source", "user", "model", "notice", "conversation", "status", "protocol", "place"}
 """Parameters that may not be empty, because they would not filter then."""
 
 

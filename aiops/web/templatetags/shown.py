@@ -9,6 +9,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from aiops.runs.notices import says_tool_failed
 from aiops.terminal import text
 
 register = template.Library()
@@ -52,7 +53,12 @@ def span_seconds(seconds: float | None) -> str:
 
 
 @register.simple_tag
-def badge(state: Any, label: str = "") -> SafeString:
-    """Show a state as a badge, whose colour ``app.css`` takes from the state."""
+def badge(state: Any, label: str = "", *, notices: Any = None) -> SafeString:
+    """Show a state as a badge, whose colour ``pages.css`` takes from the state.
+
+    A run that succeeded although a tool failed, as its ``notices`` say, is not shown as plain success.
+    """
+    if notices and says_tool_failed(notices) and state == "succeeded":
+        state, label = "partial", "A tool failed"
     words = label or str(state).replace("_", " ").capitalize()
     return format_html('<span class="state" data-state="{}">{}</span>', state, words)

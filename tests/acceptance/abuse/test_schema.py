@@ -17,7 +17,7 @@ request-timeout = 300  # an answer that came too late would make the same input 
 checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "404", "409", "422", "429"]
 
 [[operations]]  # a cursor is opaque: this one begins at the end
-include-name-regex = "^GET /api/[^ ]*s/$"
+include-name-regex = "^GET /api/[^ ]*(s|people)/$"
 parameters = { cursor = "cj0x" }
 
 [[operations]]  # a file is text, or the configuration of another client, which the schema can't tell
@@ -26,6 +26,10 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403",
 
 [[operations]]  # models have names, and files and times a form, that the schema can't tell
 include-name-regex = "^(POST /api/(batches|chat|schedules|mcp-servers)/|PATCH /api/(schedules|mcp-servers)/{id}/)$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
+
+[[operations]]  # passwords and groups have rules that the schema can't tell, and administrators are not this user's
+include-name-regex = "^(POST /api/people/|PATCH /api/people/{id}/)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]  # the first server runs a command, which this user may not delete
@@ -58,7 +62,8 @@ MAKE = (
     "from aiops.people.models import User; from aiops.people import tokens\n"
     "from django.contrib.auth.models import Permission\n"
     "u = User.objects.create_user('fuzzer', is_staff=True)\n"
-    "u.user_permissions.set(Permission.objects.filter(codename__endswith='_mcpserver'))\n"
+    "rights = [f'{may}_{what}' for may in ('view', 'add', 'change', 'delete') for what in ('mcpserver', 'user')]\n"
+    "u.user_permissions.set(Permission.objects.filter(codename__in=rights))\n"
     "print(tokens.issue(u, name='spare')[0].pk, tokens.issue(u, name='used')[1])"
 )
 

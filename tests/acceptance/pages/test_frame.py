@@ -54,6 +54,7 @@ def paths(system: System) -> dict[str, str]:
     failed = system.ask("What is wrong?", {"fail": [401]})
     system.ended(failed["run"]["id"])
     with system.client() as client:
+        person = client.get("/api/people/").json()["results"][0]["id"]
         batch = client.post("/api/batches/", json={"name": "Hosts of the night", "items": [{"prompt": "hello"}]}).json()
         schedule = client.post("/api/schedules/", json={"name": "Morning", "message": "hi", "every_s": 86_400}).json()
         server = client.get("/api/mcp-servers/").json()["results"][0]
@@ -74,6 +75,8 @@ def paths(system: System) -> dict[str, str]:
         "maintenance-job": "/upkeep/reaper/",
         "webhooks": "/webhooks/",
         "profile": "/profile/",
+        "people": "/people/",
+        "person": f"/people/{person}/",
         "api": "/api/docs/",
         "not-found": "/runs/00000000-0000-7000-8000-000000000000/",
     }

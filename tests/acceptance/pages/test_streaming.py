@@ -41,10 +41,13 @@ new MutationObserver(() => {
   const walk = document.createTreeWalker(answer, NodeFilter.SHOW_TEXT);
   const texts = [];
   while (walk.nextNode()) {
+    if (walk.currentNode.parentElement.closest(".code-head")) continue; // the page's, not the answer's
     const block = walk.currentNode.parentElement.closest("pre, th, td, li, h1, h2, h3, h4, p, .raw, .answer");
     if (walk.currentNode.data.trim()) texts.push([block.tagName, block.textContent]);
   }
-  window.painted.push({ texts, all: answer.textContent });
+  const said = answer.cloneNode(true);
+  said.querySelectorAll(".code-head").forEach((head) => head.remove());
+  window.painted.push({ texts, all: said.textContent });
 }).observe(document.getElementById("turns"), { subtree: true, childList: true, characterData: true });
 """
 WHERE = {"HEAD": "TH", "CELL": "TD", "CODE": "PRE", "ITEM": "LI", "words": "P"}

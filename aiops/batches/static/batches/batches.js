@@ -1,6 +1,6 @@
 // The form of a new batch: previews the chosen file, then uploads it.
 
-import { explain, post, Problem, Unreachable } from "../web/api.js";
+import { explain, post, Problem, token, Unreachable } from "../web/api.js";
 
 const form = document.getElementById("batch-form");
 const file = form.elements.file;
@@ -71,6 +71,15 @@ function options() {
   };
 }
 
+/** Return why nothing is sent yet, if the file's beginning shows it already. */
+function faultOf(sent) {
+  const stops = preview.querySelector("[data-stops]");
+  if (stops) return stops.textContent;
+  const invalid = Number(preview.querySelector("[data-invalid]")?.dataset.invalid ?? 0);
+  if (!invalid || sent.policy === "skip_invalid") return "";
+  return `${invalid === 1 ? "A line is" : `${invalid} lines are`} invalid, see above. Correct the file, or choose to skip invalid lines.`;
+}
+
 function complain(text) {
   problem.textContent = text;
   problem.hidden = false;
@@ -91,7 +100,12 @@ form.addEventListener("submit", async (event) => {
   body.append("file", file.files[0]);
   const button = form.querySelector("[type=submit]");
   button.disabled = true;
-  problem.hidden = true;
+  await show(); // with what was typed last
+  const fault = faultOf(sent);
+  if (fault) {
+    button.disabled = false;
+    return complain(fault);
+  }
   try {
     const batch = await send(body);
     location.assign(`/batches/${batch.id}/`);
@@ -106,7 +120,7 @@ function send(body) {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/api/batches/");
-    request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
+    request.setRequestHeader("X-CSRFToken", token());
     request.responseType = "json";
     request.upload.onprogress = (event) => {
       sending.hidden = false;

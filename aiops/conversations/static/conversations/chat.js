@@ -245,4 +245,6 @@ tick();
 nameDays();
 refresh();
 live.follow();
-follow(true);
+const hit = location.hash.startsWith("#turn-") && document.getElementById(location.hash.slice(1));
+if (hit) hit.scrollIntoView({ block: "center" });
+else follow(true);

@@ -29,6 +29,7 @@ export class Turn {
 
   static make(runId, question) {
     const element = document.getElementById("turn-template").content.firstElementChild.cloneNode(true);
+    element.removeAttribute("id"); // its position is not known here
     element.dataset.run = runId;
     element.dataset.state = "queued";
     element.querySelector(".bubble").textContent = question;

@@ -1,6 +1,6 @@
 // Calls the API from pages, with the session's cookie and the form's CSRF token; errors carry the problem's text.
 
-const token = () => document.querySelector("[name=csrfmiddlewaretoken]").value;
+export const token = () => document.querySelector("[name=csrfmiddlewaretoken]").value;
 
 export class Problem extends Error {
   constructor(detail, status = 0, retryAfter = 0) {
