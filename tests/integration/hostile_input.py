@@ -73,6 +73,10 @@ WHOLE: dict[str, list[Any]] = {
         {"name": "a", "at": "2100-01-01T00:00:00Z", "message": "x", "ends_at": "2101-01-01T00:00:00Z"},
     ],
     "POST /api/batches/": [{"items": [{"x": 1}], "template": "say {{x}}", "response_schema": {"default": [1]}}],
+    "POST /api/people/": [
+        {"username": "ann", "first_name": "Ann", "email": "a@example.org", "password": "correct-horse"}
+    ],
+    "PATCH /api/people/{id}/": [{"first_name": "Ann", "email": "a@example.org", "is_active": True, "groups": []}],
     "POST /api/runs/cancel/": [{"ids": [str(uuid.uuid4())]}, {"state": "queued", "conversation": str(uuid.uuid4())}],
 }
 """Bodies that exclude each other, which a schema cannot tell, and those that reach deeper than an example."""
@@ -168,7 +172,7 @@ class Call:
         if kind == "array":
             return [self.plausible(schema.get("items", {"type": "string"}))]
         if kind == "string":
-            formats = {"uuid": str(uuid.uuid4()), "date-time": "2030-01-01T00:00:00Z"}
+            formats = {"uuid": str(uuid.uuid4()), "date-time": "2030-01-01T00:00:00Z", "email": "a@example.org"}
             return formats.get(schema.get("format", ""), "a text")
         return {"integer": max(schema.get("minimum", 1), 1), "number": 1.0, "boolean": True}[kind]
 
