@@ -73,9 +73,7 @@ WHOLE: dict[str, list[Any]] = {
         {"name": "a", "at": "2100-01-01T00:00:00Z", "message": "x", "ends_at": "2101-01-01T00:00:00Z"},
     ],
     "POST /api/batches/": [{"items": [{"x": 1}], "template": "say {{x}}", "response_schema": {"default": [1]}}],
-    "POST /api/people/": [
-        {"username": "ann", "first_name": "Ann", "email": "a@example.org", "password": "correct-horse"}
-    ],
+    "POST /api/people/": [{"username": "ann", "email": "a@example.org", "password": "correct-horse", "groups": []}],
     "PATCH /api/people/{id}/": [{"first_name": "Ann", "email": "a@example.org", "is_active": True, "groups": []}],
     "POST /api/runs/cancel/": [{"ids": [str(uuid.uuid4())]}, {"state": "queued", "conversation": str(uuid.uuid4())}],
 }
