@@ -106,16 +106,8 @@ def written(value: Any) -> bytes:
 VARIES = re.compile(r"<[^>]*>|\(\?P<[^)]*\)")
 PARAMETERS = [
     *("q", "p", "o", "all", "next", "state", "after", "older", "username", "password", "name", "action", "id__exact"),
-    *(
-        "is_active__exact",
-        "_changelist_filters",
-        "_popup",
-        "_to_field",
-        "app_label",
-        "model_name",
-        "field_name",
-        "term",
-    ),
+    *("is_active__exact", "_changelist_filters", "_popup", "_to_field", "app_label", "model_name", "field_name"),
+    "term",
 ]
 """Names of our own pages and of Django's administration, as parameters and as fields of forms."""
 
