@@ -62,7 +62,7 @@ def of(
             seen.problem = str(bad)
         if lines:
             break
-    if lines and not whole:
+    if not whole and (lines or plan.format == "json"):
         seen.problem = ""  # half a list is no list
     complete = lines if whole else lines[:-1]  # the last one may be cut
     seen.lines, seen.count = complete[:SHOWN], len(complete)

@@ -12,7 +12,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from aiops.errors import Conflict, Forbidden, Invalid
-from aiops.people.models import User
+from aiops.people import sessions
+from aiops.people.models import ApiToken, User
 
 VIEW, ADD, CHANGE = "people.view_user", "people.add_user", "people.change_user"
 FLAGS = ("is_staff", "is_active")
@@ -30,7 +31,7 @@ def create(actor: User, fields: dict[str, Any]) -> User:
     groups, password = _groups(actor, fields.pop("groups", ())), fields.pop("password", "")
     if fields.get("is_staff"):
         _require_staff(actor)
-    made = User(**fields)
+    made = User(**{**fields, "username": User.normalize_username(fields["username"])})
     _set_password(made, password)
     try:
         with transaction.atomic():
@@ -55,6 +56,9 @@ def change(actor: User, user: User, fields: dict[str, Any]) -> None:
     with transaction.atomic():
         if changed:
             User.objects.filter(pk=user.pk).update(**changed)
+        if changed.get("is_active") is False:  # an account that is activated again begins without them
+            sessions.end_others(user, than="")
+            ApiToken.objects.filter(user=user.pk).delete()
         if names is not None:
             mine = {group.name for group in grantable(actor)}
             kept = [group for group in user.groups.all() if group.name not in mine]  # not this actor's to take away
@@ -79,7 +83,7 @@ def _groups(actor: User, names: Iterable[str]) -> list[Group]:
         raise Invalid("There is no such group.", errors={"groups": [f"Unknown: {', '.join(unknown)}."]})
     beyond = sorted(set(names) - set(allowed))
     if beyond:
-        raise Forbidden(f"These groups have permissions that you have not: {', '.join(beyond)}.")
+        raise Forbidden(f"These groups have permissions that you do not have: {', '.join(beyond)}.")
     return [allowed[name] for name in set(names)]
 
 

@@ -57,7 +57,7 @@ class PersonChange(Strict):
 
     first_name = NameField(max_length=150, required=False, allow_blank=True)
     last_name = NameField(max_length=150, required=False, allow_blank=True)
-    email = serializers.EmailField(required=False, allow_blank=True)
+    email = serializers.EmailField(required=False, allow_blank=True, max_length=254)
     is_staff = TruthField(required=False)
     is_active = TruthField(required=False)
     groups = serializers.ListField(child=NameField(max_length=150), required=False, max_length=MAX_GROUPS)

@@ -15,6 +15,7 @@ from aiops import __version__, database, dispatch, keyspace, settings
 from aiops.errors import Refused, Unavailable
 from aiops.llm import choice
 from aiops.maintenance.models import JobRun
+from aiops.people.models import User
 from aiops.status import failures
 from aiops.status import parts as parts_of
 from aiops.tool_servers.models import MCPServer
@@ -39,6 +40,15 @@ def examine() -> Facts:
             facts = _examine()
             _latest = (time.monotonic(), facts)
         return _latest[1]
+
+
+def shown_to(user: User) -> Facts:
+    """Return the status with the details that this user may read: none but for staff."""
+    facts = examine()
+    if not user.is_staff:
+        return {**facts, "details": None}
+    details = facts["details"]
+    return {**facts, "details": {**details, "failures": failures.visible_to(user, details["failures"])}}
 
 
 def address(url: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiops import database, dispatch
 from aiops.batches.models import Batch
+from aiops.people.models import User
 from aiops.runs import listing
 from aiops.runs.models import Run
 from aiops.runs.states import State
@@ -28,40 +29,60 @@ def recent() -> list[dict[str, Any]]:
 
 def _runs(begin: Any) -> list[dict[str, Any]]:
     failed = Run.objects.filter(queue=dispatch.RUNS_QUEUE, state=State.FAILED, finished_at__gte=begin)
-    rows = listing.with_facts(failed).order_by("-finished_at")[:SHOWN]
+    rows = listing.with_facts(failed).defer("answer", "steps").order_by("-finished_at")[:SHOWN]
     return [
-        _failure("run", row.pk, listing.prompt_of(row), row.finished_at, (row.error or {}).get("detail"))
+        _failure(
+            "run", row.pk, listing.prompt_of(row), row.finished_at, (row.error or {}).get("detail"), user=row.user_id
+        )
         for row in rows
     ]
 
 
 def _batches(begin: Any) -> list[dict[str, Any]]:
-    newest = Batch.objects.filter(deleted_at=None).order_by("-pk")[:NEWEST]
+    columns = ("pk", "user_id", "name", "state", "failed", "ended_at", "error")
+    newest = Batch.objects.filter(deleted_at=None).order_by("-pk").values(*columns)[:NEWEST]
     rows = [
-        row
-        for row in newest
-        if (row.state == Batch.State.FAILED or row.failed) and row.ended_at and row.ended_at >= begin
+        r
+        for r in newest
+        if (r["state"] == Batch.State.FAILED or r["failed"]) and r["ended_at"] and r["ended_at"] >= begin
     ]
     return [
         _failure(
             "batch",
-            row.pk,
-            row.name or "Batch",
-            row.ended_at,
-            (row.error or {}).get("detail") or f"{row.failed} items failed.",
+            row["pk"],
+            row["name"] or "Batch",
+            row["ended_at"],
+            (row["error"] or {}).get("detail") or f"{row['failed']} items failed.",
+            user=row["user_id"],
         )
         for row in rows[:SHOWN]
     ]
 
 
 def _firings(begin: Any) -> list[dict[str, Any]]:
-    newest = Firing.objects.filter(fired_at__gte=begin).select_related("schedule").order_by("-fired_at")[:NEWEST]
-    rows = [row for row in newest if row.outcome in FAILED]
+    columns = ("schedule_id", "schedule__name", "schedule__user_id", "fired_at", "outcome", "reason")
+    newest = Firing.objects.filter(fired_at__gte=begin).order_by("-fired_at").values(*columns)[:NEWEST]
+    rows = [row for row in newest if row["outcome"] in FAILED]
     return [
-        _failure("schedule", row.schedule_id, row.schedule.name, row.fired_at, row.reason or row.get_outcome_display())
+        _failure(
+            "schedule",
+            row["schedule_id"],
+            row["schedule__name"],
+            row["fired_at"],
+            row["reason"] or Firing.Outcome(row["outcome"]).label,
+            user=row["schedule__user_id"],
+        )
         for row in rows[:SHOWN]
     ]
 
 
-def _failure(kind: str, pk: Any, name: str, at: Any, detail: str | None) -> dict[str, Any]:
-    return {"kind": kind, "id": pk, "name": name, "at": at, "detail": detail or ""}
+def visible_to(user: User, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the failures with what this user may read: names and reasons of others need ``runs.view_all``."""
+    if user.has_perm(listing.VIEW_ALL):
+        return found
+    hidden = {"name": "of somebody else", "detail": "", "id": None}
+    return [one if one["user"] == user.pk else {**one, **hidden} for one in found]
+
+
+def _failure(kind: str, pk: Any, name: str, at: Any, detail: str | None, *, user: Any) -> dict[str, Any]:
+    return {"kind": kind, "id": pk, "name": name, "at": at, "detail": detail or "", "user": user}

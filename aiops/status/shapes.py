@@ -49,7 +49,7 @@ class DiskOut(serializers.Serializer[Any]):
 
 class FailureOut(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(["run", "batch", "schedule"])
-    id = serializers.UUIDField()
+    id = serializers.UUIDField(allow_null=True, help_text="null where the caller may not see whose it is")
     name = serializers.CharField(help_text="the run's prompt, or the batch's or schedule's name")
     at = serializers.DateTimeField()
     detail = serializers.CharField()

@@ -73,9 +73,7 @@ WHOLE: dict[str, list[Any]] = {
         {"name": "a", "at": "2100-01-01T00:00:00Z", "message": "x", "ends_at": "2101-01-01T00:00:00Z"},
     ],
     "POST /api/batches/": [{"items": [{"x": 1}], "template": "say {{x}}", "response_schema": {"default": [1]}}],
-    "POST /api/people/": [
-        {"username": "ann", "first_name": "Ann", "email": "a@example.org", "password": "correct-horse"}
-    ],
+    "POST /api/people/": [{"username": "ann", "email": "a@example.org", "password": "correct-horse", "groups": []}],
     "PATCH /api/people/{id}/": [{"first_name": "Ann", "email": "a@example.org", "is_active": True, "groups": []}],
     "POST /api/runs/cancel/": [{"ids": [str(uuid.uuid4())]}, {"state": "queued", "conversation": str(uuid.uuid4())}],
 }
@@ -108,16 +106,8 @@ def written(value: Any) -> bytes:
 VARIES = re.compile(r"<[^>]*>|\(\?P<[^)]*\)")
 PARAMETERS = [
     *("q", "p", "o", "all", "next", "state", "after", "older", "username", "password", "name", "action", "id__exact"),
-    *(
-        "is_active__exact",
-        "_changelist_filters",
-        "_popup",
-        "_to_field",
-        "app_label",
-        "model_name",
-        "field_name",
-        "term",
-    ),
+    *("is_active__exact", "_changelist_filters", "_popup", "_to_field", "app_label", "model_name", "field_name"),
+    "term",
 ]
 """Names of our own pages and of Django's administration, as parameters and as fields of forms."""
 

@@ -56,11 +56,16 @@ def test_an_account_is_created_and_can_sign_in(root: User, groups: None) -> None
 
 
 def test_a_deactivated_account_is_signed_out_everywhere_at_once(root: User, user: User) -> None:
-    client, token = browser(user), tokens.issue(user, name="x")[1]
+    client, token = Client(), tokens.issue(user, name="x")[1]
+    client.post("/sign-in/", {"username": user.username, "password": PASSWORD})
     assert client.get("/profile/").status_code == 200
     assert call(root, "patch", f"{user.pk}/", {"is_active": False}).json()["is_active"] is False
     assert client.get("/profile/").status_code == 302
-    assert Client().get("/api/runs/", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    headers = {"Authorization": f"Bearer {token}"}
+    assert Client().get("/api/runs/", headers=headers).status_code == 401
+    assert call(root, "patch", f"{user.pk}/", {"is_active": True}).json()["is_active"] is True
+    assert client.get("/profile/").status_code == 302, "a stolen session is not revived"
+    assert Client().get("/api/runs/", headers=headers).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -144,3 +149,12 @@ def test_ones_own_account_can_be_saved_without_being_deactivated(root: User) -> 
     assert "root was changed." in page
     root.refresh_from_db()
     assert (root.is_active, root.is_staff, root.first_name) == (True, True, "R")
+
+
+def test_pages_that_change_accounts_show_them_only_to_those_who_may_see_them(user: User, root: User) -> None:
+    user.user_permissions.set(Permission.objects.filter(codename__in=["add_user", "change_user"]))
+    client = browser(user)
+    for path in ("/people/new/", f"/people/{root.pk}/change/"):
+        answer = client.post(path, {"username": "", "email": "none"})
+        assert answer.status_code == 403
+        assert "root" not in answer.content.decode()

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings as django_settings
+from django.contrib.auth.models import Permission
+from django.db.models.functions import Now
 from django.test import Client
 
 from aiops import dispatch, keyspace, settings
@@ -17,6 +19,7 @@ from aiops.llm.models import ProviderHealth
 from aiops.maintenance.models import JobRun
 from aiops.people import tokens
 from aiops.people.models import User
+from aiops.runs.models import Run
 from aiops.status import examination as status
 from aiops.tool_servers.models import MCPServer
 
@@ -130,3 +133,22 @@ def test_the_schema_describes_the_status(staff: User) -> None:
     schema = client.get("/api/schema/").json()
     shape = schema["paths"]["/api/status/"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert shape == {"$ref": "#/components/schemas/StatusOut"}
+
+
+def test_staff_read_what_others_asked_only_with_the_permission_to(staff: User, ask: Any) -> None:
+    other = User.objects.create_user("bob")
+    for text, who in (("mine", staff), ("a secret", other)):
+        run = ask(text, user=who)
+        Run.objects.filter(pk=run.pk).update(state="failed", error={"detail": f"why {text}"}, finished_at=Now())
+    shown = ask_failures(staff)
+    assert sorted(one["name"] for one in shown) == ["mine", "of somebody else"]
+    assert "secret" not in str(shown)
+    staff.user_permissions.add(Permission.objects.get(codename="view_all"))
+    assert {one["detail"] for one in ask_failures(User.objects.get(pk=staff.pk))} == {"why mine", "why a secret"}
+
+
+def ask_failures(user: User) -> list[dict[str, Any]]:
+    token = tokens.issue(user, name="x")[1]
+    answer = Client().get("/api/status/", headers={"Authorization": f"Bearer {token}"})
+    found: list[dict[str, Any]] = answer.json()["details"]["failures"]
+    return found

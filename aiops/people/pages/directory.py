@@ -33,6 +33,7 @@ def list_(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
+@needs(administration.VIEW)
 @needs(administration.ADD)
 def create(request: HttpRequest) -> HttpResponse:
     """Create an account from the form."""
@@ -57,6 +58,7 @@ def page(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+@needs(administration.VIEW)
 @needs(administration.CHANGE)
 def change(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """Change one account from the form: of oneself, the names and groups only."""

@@ -175,10 +175,10 @@ class Recorder:
 
     async def report_failed_tools(self) -> None:
         """Show a notice for each tool whose last call failed: the answer does without what it would have said."""
-        last = {(step["server"], step["tool"]): step for step in self.steps}
-        for (server, tool), step in last.items():
+        last = {step["name"]: step for step in self.steps}  # a call that was not made has no server
+        for step in last.values():
             if step["status"] == "error":
-                name = " · ".join(filter(None, (server, tool)))
+                name = " · ".join(filter(None, (step["server"], step["tool"])))
                 why = " ".join(step["preview"].split())
                 await self.notice(TOOL_FAILED, f"The tool {name} failed: {types.cut(why, max_bytes=NOTICE_BYTES)}")
 

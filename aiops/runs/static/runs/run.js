@@ -30,9 +30,12 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-act]");
   if (!button) return;
   problem.hidden = true;
+  button.disabled = true;
   try {
     await ACTIONS[button.dataset.act](button.closest("[data-run]").dataset.run);
   } catch (error) {
     explain(problem, error);
+  } finally {
+    button.disabled = false;
   }
 });
