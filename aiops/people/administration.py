@@ -20,8 +20,8 @@ FLAGS = ("is_staff", "is_active")
 
 
 def everybody() -> QuerySet[User]:
-    """Return all accounts with their groups, in the order of names."""
-    return User.objects.prefetch_related("groups").order_by("username")
+    """Return all accounts with their groups."""
+    return User.objects.prefetch_related("groups")
 
 
 def create(actor: User, fields: dict[str, Any]) -> User:
@@ -104,5 +104,5 @@ def _set_password(user: User, password: str) -> None:
     try:
         validate_password(password, user)
     except ValidationError as error:
-        raise Invalid("The password will not do.", errors={"password": list(error.messages)}) from error
+        raise Invalid("The password cannot be used.", errors={"password": list(error.messages)}) from error
     user.set_password(password)

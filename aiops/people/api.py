@@ -93,7 +93,8 @@ class People(ListModelMixin, RetrieveModelMixin, GenericViewSet[User]):
             made.refresh_from_db()
             return 201, PersonOut(made).data
 
-        return creating.create(request, act)
+        known = {name: value for name, value in fields.items() if name != "password"}  # of which no hash is kept
+        return creating.create(request, act, sent=known)
 
     @extend_schema(request=PersonChange, responses=PersonOut, tags=["people"])
     def partial_update(self, request: Request, pk: Any) -> Response:

@@ -25,7 +25,7 @@ from aiops.terminal.types import ID
 COLUMNS = {
     "run": (36, 0),
     "state": (11, 0),
-    "asked": (22, 110),
+    "asked": (25, 113),
     "took": (6, 0),
     "source": (8, 125),
     "user": (12, 125),
@@ -154,8 +154,8 @@ def _cells(run: Row) -> list[str]:
     usage = run["usage"] or {}
     tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
     says = run["prompt"] + (f" ({run['error']['detail']})" if run["error"] else "")
-    state = f"{run['state']} (a tool failed)" if says_tool_failed(run["notices"]) else run["state"]
-    facts = [run["id"], state, when(run["timings"]["queued"]), _took(run), run["source"], run["user"]]
+    says += " (a tool failed)" if says_tool_failed(run["notices"]) else ""
+    facts = [run["id"], run["state"], when(run["timings"]["queued"]), _took(run), run["source"], run["user"]]
     return [one_line(cell) for cell in [*facts, run["model"] or "-", str(tokens or "-"), says]]
 
 

@@ -39,7 +39,8 @@ def list_(request: HttpRequest) -> HttpResponse:
     """Show runs, newest first; only the rows when the page refreshes itself."""
     user = cast(User, request.user)
     filters = RunFilters(request.GET, listing.with_facts(listing.visible_to(user)), request=request)
-    page = page_of(filters.qs if filters.is_valid() else Run.objects.none(), request)
+    found = filters.qs if filters.is_valid() else Run.objects.none()
+    page = page_of(found.defer("answer", "steps"), request)  # which may be large
     context = {
         "here": "runs",
         "page": page,

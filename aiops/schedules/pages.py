@@ -29,8 +29,13 @@ SHOWN = 50
 def list_(request: HttpRequest) -> HttpResponse:
     """Show the user's schedules."""
     newest = Firing.objects.filter(schedule=OuterRef("pk")).order_by("-pk")
-    mine = Schedule.objects.filter(user=cast(User, request.user)).annotate(
-        last_outcome=Subquery(newest.values("outcome")[:1]), last_notices=Subquery(newest.values("run__notices")[:1])
+    mine = (
+        Schedule.objects.filter(user=cast(User, request.user))
+        .defer("batch")
+        .annotate(
+            last_outcome=Subquery(newest.values("outcome")[:1]),
+            last_notices=Subquery(newest.values("run__notices")[:1]),
+        )
     )
     context = {"here": "schedules", "page": page_of(mine, request)}
     return render_live(request, "schedules/schedules.html", "schedules/rows.html", context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import Client
 
 from aiops.people import jobs, sessions
@@ -107,6 +108,17 @@ def test_a_password_that_will_not_do_is_refused_with_the_reason(
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
     assert is_signed_in(client)
+
+
+def test_the_old_password_cannot_be_guessed_more_often_than_at_sign_in(user: User) -> None:
+    client = sign_in()
+    fields = {"old_password": "wrong", "new_password1": NEW, "new_password2": NEW}
+    most = django_settings.SETTINGS.sign_ins_per_minute
+    here = {"REMOTE_ADDR": "192.0.2.77"}  # other tests count for other addresses
+    codes = [client.post("/profile/password/", fields, **here).status_code for _ in range(most + 1)]
+    assert (codes[0], codes[-1]) == (400, 429)
+    right = {**fields, "old_password": PASSWORD}
+    assert client.post("/profile/password/", right, **here).status_code == 429
 
 
 def test_signing_out_removes_the_session_from_the_list(user: User) -> None:

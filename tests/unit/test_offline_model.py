@@ -93,7 +93,17 @@ def test_what_a_question_names_and_nobody_looked_at_is_said(name: str) -> None:
     assert "I know nothing" not in shown(f"how full is the disk on {name}?", f'{{"host": "{name}"}}')
 
 
-@pytest.mark.parametrize("question", ["how full are the disks?", "top 3 processes by cpu", "the load, please."])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "how full are the disks?",
+        "top 3 processes by cpu",
+        "the load, please.",
+        "more than 1.5 GB",
+        "IPv4?",
+        "load of VM",
+    ],
+)
 def test_a_question_about_this_machine_needs_no_such_words(question: str) -> None:
     assert "I know nothing" not in shown(question, '{"host": "vm"}')
 

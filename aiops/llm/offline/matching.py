@@ -13,7 +13,7 @@ STOP_WORDS = re.findall(
     "a an and are at be by can could did do does for from give has have how i in is it its list me my of on or please "
     "server show tell that the there this to was what when where which who why will with you your any last now tonight",
 )
-NAME = re.compile(r"(?<![\w.-])(?:[a-z][\w-]*\d[\w-]*|[\w-]+(?:\.[\w-]+)+)(?![\w-])", re.IGNORECASE)
+NAME = re.compile(r"(?<![\w.-])(?!ipv\d|e\.g)(?:[a-z][\w-]*(?:(?:\.[\w-]+)+|\d[\w-]*)|\d+(?:\.\d+){3})(?![\w-])", re.I)
 """What looks like a host: db01, web-2, db.example.org, 10.0.0.5."""
 
 

@@ -51,7 +51,7 @@ class OfflineModel(BaseChatModel):
         results: list[Any] = list(takewhile(lambda m: isinstance(m, ToolMessage), reversed(messages)))[::-1]
         if results:
             shown = ["The tool failed:\n\n" * (m.status == "error") + as_markdown(m.text) for m in results]
-            others = [name for name in NAME.findall(question) if not any(name in m.text for m in results)]
+            others = [n for n in NAME.findall(question) if not any(n.lower() in m.text.lower() for m in results)]
             note = f"I know nothing about {', '.join(others)}: this is what I looked at instead."
             return AIMessage("\n\n".join([note] * bool(others) + shown))
         if GREETING.match(question):

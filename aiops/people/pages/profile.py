@@ -18,6 +18,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from aiops.people import sessions, tokens
 from aiops.people.models import ApiToken, User
+from aiops.people.pages.signing_in import limits, too_many
+from aiops.web import throttle
 
 LIFETIMES = (("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "no end"))
 
@@ -42,8 +44,14 @@ def page(request: HttpRequest) -> HttpResponse:
 def change_password(request: HttpRequest) -> HttpResponse:
     """Change the password; other sessions end, because the old password may be known to somebody."""
     user = cast(User, request.user)
+    counters = limits(request, name=user.username)
+    if refused := too_many(request, counters):
+        return refused
     form: Any = PasswordChangeForm(user, request.POST)
     if not form.is_valid():
+        if "old_password" in form.errors:  # it may be somebody who guesses it
+            for key in counters:
+                throttle.count(key)
         return _show(request, password_form=form, status=400)
     form.save()
     update_session_auth_hash(request, user)

@@ -21,6 +21,16 @@ NAME_FACTOR = 10
 """A name's limit as a multiple of an address's: low enough to stop guessing, too high to lock its user out."""
 
 
+def too_many(request: HttpRequest, counters: dict[str, int]) -> HttpResponse | None:
+    """Return a refusal when too many attempts failed in this minute."""
+    if all(throttle.counted(key) < most for key, most in counters.items()):
+        return None
+    wait_s = throttle.seconds_left()
+    response = refuse(request, TooMany(f"Too many attempts failed: wait {wait_s} seconds, then try again."))
+    response["Retry-After"] = str(wait_s)
+    return response
+
+
 class SignIn(LoginView):
     """``/sign-in/``."""
 
@@ -28,11 +38,8 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "POST" and any(throttle.counted(key) >= most for key, most in self._limits.items()):
-            wait_s = throttle.seconds_left()
-            response = refuse(request, TooMany(f"Too many sign-ins failed: wait {wait_s} seconds, then try again."))
-            response["Retry-After"] = str(wait_s)
-            return response
+        if request.method == "POST" and (refused := too_many(request, self._limits)):
+            return refused
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
@@ -47,12 +54,15 @@ class SignIn(LoginView):
 
     @property
     def _limits(self) -> dict[str, int]:
-        """The counters of failed attempts and their limits: one for the address, a higher one for the name."""
-        most = django_settings.SETTINGS.sign_ins_per_minute
-        # hashed, because a name is any text of any length
-        name = hashlib.sha256(self.request.POST.get("username", "").lower().encode()).hexdigest()
-        address = counted_as(self.request.META.get("REMOTE_ADDR", ""))
-        return {f"sign-in:{address}": most, f"sign-in-as:{name}": most * NAME_FACTOR}
+        return limits(self.request, name=self.request.POST.get("username", ""))
+
+
+def limits(request: HttpRequest, *, name: str) -> dict[str, int]:
+    """Return the counters of failed attempts and their limits: one for the address, a higher one for the name."""
+    most = django_settings.SETTINGS.sign_ins_per_minute
+    digest = hashlib.sha256(name.lower().encode()).hexdigest()  # because a name is any text of any length
+    address = counted_as(request.META.get("REMOTE_ADDR", ""))
+    return {f"sign-in:{address}": most, f"sign-in-as:{digest}": most * NAME_FACTOR}
 
 
 class AdminSignIn(SignIn):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -96,8 +97,9 @@ def process(name_or_pid: str) -> dict[str, Any]:
     wanted = name_or_pid.lower()
     every = [(p, (p.info["name"] or "").lower()) for p in psutil.process_iter(["pid", "name"])]
     matches = [p for p, name in every if wanted in (name, str(p.info["pid"]))]
-    if not matches and not wanted.isdecimal():  # "valkey" means valkey-server, too
-        matches = [p for p, name in every if wanted and wanted in name]
+    if not matches and wanted and not wanted.isdecimal():  # valkey is valkey-server, too, and celery celeryd
+        word = re.compile(rf"\b{re.escape(wanted)}d?\b")
+        matches = [p for p, name in every if word.search(name)]
     if not matches:
         return {"running": False, "looked_for": name_or_pid}
     found = matches[0]

@@ -25,7 +25,8 @@ def read() -> Facts:
                 tags.setdefault(operation.get("tags", ["other"])[0], []).append(_operation(path, method, operation))
     schemas = document["components"]["schemas"]
     shapes = [
-        {"name": name, "fields": _fields(schema), "type": _type(schema)} for name, schema in sorted(schemas.items())
+        {"name": name, "fields": _fields(schema), **_said(schema, schema.get("description", ""))}
+        for name, schema in sorted(schemas.items())
     ]
     return {"tags": sorted(tags.items()), "shapes": shapes}
 

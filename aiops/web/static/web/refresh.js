@@ -29,7 +29,10 @@ class Part {
   async refresh() {
     try {
       const response = await fetch(this.element.dataset.refresh, { headers: { "HX-Request": "true" } });
-      if (response.redirected) return location.reload(); // signed out
+      if (response.redirected) { // reloading by itself would lose what is typed elsewhere on the page
+        this.element.dataset.signedOut = "";
+        return;
+      }
       if (!response.ok) throw new Error(String(response.status));
       this.show(await response.text());
       delete this.element.dataset.outdated;
