@@ -7,6 +7,7 @@ from aiops.attachments.limits import MAX_BYTES
 class Attachments(Feature):
     name = "aiops.attachments"
 
+    pages = "aiops.attachments.pages"
     api = {"attachments": "aiops.attachments.api:Attachments"}
     jobs = (
         Job(

@@ -42,4 +42,17 @@ def send(user: User, ids: Collection[UUID], *, message_id: UUID) -> list[dict[st
             f"Sent with another message before: {', '.join(sent)}. Upload the file again.", code="attachment_sent"
         )
     mine.update(message_id=message_id)
-    return [{"id": str(one), "name": rows[one].name, "bytes": rows[one].bytes} for one in ids]
+    return [_described(rows[one]) for one in ids]
+
+
+def send_again(user: User, *, earlier_id: UUID, message_id: UUID) -> list[dict[str, Any]]:
+    """Send copies of an earlier message's attachments with a message that takes its place; return like ``send``."""
+    copies = [
+        Attachment(user=user, message_id=message_id, name=row.name, text=row.text, bytes=row.bytes)
+        for row in Attachment.objects.filter(message=earlier_id).order_by("pk")
+    ]
+    return [_described(row) for row in Attachment.objects.bulk_create(copies)]
+
+
+def _described(row: Attachment) -> dict[str, Any]:
+    return {"id": str(row.pk), "name": row.name, "bytes": row.bytes}

@@ -11,18 +11,17 @@ from uuid import UUID
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Send
+from starlette.responses import Response
 
-from aiops import log
 from aiops.batches.models import Batch, Item
 from aiops.batches.outputs import FORMS, Form
 from aiops.batches.shapes import BatchOut
-from aiops.errors import Invalid, Unauthenticated
+from aiops.errors import Invalid
 from aiops.events.hub import Hub, Kind, Signal
 from aiops.web import identity
 from aiops.web.api.parsing import refuse_unknown_parameters
 from aiops.web.doors import guard
+from aiops.web.doors.downloads import Download
 from aiops.web.doors.shared import SharedQuery
 from aiops.web.identity import Pass
 
@@ -35,8 +34,6 @@ PAGE = 500
 ENDED = "ended"
 """Id of the last event: a client that reconnects with it has seen everything."""
 WITHOUT_ANSWER = [Item.State.FAILED, Item.State.CANCELLED, Item.State.EXPIRED, Item.State.INVALID]
-
-logger = log.get(__name__)
 
 
 async def events(request: Request) -> Response:
@@ -122,17 +119,6 @@ async def _file(request: Request, states: Sequence[str], name: str) -> Response:
         media_type=form.media_type,
         headers={"Content-Disposition": f'attachment; filename="{name}-{batch.pk}.{form.ending}"'},
     )
-
-
-class Download(StreamingResponse):
-    """A file that breaks off when its reader is signed out meanwhile, so that it does not look complete."""
-
-    async def stream_response(self, send: Send) -> None:
-        # without the last chunk, the server closes the connection
-        try:
-            await super().stream_response(send)
-        except Unauthenticated:
-            logger.info("download.cut")
 
 
 async def _pages(batch_id: UUID, states: Sequence[str], grant: Pass, form: Form) -> AsyncIterator[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
+from django.conf import settings as django_settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -14,9 +16,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from aiops.conversations import deletion, memories, transcript
+from aiops.conversations import deletion, memories, sharing, transcript
 from aiops.conversations.models import Conversation, Message
-from aiops.conversations.shapes import ConversationIn, ConversationOut, MessageOut, TitleIn
+from aiops.conversations.shapes import ConversationIn, ConversationOut, ConversationPatch, MessageOut, ShareOut
 from aiops.errors import NotFound
 from aiops.events import stream
 from aiops.people.models import User
@@ -75,11 +77,11 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
 
         return creating.create(request, act)
 
-    @extend_schema(request=TitleIn, responses=ConversationOut, tags=["conversations"])
+    @extend_schema(request=ConversationPatch, responses=ConversationOut, tags=["conversations"])
     def partial_update(self, request: Request, pk: Any) -> Response:
-        """Rename it."""
+        """Rename it, or pin it to the top of the list."""
         self.get_object()
-        self.get_queryset().filter(pk=pk).update(**TitleIn.read(request.data))
+        self.get_queryset().filter(pk=pk).update(**ConversationPatch.read(request.data))
         return Response(ConversationOut(self.get_object()).data)
 
     @extend_schema(responses={204: None}, tags=["conversations"])
@@ -101,6 +103,20 @@ class Conversations(ListModelMixin, RetrieveModelMixin, GenericViewSet[Conversat
         memories.clear(self.get_object())
         memories.forget([str(pk)])
         return Response(status=204)
+
+    @extend_schema(methods=["post"], request=None, responses=ShareOut, tags=["conversations"])
+    @extend_schema(methods=["delete"], request=None, responses={204: None}, tags=["conversations"])
+    @action(detail=True, methods=["post", "delete"])
+    def share(self, request: Request, pk: Any) -> Response:
+        """Return a link under which all who are signed in may read it as it is now; or end that."""
+        no_fields(request.data)
+        conversation = self.get_object()
+        if request.method == "DELETE":
+            sharing.end(conversation)
+            return Response(status=204)
+        here = reverse("shared", args=[sharing.begin(conversation)])
+        base = django_settings.SETTINGS.public_url
+        return Response({"url": f"{base.rstrip('/')}{here}" if base else request.build_absolute_uri(here)})
 
     @extend_schema(
         responses=MessageOut(many=True),

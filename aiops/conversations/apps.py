@@ -9,6 +9,7 @@ class Conversations(Feature):
     api = {"conversations": "aiops.conversations.api:Conversations"}
     pages = "aiops.conversations.pages"
     navigation = (NavigationItem("Chat", "home", order=0),)
+    streams = {"/api/conversations/{id}/export/": "aiops.conversations.streams:export"}
     jobs = (
         Job(
             "memory_expiry",

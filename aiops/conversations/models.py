@@ -28,9 +28,17 @@ class Conversation(models.Model):
     """Messages up to this position were cleared: memory is never rebuilt from them."""
     memory_used_at = models.DateTimeField(null=True)
     """When memory was last written; null when there is none."""
+    pinned = models.BooleanField(default=False, db_default=False)
+    """Whether the list shows it above the others."""
+    share_key = models.CharField(max_length=43, blank=True, default="", db_default="")
+    """Secret part of the link under which all who are signed in may read it; empty when it is not shared."""
+    shared_to = models.PositiveIntegerField(default=0, db_default=0)
+    """The link shows the transcript as it was at this position."""
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["share_key"], condition=~Q(share_key=""), name="share_keys")]
         indexes = [
+            models.Index(fields=["user", "-updated_at", "-id"], name="pinned_chats", condition=Q(pinned=True)),
             models.Index(fields=["user", "-updated_at", "-id"], name="chats_of_user", condition=Q(kind="chat")),
             models.Index(fields=["updated_at"], name="chats_by_age", condition=Q(kind="chat")),
             models.Index(fields=["memory_used_at"], name="memories_by_age", condition=Q(memory_used_at__isnull=False)),

@@ -9,13 +9,26 @@ from rest_framework import serializers
 
 from aiops.conversations.models import Conversation, Message
 from aiops.web import markdown
-from aiops.web.api.parsing import NameField, Strict
+from aiops.web.api.parsing import NameField, Strict, TruthField
 
 
-class TitleIn(Strict):
-    """A conversation's title."""
+class ConversationPatch(Strict):
+    """What can be changed of a conversation."""
 
-    title = NameField(max_length=200)
+    title = NameField(max_length=200, required=False)
+    pinned = TruthField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a change of nothing."""
+        if not attrs:
+            raise serializers.ValidationError("Give a title, or whether it is pinned.")
+        return attrs
+
+
+class ShareOut(serializers.Serializer[Any]):
+    """The link of a shared conversation."""
+
+    url = serializers.URLField()
 
 
 class ConversationIn(Strict):
@@ -29,7 +42,7 @@ class ConversationOut(serializers.ModelSerializer[Conversation]):
 
     class Meta:
         model = Conversation
-        fields = ["id", "title", "created_at", "updated_at", "memory_used_at"]
+        fields = ["id", "title", "created_at", "updated_at", "memory_used_at", "pinned"]
 
 
 ATTACHED = {

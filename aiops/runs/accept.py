@@ -17,7 +17,7 @@ from aiops.conversations.models import Conversation, Message
 from aiops.errors import Conflict, NotFound, TooMany
 from aiops.people import accounts
 from aiops.people.models import User
-from aiops.runs import states, transitions
+from aiops.runs import states, transitions, versions
 from aiops.runs.models import Run
 from aiops.runs.options import RunOptions
 from aiops.runs.sources import Source
@@ -37,6 +37,8 @@ class NewMessage:
     on_busy: OnBusy = "enqueue"
     webhook: str = ""
     source: Source = Source.CHAT
+    replaces: Run | None = None
+    """The run of that conversation whose place it takes, with its attachments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ class Accepted:
 
 
 def accept(user: User, new: NewMessage, *, max_queued: int) -> Accepted:
-    """Write the message and its run; raises NotFound, Conflict (on_busy=reject, an attachment that was sent before),
-    TooMany or Unauthenticated.
+    """Write the message and its run; raises NotFound, Conflict (on_busy=reject, an attachment that was sent before,
+    a turn that cannot be replaced), TooMany or Unauthenticated.
 
     Must run inside a transaction, which an error rolls back; the caller calls ``send.send_accepted`` after the commit.
     """
@@ -70,8 +72,11 @@ def accept(user: User, new: NewMessage, *, max_queued: int) -> Accepted:
     else:
         _lock_with_room(user, others=max_queued - 1, of=max_queued)
         conversation = _reserve(user, new.conversation_id, new)
+        replaced = versions.replace(new.replaces, at=conversation.last_position - 1) if new.replaces else {}
         ahead, stopped = _apply_on_busy(conversation, new)
-        accepted = Accepted(_write(user, new, conversation), ahead, stopped)
+        accepted = Accepted(_write(user, new, conversation), ahead, replaced | stopped)
+    if new.replaces is not None and new.replaces.message.attachments:
+        _attach_again(user, new.replaces.message, accepted.run.message)
     if new.attachments:  # behind the account's lock: they come last in the order of locks
         _attach(user, new, accepted.run.message)
     transaction.on_commit(lambda: metrics.count(metrics.RUNS_ACCEPTED))
@@ -96,12 +101,19 @@ def _write(user: User, new: NewMessage, conversation: Conversation) -> Run:
         conversation=conversation, position=conversation.last_position - 1, role=Message.Role.USER, text=new.text
     )
     run = _new_run(message, new.options, new.source, user_id=user.pk, webhook=new.webhook)
+    if new.replaces is not None:
+        run.version_of = new.replaces.version_of or new.replaces.pk
     run.save(force_insert=True)
     return run
 
 
 def _attach(user: User, new: NewMessage, message: Message) -> None:
     message.attachments = attachments.send(user, new.attachments, message_id=message.pk)
+    message.save(update_fields=["attachments"])
+
+
+def _attach_again(user: User, earlier: Message, message: Message) -> None:
+    message.attachments = attachments.send_again(user, earlier_id=earlier.pk, message_id=message.pk)
     message.save(update_fields=["attachments"])
 
 

@@ -8,7 +8,11 @@ from aiops.runs import states
 class Runs(Feature):
     name = "aiops.runs"
 
-    api = {"chat": "aiops.runs.api:Chat", "runs": "aiops.runs.api:Runs"}
+    api = {
+        "chat": "aiops.runs.api.chat:Chat",
+        "runs": "aiops.runs.api.runs:Runs",
+        "messages": "aiops.runs.api.messages:Messages",
+    }
     pages = "aiops.runs.pages"
     navigation = (NavigationItem("Runs", "runs", order=5),)
     jobs = (

@@ -26,6 +26,12 @@ def _state_in(several: Sequence[State]) -> Q:
 class Run(models.Model):
     """One attempt to answer one message: the unit of work on the queue."""
 
+    class Feedback(models.TextChoices):
+        """What its user thinks of the answer."""
+
+        UP = "up"
+        DOWN = "down"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="runs")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
@@ -49,6 +55,10 @@ class Run(models.Model):
     """When the broker last accepted its id; null before that, and while it waits behind another run."""
     cancel_requested_at = models.DateTimeField(null=True)
     rolled_back = models.BooleanField(default=False)
+    version_of = models.UUIDField(null=True)
+    """The first run of those that stand at one place of the transcript; null when it has one version only."""
+    replaced_at = models.PositiveIntegerField(null=True)
+    """Position of the message that took its place, or an earlier one's (``versions``); null while it is shown."""
 
     deadline_s = models.PositiveIntegerField()
     options = models.JSONField(default=dict)
@@ -62,6 +72,8 @@ class Run(models.Model):
     """Shown beside the answer: a list of {code, text}."""
     usage = models.JSONField(null=True)
     error = models.JSONField(null=True)
+    feedback = models.CharField(max_length=4, choices=Feedback.choices, blank=True, default="", db_default="")
+    feedback_reason = models.CharField(max_length=500, blank=True, default="", db_default="")
 
     queued_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
@@ -86,6 +98,9 @@ class Run(models.Model):
             models.Index(fields=["user", "-id"], name="runs_of_user"),
             models.Index(fields=["user", "state", "-id"], name="runs_of_user_in_state"),
             models.Index(fields=["conversation", "-id"], name="runs_of_conversation"),
+            models.Index(
+                fields=["version_of", "position"], name="versions_in_order", condition=Q(version_of__isnull=False)
+            ),
             models.Index(fields=["id"], name="runs_to_tell", condition=Q(webhook_due=True)),
             models.Index(
                 fields=["state", "finished_at"],

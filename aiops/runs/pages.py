@@ -19,17 +19,18 @@ from django.views.decorators.http import require_GET
 from aiops.events import stream, types
 from aiops.events.types import cut
 from aiops.people.models import User
-from aiops.runs import listing, sources, states
-from aiops.runs.api import RunFilters
+from aiops.runs import listing, sources, states, waiting
+from aiops.runs.api.filters import RunFilters
 from aiops.runs.models import Run
 from aiops.runs.states import State
-from aiops.web import markdown
+from aiops.web import health, markdown
 from aiops.web.pages.listing import page_of
 from aiops.web.pages.live import render_live
 
 EVENTS_READ = 1_000
 EVENT_BYTES = 300
 GROWING = (types.DELTA, types.THINKING)
+MISSING = {"workers": "No worker is running.", "broker": "No message broker answers."}
 OF_ALL_EVENTS = ("run", "fence", "seq", "at")
 
 
@@ -130,7 +131,20 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+@require_GET
+@login_required
+def place(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Say what a queued run waits for; nothing when it is not queued."""
+    run = get_object_or_404(listing.visible_to(cast(User, request.user)), pk=run_id)
+    text = waiting.behind(run)
+    missing = health.check()[1] if text else []
+    if part := next((words for name, words in MISSING.items() if name in missing), ""):
+        text = f"{part} Your message is kept and will be answered when one is back."
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
 urlpatterns = [
+    path("runs/<uuid:run_id>/place/", place, name="run-place"),
     path("runs/", list_, name="runs"),
     path("runs/<uuid:run_id>/", page, name="run"),
 ]

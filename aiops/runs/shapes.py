@@ -41,6 +41,25 @@ class ChatIn(Strict):
         return ids
 
 
+class EditIn(Strict):
+    """What is asked instead."""
+
+    message = TextField(max_bytes=SETTINGS.max_message_bytes)
+
+
+class FeedbackIn(Strict):
+    """A rating of an answer."""
+
+    value = serializers.ChoiceField(Run.Feedback.choices)
+    reason = NameField(max_length=500, required=False, default="", allow_blank=True)
+
+
+class FeedbackOut(FeedbackIn):
+    """The rating that is stored."""
+
+    id = serializers.UUIDField()
+
+
 class Links(serializers.Serializer[Any]):
     """URLs of a run."""
 
@@ -160,6 +179,22 @@ class RunRow(RunOut):
     def get_prompt(self, run: Run) -> str:
         """Return the first line of the message."""
         return listing.prompt_of(run)
+
+
+class VersionOut(serializers.Serializer[Run]):
+    """One version of a question, with its answer; ``is_current`` is the one that the transcript shows."""
+
+    message = serializers.UUIDField(source="message_id")
+    text = serializers.CharField(source="message.text")
+    run = serializers.UUIDField(source="pk")
+    state = serializers.ChoiceField(states.CHOICES)
+    answer = serializers.CharField()
+    created_at = serializers.DateTimeField(source="queued_at")
+    is_current = serializers.SerializerMethodField()
+
+    def get_is_current(self, run: Run) -> bool:
+        """Return whether the transcript shows it."""
+        return not run.rolled_back
 
 
 def _ms(begin: datetime | None, end: datetime | None) -> float | None:

@@ -10,16 +10,18 @@ from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
-from markdown_it.common.utils import escapeHtml
+from markdown_it.common.utils import escapeHtml, unescapeAll
 from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from aiops.web.highlighting import Clock, highlight
+
 TAGS = {
     "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li",
-    "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "a",
+    "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "a", "span",
 }  # fmt: skip
-ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
+ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "span": {"class"}}
 MAX_CHARACTERS = 100_000
 """Longer texts are not parsed."""
 BEGINNING = 600
@@ -28,6 +30,9 @@ ANSWER_STEPS = 15_000
 """Parser steps for one answer: 3 to 15 µs each; usual prose takes one per 5 characters."""
 PAGE_STEPS = 100_000
 """Parser steps for all uncached answers of one page."""
+COLOURS_S = 0.06
+"""Seconds for the colours of one answer's code."""
+PAGE_COLOURS_S = 0.3
 ANSWERS_BYTES = 16_000_000
 GROWING_BYTES = 2_000_000
 """Growing answers have their own cache: each is many texts that are useful only briefly."""
@@ -89,9 +94,10 @@ class Page:
 
     def __init__(self) -> None:
         self.steps = Steps(PAGE_STEPS)
+        self.colours = Clock(PAGE_COLOURS_S)
 
     def render(self, text: str) -> str:
-        return _render(text, _answers, self.steps)
+        return _render(text, _answers, self.steps, self.colours)
 
     def beginning(self, text: str) -> str:
         """Render the first paragraphs of an answer, as a list shows it."""
@@ -104,30 +110,36 @@ class Page:
 
 def render(text: str, *, growing: bool = False) -> str:
     """Return sanitised HTML; a text that is too long or too costly to parse is shown as plain text."""
-    return _render(text, _growing if growing else _answers, Steps(ANSWER_STEPS))
+    if growing:  # without colours: they would be made for each of many texts
+        return _render(text, _growing, Steps(ANSWER_STEPS), Clock(0))
+    return _render(text, _answers, Steps(ANSWER_STEPS), Clock(COLOURS_S))
 
 
-def _render(text: str, cache: Cache, steps: Steps) -> str:
+def _render(text: str, cache: Cache, steps: Steps, colours: Clock) -> str:
     if len(text) > MAX_CHARACTERS:
         return _plain(text)
     if (html := cache.get(text)) is not None:
         return html
     most = max(min(steps.left, ANSWER_STEPS), 0)
     own = Steps(most)
+    seconds = max(min(colours.left, COLOURS_S), 0)
+    clock = Clock(seconds)
     try:
-        html = parse(text, own)
+        html = parse(text, own, clock)
     except TooCostly:
         html = _plain(text)
     steps.left -= most - max(own.left, 0)
-    if own.left >= 0 or most == ANSWER_STEPS:  # not if only this page's budget was too small
+    colours.left -= seconds - max(clock.left, 0)
+    is_whole = own.left >= 0 and (clock.left > 0 or cache is _growing)
+    if is_whole or (most == ANSWER_STEPS and seconds == COLOURS_S):  # not if only this page's budget was too small
         cache.put(text, html)
     return html
 
 
-def parse(text: str, steps: Steps) -> str:
-    """Return sanitised HTML; raises TooCostly."""
+def parse(text: str, steps: Steps, colours: Clock | None = None) -> str:
+    """Return sanitised HTML, with colours if there is time for them; raises TooCostly."""
     return nh3.clean(
-        _parser.render(text, {"steps": steps}),
+        _parser.render(text, {"steps": steps, "colours": colours or Clock(0)}),
         tags=TAGS,
         attributes=ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},
@@ -144,6 +156,15 @@ def _image_as_link(self: Any, tokens: Sequence[Token], index: int, options: Any,
     """Render an image as a link: loading it would report the reader to its server."""
     address = escapeHtml(str(tokens[index].attrs.get("src", "")))
     return f'<a href="{address}">{escapeHtml(tokens[index].content or "image")}</a>'
+
+
+def _fence(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """Render a block of code, in colours if its language is known."""
+    language = unescapeAll(tokens[index].info).strip().partition(" ")[0]
+    code = tokens[index].content
+    html = highlight(code, language, env["colours"]) or escapeHtml(code)
+    named = f' class="language-{escapeHtml(language)}"' if language else ""
+    return f"<pre><code{named}>{html}</code></pre>\n"
 
 
 def _count_block(state: StateBlock, first: int, end: int, silent: bool) -> bool:
@@ -168,6 +189,7 @@ def _counted_table(state: StateBlock, first: int, end: int, silent: bool) -> boo
 
 _parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
 _parser.add_render_rule("image", _image_as_link)
+_parser.add_render_rule("fence", _fence)
 _parser.inline.ruler.before("text", "count", _count_inline)
 _parser.block.ruler.at("table", _counted_table, {"alt": ["paragraph", "reference"]})
 _parser.block.ruler.before("table", "count", _count_block, {"alt": ["paragraph", "reference", "blockquote", "list"]})

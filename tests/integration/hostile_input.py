@@ -75,6 +75,8 @@ WHOLE: dict[str, list[Any]] = {
     "POST /api/batches/": [{"items": [{"x": 1}], "template": "say {{x}}", "response_schema": {"default": [1]}}],
     "POST /api/people/": [{"username": "ann", "email": "a@example.org", "password": "correct-horse", "groups": []}],
     "PATCH /api/people/{id}/": [{"first_name": "Ann", "email": "a@example.org", "is_active": True, "groups": []}],
+    "PATCH /api/conversations/{id}/": [{"title": "a"}, {"pinned": True}],
+    "POST /api/runs/{id}/feedback/": [{"value": "down", "reason": "a"}],
     "POST /api/runs/cancel/": [{"ids": [str(uuid.uuid4())]}, {"state": "queued", "conversation": str(uuid.uuid4())}],
 }
 """Bodies that exclude each other, which a schema cannot tell, and those that reach deeper than an example."""
@@ -106,6 +108,7 @@ def written(value: Any) -> bytes:
 VARIES = re.compile(r"<[^>]*>|\(\?P<[^)]*\)")
 PARAMETERS = [
     *("q", "p", "o", "all", "next", "state", "after", "older", "username", "password", "name", "action", "id__exact"),
+    *("before", "at", "run"),
     *("is_active__exact", "_changelist_filters", "_popup", "_to_field", "app_label", "model_name", "field_name"),
     "term",
 ]

@@ -63,6 +63,9 @@ def test_a_search_shows_the_words_around_the_newest_hit_and_leads_to_its_turn(cl
     (hit,) = re.findall(r'class="hit">([^<]*)<', text)
     assert hit.startswith("… w w")
     assert "&lt;b&gt;NEEDLE&lt;/b&gt; end" in hit
+    assert f'href="/c/{conversation.pk}/#turn-3"' in text
+    Conversation.objects.filter(pk=conversation.pk).update(last_position=204)  # it is not among the newest turns
+    text = client.get("/sidebar/", {"search": "needle"}).content.decode()
     assert f'href="/c/{conversation.pk}/?before=23#turn-3"' in text
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from aiops.web.markdown import render
+from aiops.web.markdown import Page, render
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -43,6 +43,44 @@ def test_a_link_tells_its_target_nothing() -> None:
 def test_tables_and_code_are_rendered() -> None:
     assert "<td>1</td>" in render("| a |\n| --- |\n| 1 |")
     assert "<code" in render("```\nx\n```")
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "part"),
+    [
+        ("python", "def f(): pass", '<span class="k">def</span>'),
+        ("PY", "x = 'a<b'", "&lt;"),
+        ("json", '{"a": 1}', '<span class="mi">1</span>'),
+        ("sh -x", "# note", '<span class="c1"># note</span>'),
+    ],
+)
+def test_code_in_a_known_language_gets_colours(language: str, code: str, part: str) -> None:
+    html = render(f"```{language}\n{code}\n```")
+    assert part in html
+    assert f'<code class="language-{language.partition(" ")[0]}">' in html
+
+
+@pytest.mark.parametrize("language", ["", "klingon", "console", "ini", "../x", '"><b'])
+def test_other_code_stays_as_it_is(language: str) -> None:
+    html = render(f"```{language}\nx = 1 < 2\n```")
+    assert "<span" not in html
+    assert "x = 1 &lt; 2" in html
+
+
+def test_growing_and_costly_code_is_shown_without_colours() -> None:
+    block = "```python\nx = 1\n```"
+    assert "<span" not in render(block, growing=True)
+    assert "<span" in render(block)
+    hostile = f"```typescript\n{'a.' * 4_000}\n```\n\n```python\n{' ' * 20_000}\n```"
+    assert "<span" not in render(hostile)
+
+
+def test_the_colours_of_a_page_end_when_its_time_is_used_up() -> None:
+    page = Page()
+    assert "<span" in page.render("```py\nx = 2\n```")
+    page.colours.left = 0
+    assert "<span" not in page.render("```py\nx = 3\n```")
+    assert "<span" in Page().render("```py\nx = 3\n```")  # the poorer one was not kept
 
 
 def test_an_image_becomes_a_link_and_is_not_loaded() -> None:

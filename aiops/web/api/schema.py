@@ -32,7 +32,7 @@ RULES: dict[str, dict[str, Any]] = {
         "oneOf": [{"required": ["ids"]}, {"required": ["state"]}],
         "dependentRequired": {"conversation": ["state"]},
     },
-    "PatchedTitleInRequest": {"required": ["title"]},
+    "PatchedConversationPatchRequest": {"minProperties": 1},
 }
 """Rules that the generator cannot derive from serializers."""
 EVENTS = {

@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from aiops import database
 from aiops.batches.models import Batch
+from aiops.conversations.models import Conversation
 from aiops.errors import Forbidden, NotFound, TooMany
 from aiops.people.models import User
 from aiops.runs.models import Run
@@ -39,6 +40,11 @@ async def run_of_caller(request: Request) -> tuple[Run, Pass]:
 async def batch_of_caller(request: Request) -> tuple[Batch, Pass]:
     """Return the caller's batch and their pass; raises NotFound also for batches of other users."""
     return await in_thread(_find, request, Batch.objects.filter(deleted_at=None), "batch")
+
+
+async def conversation_of_caller(request: Request) -> tuple[Conversation, Pass]:
+    """Return the caller's conversation and their pass; raises NotFound also for those of other users."""
+    return await in_thread(_find, request, Conversation.objects.all(), "conversation")
 
 
 async def admit(scope: Scope) -> None:

@@ -50,7 +50,7 @@ def test_coming_back_later_on_another_device_finds_the_answer(browse: Open) -> N
     second.until(lambda: any("from my desk" in t for t in second.texts(".conversations .title")), "the list")
 
 
-def test_stop_keeps_what_was_said_and_retry_asks_again(browse: Open) -> None:
+def test_stop_keeps_what_was_said_and_retry_asks_again_in_its_place(browse: Open) -> None:
     page = browse()
     page.ask(do(words=100, pause=0.05))
     page.until(lambda: "w3" in page.text(".answer"), "the first words")
@@ -59,9 +59,9 @@ def test_stop_keeps_what_was_said_and_retry_asks_again(browse: Open) -> None:
     assert page.text(".answer").startswith("w0 w1")
     assert "Stopped." in page.text(".meta")
     page.one("[data-do=retry]").click()
-    page.until(lambda: len(page.all(".turn")) == 2, "the second turn")
+    page.until(lambda: page.texts(".versions") == ["‹ Version 2 of 2"], "the second version")
     page.one("textarea").send_keys(Keys.ESCAPE)
-    page.until(lambda: len(page.all('.turn[data-state="cancelled"]')) == 2, "the second stop")
+    page.until(lambda: page.states() == ["cancelled"], "the second stop")
 
 
 @pytest.mark.parametrize("choice", ["enqueue", "interrupt", "rollback"])
@@ -95,7 +95,8 @@ def test_two_clicks_send_a_message_once_and_a_draft_is_kept(browse: Open) -> Non
     assert len(page.all(".turn")) == 1
     page.one("textarea").send_keys("my draft")
     page.one("[data-do=retry]").click()
-    page.ended(2)
+    page.until(lambda: page.texts(".versions"), "the second version")
+    page.ended()
     assert page.one("textarea").get_property("value") == "my draft"
     page.driver.refresh()
     assert page.one("textarea").get_property("value") == "my draft"

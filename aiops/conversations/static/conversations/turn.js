@@ -1,10 +1,11 @@
 // One turn on the page: a question, and what the events of its run make of the reply.
 
-import { call } from "../web/api.js";
-import { dressCode } from "../web/code.js";
+import { call, read } from "../web/api.js";
+import { dressCode, writeClipboard } from "../web/code.js";
+import { chip } from "./attaching.js";
 
 export const ENDED = new Set(["succeeded", "failed", "cancelled", "expired"]);
-const SILENT_MS = 5000;
+const SILENT_MS = 3000;
 const OVERDUE_MS = 1500; // after so long the server renders no more of an answer until it is whole
 const THOUGHT = 160; // characters
 const PLAIN = /^[^\n\\`*_~[\]<>&|!]*/; // words that cannot be Markdown
@@ -27,12 +28,14 @@ export class Turn {
     this.continues = false; // whether plain words go on in its last block
   }
 
-  static make(runId, question) {
+  static make({ run, message }, question, attachments) {
     const element = document.getElementById("turn-template").content.firstElementChild.cloneNode(true);
     element.removeAttribute("id"); // its position is not known here
-    element.dataset.run = runId;
+    element.dataset.run = run.id;
+    element.dataset.message = message;
     element.dataset.state = "queued";
     element.querySelector(".bubble").textContent = question;
+    element.querySelector(".attached").replaceChildren(...attachments.map(chip));
     return new Turn(element);
   }
 
@@ -43,6 +46,7 @@ export class Turn {
   }
 
   get run() { return this.element.dataset.run; }
+  get message() { return this.element.dataset.message; }
   get ended() { return ENDED.has(this.element.dataset.state); }
   get question() { return this.find(".bubble").textContent; }
 
@@ -58,14 +62,13 @@ export class Turn {
     this.find(".notices").replaceChildren();
   }
 
-  /** Show that no worker has taken the run for a while. */
+  /** Say what the run waits for, while no worker has taken it. */
   watchForWorker() {
     clearTimeout(this.waiting);
     this.waiting = setTimeout(async () => {
       if (this.element.dataset.state !== "queued") return;
-      const health = await fetch("/health/ready").then((r) => r.json()).catch(() => null);
-      const gone = health?.degraded?.includes("workers");
-      if (gone) this.say("No worker is running. Your message is kept and will be answered when one is back.");
+      const place = await read(`/runs/${this.run}/place/`).catch(() => "");
+      if (place && this.element.dataset.state === "queued") this.say(place);
       this.watchForWorker();
     }, SILENT_MS);
   }
@@ -210,10 +213,5 @@ export async function copyAnswer(turn) {
   const run = await call("GET", `/api/runs/${turn.run}/`);
   const text = run.answer ?? run.partial ?? "";
   if (!text) throw new Error("There is no answer to copy.");
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = Object.assign(document.createElement("textarea"), { value: text });
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy"); // pages on plain HTTP have no clipboard object
-  area.remove();
+  return writeClipboard(text);
 }

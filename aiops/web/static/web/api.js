@@ -43,10 +43,15 @@ export function explain(element, error, text = error.message) {
 }
 
 /** Post a form to a page and return the HTML that it answers. */
-export async function post(path, form) {
+export const post = (path, form) => page(path, { method: "POST", headers: { "X-CSRFToken": token() }, body: form });
+
+/** Return the text of a page, or of a part of one. */
+export const read = (path) => page(path, {});
+
+async function page(path, options) {
   let response;
   try {
-    response = await fetch(path, { method: "POST", headers: { "X-CSRFToken": token() }, body: form });
+    response = await fetch(path, options);
   } catch {
     throw new Unreachable();
   }

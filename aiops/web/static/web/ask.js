@@ -1,9 +1,22 @@
-// The confirmation dialog for actions that cannot be undone.
+// The dialog of a page: a question, perhaps with an answer to type.
 
-export function confirmed(question) {
+/** Ask; resolve to true, to the text that was typed if there is a `value` to begin with, or to null. */
+export function ask(question, { value, verb = "OK", danger = false } = {}) {
   const dialog = document.getElementById("ask");
+  const input = dialog.querySelector("input");
+  const yes = dialog.querySelector(".primary");
   dialog.querySelector("p").textContent = question;
   dialog.returnValue = "";
+  if (input) {
+    input.hidden = value === undefined;
+    input.value = value ?? "";
+  }
+  yes.textContent = verb;
+  yes.classList.toggle("danger", danger);
   dialog.showModal();
-  return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue !== "yes" ? null : value === undefined ? true : input.value), { once: true });
+  });
 }
+
+export const confirmed = async (question) => (await ask(question)) !== null;

@@ -2,17 +2,17 @@
 
 const SAID_MS = 1500;
 
+export async function writeClipboard(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = Object.assign(document.createElement("textarea"), { value: text }); // pages on plain HTTP have no clipboard object
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
 async function copy(button) {
-  const text = button.closest(".code").querySelector("pre").textContent;
-  if (navigator.clipboard) {
-    await navigator.clipboard.writeText(text);
-  } else { // pages on plain HTTP have no clipboard object
-    const area = Object.assign(document.createElement("textarea"), { value: text });
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  }
+  await writeClipboard(button.closest(".code").querySelector("pre").textContent);
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = "Copy code"; }, SAID_MS);
 }

@@ -1,0 +1,29 @@
+"""Links under which all who are signed in may read a conversation as it was when the link was made."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.db.models import F
+
+from aiops.conversations.models import Conversation
+
+KEY_BYTES = 24
+
+
+def begin(conversation: Conversation) -> str:
+    """Share what the conversation holds now, and return the key of its link, which stays the same."""
+    mine = Conversation.objects.filter(pk=conversation.pk)
+    mine.filter(share_key="").update(share_key=secrets.token_urlsafe(KEY_BYTES))
+    mine.update(shared_to=F("last_position"))
+    return mine.values_list("share_key", flat=True).get()
+
+
+def end(conversation: Conversation) -> None:
+    """End the link; a later one has another key."""
+    Conversation.objects.filter(pk=conversation.pk).update(share_key="", shared_to=0)
+
+
+def find(key: str) -> Conversation | None:
+    """Return the conversation of a link."""
+    return Conversation.objects.filter(share_key=key).exclude(share_key="").select_related("user").first()

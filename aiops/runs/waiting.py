@@ -1,0 +1,28 @@
+"""What a queued run waits for, in words."""
+
+from __future__ import annotations
+
+from aiops.runs import states
+from aiops.runs.models import Run
+from aiops.runs.states import State
+
+MOST_COUNTED = 1_000
+
+
+def behind(run: Run) -> str:
+    """Return a sentence about a run's place in the queue; empty when it is not queued."""
+    if run.state != State.QUEUED:
+        return ""
+    own = Run.objects.filter(
+        conversation=run.conversation_id, position__lt=run.position, state__in=states.UNFINISHED
+    ).count()
+    if own:
+        return f"Waiting behind {own} of yours in this conversation…"
+    if run.sent_at is None:
+        return "Queued…"
+    earlier = Run.objects.filter(state=State.QUEUED, queue=run.queue, sent_at__lt=run.sent_at).exclude(pk=run.pk)
+    ahead = len(earlier.values_list("pk", flat=True)[: MOST_COUNTED + 1])
+    if not ahead:
+        return "Next in the queue: the first free worker takes it."
+    count = f"more than {MOST_COUNTED:,}" if ahead > MOST_COUNTED else str(ahead)
+    return f"Waiting in the queue: {count} message{' is' if ahead == 1 else 's are'} ahead…"
