@@ -22,7 +22,10 @@ export function tick() {
   if (memory.hidden) return;
   const left = ends - Date.now();
   const life = span(Number(main.dataset.memoryS));
-  memory.querySelector("summary").textContent = left > 0 ? `Memory until ${when(new Date(ends))}` : "Memory expired";
+  memory.querySelector("summary").replaceChildren(
+    Object.assign(document.createElement("span"), { textContent: left > 0 ? "Memory until " : "Memory " }),
+    left > 0 ? when(new Date(ends)) : "expired",
+  );
   memory.classList.toggle("soon", left <= SOON_MS);
   memory.querySelector("p").textContent = left > 0
     ? `Until then the assistant remembers this conversation with all that its tools returned; each answer extends this by ${life}. After that it begins with what you read here.`
