@@ -21,7 +21,7 @@ TAGS = {
     "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li",
     "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "a", "span",
 }  # fmt: skip
-ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "span": {"class"}}
+ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}, "span": {"class"}, "td": {"class"}, "th": {"class"}}
 MAX_CHARACTERS = 100_000
 """Longer texts are not parsed."""
 BEGINNING = 600
@@ -167,6 +167,12 @@ def _fence(self: Any, tokens: Sequence[Token], index: int, options: Any, env: An
     return f"<pre><code{named}>{html}</code></pre>\n"
 
 
+def _cell(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """Render the beginning of a cell; pages allow no style, so numbers are aligned by a class."""
+    token = tokens[index]
+    return f'<{token.tag} class="number">' if token.attrs.get("style") == "text-align:right" else f"<{token.tag}>"
+
+
 def _count_block(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     """Count a step and leave the line to the next rules; they also call this while looking for their own end."""
     state.env["steps"].take()
@@ -190,6 +196,8 @@ def _counted_table(state: StateBlock, first: int, end: int, silent: bool) -> boo
 _parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
 _parser.add_render_rule("image", _image_as_link)
 _parser.add_render_rule("fence", _fence)
+_parser.add_render_rule("td_open", _cell)
+_parser.add_render_rule("th_open", _cell)
 _parser.inline.ruler.before("text", "count", _count_inline)
 _parser.block.ruler.at("table", _counted_table, {"alt": ["paragraph", "reference"]})
 _parser.block.ruler.before("table", "count", _count_block, {"alt": ["paragraph", "reference", "blockquote", "list"]})

@@ -87,3 +87,10 @@ def test_an_image_becomes_a_link_and_is_not_loaded() -> None:
     assert render("see ![the graph](https://example.org/g.png)").startswith(
         '<p>see <a href="https://example.org/g.png"'
     )
+
+
+def test_a_column_of_numbers_is_aligned_without_a_style() -> None:
+    html = render("| a | b |\n| --- | ---: |\n| x | 1 |")
+    assert '<th class="number">b</th>' in html
+    assert '<td class="number">1</td>' in html
+    assert "<td>x</td>" in html

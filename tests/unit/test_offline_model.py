@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
+from aiops.llm.offline.markdown import as_markdown
 from aiops.llm.offline.matching import fill, rank
 from aiops.llm.offline.model import NO_MODEL, NOT_READ, OfflineModel
 from aiops.llm.values import QUESTION_CHARACTERS
@@ -78,6 +80,17 @@ def shown(question: str, result: str) -> str:
     call = AIMessage("", tool_calls=[{"name": "host_x", "args": {}, "id": "1"}])
     found = ToolMessage(result, tool_call_id="1", name="host_x")
     return OfflineModel().answer([HumanMessage(question), call, found]).text
+
+
+def test_large_sizes_are_in_gigabytes_and_numbers_are_aligned() -> None:
+    rows = [{"mount": "/", "size_mb": 270_553, "free_mb": 81.25, "used_percent": 25.6, "ok": False}]
+    lines = as_markdown(json.dumps({"disks": rows, "total_mb": 9_999})).splitlines()
+    assert lines[0] == "- **Total**: 9999 MB"
+    assert lines[4:] == [
+        "| Mount | Size | Free | Used (%) | Ok |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        "| / | 270.6 GB | 81.25 MB | 25.6 | no |",
+    ]
 
 
 def test_a_result_becomes_a_table_and_nothing_is_said_of_models() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-MAX_ROWS = 25
-UNITS = {"mb": "MB", "percent": "%", "ms": "ms", "mbit": "Mbit/s"}
+MAX_ROWS, MANY_MB = 25, 10_000
+UNITS = {"percent": "%", "ms": "ms", "mbit": "Mbit/s"}
 
 
 def as_markdown(text: str) -> str:
@@ -20,11 +20,11 @@ def as_markdown(text: str) -> str:
 def _block(value: Any) -> str:
     if isinstance(value, dict):
         long = {k: v for k, v in value.items() if v and isinstance(v, dict | list)}
-        short = [f"- **{_label(k)}**: {_inline(v)}" for k, v in value.items() if k not in long]
+        short = [f"- **{_label(k)}**: {_inline(v, k)}" for k, v in value.items() if k not in long]
         return "\n\n".join(["\n".join(short), *(f"**{_label(k)}**\n\n{_block(v)}" for k, v in long.items())]).strip()
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        lines = [list(map(_label, value[0])), ["---"] * len(value[0])]
-        lines += [[_inline(row.get(column)) for column in value[0]] for row in value[:MAX_ROWS]]
+        lines = [list(map(_label, value[0])), ["---:" if isinstance(v, int | float) else "---" for v in value[0].values()]]
+        lines += [[_inline(row.get(column), column) for column in value[0]] for row in value[:MAX_ROWS]]
         more = [f"\n{len(value) - MAX_ROWS} more."] if len(value) > MAX_ROWS else []
         return "\n".join([f"| {' | '.join(line)} |" for line in lines] + more)
     if isinstance(value, list) and len(value) > 1 and all(isinstance(line, str) for line in value):
@@ -32,11 +32,11 @@ def _block(value: Any) -> str:
     return "\n".join(f"- {_inline(v)}" for v in value) if isinstance(value, list) else _inline(value)
 
 
-def _inline(value: Any) -> str:
-    if value in (None, "", [], {}):
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+def _inline(value: Any, key: str = "") -> str:
+    if isinstance(value, bool) or value in (None, "", [], {}):
+        return "yes" if value is True else "no" if value is False else "none"
+    if key.endswith("_mb") and isinstance(value, int | float):
+        return f"{value / 1_000:,.1f} GB" if value >= MANY_MB else f"{_inline(value)} MB"
     if isinstance(value, float):
         value = f"{value:,.2f}".rstrip("0").rstrip(".")
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -44,6 +44,6 @@ def _inline(value: Any) -> str:
 
 
 def _label(key: str) -> str:
-    words, _, unit = key.rpartition("_")  # memory_mb → Memory (MB)
-    label = (f"{words} ({UNITS[unit]})" if words and unit in UNITS else key).replace("_", " ")
+    words, _, unit = key.rpartition("_")  # cpu_percent → Cpu (%); each cell of memory_mb has its unit
+    label = (words if unit == "mb" else f"{words} ({UNITS[unit]})" if unit in UNITS else key).replace("_", " ")
     return label[:1].upper() + label[1:]

@@ -22,6 +22,8 @@ MB = 1_000_000
 SAMPLE_S = 0.2
 MAX_TAIL_BYTES = 64_000
 HIDDEN = "not visible to this user"
+CUT, SHOWN_OF_NAME = 15, 40
+"""Characters of a process's name that Linux keeps, and that are shown of a longer one."""
 
 
 def load() -> dict[str, Any]:
@@ -80,7 +82,7 @@ def top_processes(by: Literal["memory", "cpu"] = "memory", limit: int = 10) -> d
     rows = [
         {
             "pid": p.info["pid"],
-            "name": p.info["name"],
+            "name": p,
             "user": p.info["username"],
             "memory_mb": round(p.info["memory_info"].rss / MB, 1) if p.info["memory_info"] else 0.0,
             "memory_percent": round(p.info["memory_percent"] or 0.0, 1),
@@ -89,7 +91,17 @@ def top_processes(by: Literal["memory", "cpu"] = "memory", limit: int = 10) -> d
         for p in processes
     ]
     rows.sort(key=lambda row: row["cpu_percent" if by == "cpu" else "memory_mb"], reverse=True)
-    return {"processes": rows[:limit]}
+    return {"processes": [{**row, "name": _whole_name(row["name"])} for row in rows[:limit]]}
+
+
+def _whole_name(process: Any) -> str:
+    """Return a process's name; Linux keeps 15 characters of it, and its command line or title may have the rest."""
+    name = str(process.info["name"] or "")
+    if len(name) < CUT:
+        return name
+    whole = str(next(iter(_measured(process.cmdline, [])), ""))
+    program = os.path.basename(whole.split(" ")[0])
+    return whole[:SHOWN_OF_NAME] if whole.startswith(name) and not whole.startswith("/") else program or name
 
 
 def process(name_or_pid: str) -> dict[str, Any]:
