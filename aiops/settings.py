@@ -1,4 +1,7 @@
-"""The frozen settings of one process; ``config/env.py`` reads the environment and installs them once."""
+"""The frozen settings of one process; ``config/env.py`` reads the environment and installs them once.
+
+More than 250 lines: it is the one list of all settings.
+"""
 
 from __future__ import annotations
 
@@ -183,6 +186,13 @@ class Settings(BaseModel):
         "",
         "private addresses and networks that webhooks may reach, also by http, comma-separated; default: none",
     )
+    mail_url: SecretStr = _env(
+        "AIOPS_MAIL_URL",
+        "",
+        "mail server for notices about schedules: smtps://user:password@host:465 (TLS), smtp+starttls://…:587, or "
+        "smtp://host:25 for a relay without a password; default: no mail is sent",
+    )
+    mail_from: str = _env("AIOPS_MAIL_FROM", "", "sender of these mails, such as aiops@example.org")
     retention: Json[dict[Retained, Annotated[int, Field(ge=1, le=36_500)]]] = _env(
         "AIOPS_RETENTION",
         '{"firings": 90, "deliveries": 30}',

@@ -36,6 +36,7 @@ SCHEMES = {
     "CELERY_BROKER_URL": ("redis://", "rediss://", "amqp://", "amqps://"),
     "AIOPS_PUBLIC_URL": ("http://", "https://"),
     "AIOPS_URL": ("http://", "https://"),
+    "AIOPS_MAIL_URL": ("smtp://", "smtp+starttls://", "smtps://"),
     **{one.url.name: ("http://", "https://") for one in PROVIDERS.values() if one.url},
 }
 NOT_ONE_SERVER = ("sentinel://", "redis+sentinel://", "rediss+sentinel://", "rediscluster://", "redis+cluster://")
@@ -183,6 +184,7 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
             ("REDIS_URL", made.redis_url),
             ("CHECKPOINT_REDIS_URL", made.checkpoint_redis_url),
             ("CELERY_BROKER_URL", made.broker_url),
+            ("AIOPS_MAIL_URL", made.mail_url),
         )
         if not _is_readable(url.get_secret_value())
     ]
@@ -190,6 +192,13 @@ def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
         problems.append(
             "AIOPS_CHECKPOINTER=postgres stores memory in DATABASE_URL's server, which is not PostgreSQL: "
             "set DATABASE_URL to postgres://…, or choose redis."
+        )
+    mail = made.mail_url.get_secret_value()
+    if mail and not made.mail_from:
+        problems.append("AIOPS_MAIL_URL is set, but AIOPS_MAIL_FROM is not: set it to the sender's address.")
+    if mail.startswith("smtp://") and "@" in mail:
+        problems.append(
+            "AIOPS_MAIL_URL would send its password without TLS: write smtps:// or smtp+starttls:// instead of smtp://."
         )
     if made.heartbeat_s * 2 > made.lease_s:
         problems.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings as django_settings
 from django.db.models import QuerySet
@@ -33,6 +33,8 @@ from aiops.web.api import creating
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import LIMIT, ById
 from aiops.web.api.parsing import StrictJSON, no_fields
+from aiops.webhooks import mailing
+from aiops.webhooks.models import Delivery
 
 SETTINGS = django_settings.SETTINGS
 OF_MODEL = ("model", "provider", "temperature")
@@ -81,7 +83,7 @@ class Schedules(ListModelMixin, RetrieveModelMixin, GenericViewSet[Schedule]):
     def create(self, request: Request) -> Response:
         """Schedule a prompt or a batch."""
         given, sent = uploads.read(request)
-        fields, options = _fields(given)
+        fields, options = _fields(given, cast(User, request.user))
         fields["options"] = {"read_only": True, **options}
         _check_model(fields["options"])
 
@@ -96,7 +98,7 @@ class Schedules(ListModelMixin, RetrieveModelMixin, GenericViewSet[Schedule]):
         schedule = self.get_object()
         if isinstance(request.data, QueryDict):  # a field that a form lacks would count as false
             raise UnsupportedMediaType(str(request.content_type))
-        fields, options = _fields(ScheduleChange.read(request.data))
+        fields, options = _fields(ScheduleChange.read(request.data), cast(User, request.user))
         if ("message" in fields and schedule.batch is not None) or ("batch" in fields and schedule.batch is None):
             raise Invalid("A prompt cannot become a batch, nor a batch a prompt: create another schedule.")
         return Response(ScheduleOut(lifecycle.change(schedule, fields, options=options, check=_check_model)).data)
@@ -153,13 +155,15 @@ class Schedules(ListModelMixin, RetrieveModelMixin, GenericViewSet[Schedule]):
         return self.get_paginated_response(FiringOut(page, many=True).data)
 
 
-def _fields(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _fields(given: dict[str, Any], user: User) -> tuple[dict[str, Any], dict[str, Any]]:
     """Divide validated fields into (the row's fields, the options of its runs); raises Invalid for an invalid batch."""
     options = {name: given.pop(name) for name in OPTIONS if name in given}
     if "allow_changes" in given:
         options["read_only"] = not given.pop("allow_changes")
     if "webhook" in given:
         given["webhook"] = given["webhook"] or ""
+    if "notify" in given:
+        given |= _notify(given.pop("notify") or {"by": ""}, user)
     if "stored_batch" in given:
         given["batch"] = given.pop("stored_batch")
         _check_model(given["batch"]["defaults"])
@@ -171,6 +175,18 @@ def _fields(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         _check_items(items, plan)
         given["batch"] = {"items": items, **asdict(plan)}
     return given, options
+
+
+def _notify(chosen: dict[str, str], user: User) -> dict[str, str]:
+    """Return the row's fields; raises Invalid for mail that nobody could send, or that has no address."""
+    problem = ""
+    if chosen["by"] == Delivery.Form.MAIL and not mailing.is_configured(SETTINGS):
+        problem = mailing.NOT_CONFIGURED
+    elif chosen["by"] == Delivery.Form.MAIL and not user.email:
+        problem = "Your account has no mail address: an administrator can set one (People, your name)."
+    if problem:
+        raise Invalid("Mail cannot be sent.", errors={"notify": [problem]})
+    return {"notify_by": chosen["by"], "notify_url": chosen.get("url", "")}
 
 
 def _check_model(options: dict[str, Any]) -> None:

@@ -45,6 +45,7 @@ def _request(
     catch_up: bool,
     jitter: int | None,
     allow_changes: bool,
+    notify: str | None,
     **same: Any,
 ) -> dict[str, Any]:
     """Return the request of ``add``; ``same`` are options with the names of the API. Raises UsageError."""
@@ -61,10 +62,17 @@ def _request(
         "jitter_s": jitter,
         "catch_up": "once" if catch_up else None,
         "allow_changes": allow_changes or None,
+        "notify": _notify(notify) if notify else None,
     }
     if batch is not None:
         request["file"] = batch
     return {key: value for key, value in request.items() if value is not None}
+
+
+def _notify(text: str) -> dict[str, str]:
+    """Return the field of ``--notify``; the server knows which there are."""
+    by, _, url = text.partition("=")
+    return {"by": by, "url": url} if url else {"by": by}
 
 
 @schedule.command("add")
@@ -84,6 +92,11 @@ def _request(
 @click.option("--jitter", type=SPAN, help="Start up to this much later, at random.")
 @click.option("--max-times", type=click.IntRange(1), help="Stop after this many times.")
 @click.option("--webhook", help="POST the end of each run to this address.")
+@click.option(
+    "--notify",
+    metavar="HOW",
+    help="Hear that it failed or was paused: mail, or webhook=URL, slack=URL or ntfy=URL.",
+)
 @click.option("--model", help="Use this model instead of the default.")
 @click.option("--allow-changes", is_flag=True, help="Allow tools that can change something.")
 @request_from(_request)

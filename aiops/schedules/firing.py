@@ -98,7 +98,7 @@ def _fire_or_mark(schedule_id: Any, settings: Settings) -> str:
         logger.exception("schedule.broke", schedule=str(schedule_id))
         cause = str(error) if isinstance(error, AiopsError | BadTime) else f"{type(error).__name__}."
         because = f"It could not be started: {cause} Change it, or create another."
-        lifecycle.pause(Schedule(pk=schedule_id), because=because)
+        lifecycle.pause_broken(schedule_id, because=because)
     return BROKEN
 
 

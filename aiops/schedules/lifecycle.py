@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,7 +15,7 @@ from aiops import database, log
 from aiops.errors import Conflict, Invalid, NotFound, TooMany
 from aiops.people import accounts
 from aiops.people.models import User
-from aiops.schedules import timing
+from aiops.schedules import notices, timing
 from aiops.schedules.models import Schedule
 from aiops.schedules.timing import MIN_INTERVAL_S, BadTime, Times
 
@@ -89,6 +90,15 @@ def pause(schedule: Schedule, *, because: str) -> None:
     Schedule.objects.filter(pk=schedule.pk, paused_at=None).update(paused_at=Now(), paused_because=because)
 
 
+def pause_broken(schedule_id: UUID, *, because: str) -> None:
+    """Pause one that cannot be started, and tell its owner."""
+    with transaction.atomic():
+        pause(Schedule(pk=schedule_id), because=because)
+        found = Schedule.objects.select_related("user").filter(pk=schedule_id, paused_because=because).first()
+        if found is not None:
+            notices.paused(found)
+
+
 def resume(schedule: Schedule) -> Schedule:
     """Resume from now on, without catching up; raises NotFound, or Conflict when it is not paused or never due."""
     with transaction.atomic():
@@ -106,11 +116,17 @@ def resume(schedule: Schedule) -> Schedule:
 
 
 def count_failure(schedule: Schedule, reason: str) -> None:
-    """Count a failure of a locked schedule, and pause it when there are too many in a row; the caller saves it."""
+    """Count a failure of a locked schedule, pause it when there are too many in a row, and tell its owner of both.
+
+    The caller saves it.
+    """
     schedule.failures += 1
+    if schedule.failures == 1:
+        notices.failed(schedule, reason)
     if schedule.failures >= schedule.max_failures and schedule.paused_at is None:
         schedule.paused_at = database.now()
         schedule.paused_because = f"It failed {schedule.failures} times in a row; the last time: {reason}"
+        notices.paused(schedule)
         logger.warning("schedule.paused", schedule=str(schedule.pk), failures=schedule.failures)
 
 

@@ -14,6 +14,7 @@ from aiops.conversations.models import Conversation
 from aiops.people.models import new_id
 from aiops.runs.models import Run
 from aiops.schedules import timing
+from aiops.webhooks.models import Delivery
 
 
 class Schedule(models.Model):
@@ -58,6 +59,10 @@ class Schedule(models.Model):
 
     webhook = models.CharField(max_length=2_000, blank=True, default="", db_default="")
     """The address that the end of each run or batch is posted to."""
+    notify_by = models.CharField(max_length=8, choices=Delivery.Form.choices, blank=True, default="", db_default="")
+    """How its owner hears that it failed or was paused; empty: not at all."""
+    notify_url = models.CharField(max_length=2_000, blank=True, default="", db_default="")
+    """Where to; empty for a mail, which goes to the account's address."""
     overlap = models.CharField(max_length=8, choices=Overlap.choices, default=Overlap.SKIP)
     catch_up = models.CharField(max_length=8, choices=CatchUp.choices, default=CatchUp.SKIP)
     jitter_s = models.PositiveIntegerField(default=0)
@@ -104,7 +109,7 @@ class Schedule(models.Model):
         if self.kind == self.Kind.ONCE:
             return "once"
         if self.every_s is None:
-            return f"{self.cron} ({self.timezone})"
+            return f"{timing.in_words(self.cron)} ({self.timezone})"
         for seconds, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
             count, rest = divmod(self.every_s, seconds)
             if count and not rest:

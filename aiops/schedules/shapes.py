@@ -14,6 +14,7 @@ from aiops.schedules import lifecycle
 from aiops.schedules.models import Firing, Schedule
 from aiops.schedules.timing import MIN_INTERVAL_S
 from aiops.web.api.parsing import NameField, NumberField, Strict, TextField, TruthField, WebhookField, WholeNumberField
+from aiops.webhooks.models import Delivery
 
 SETTINGS = django_settings.SETTINGS
 YEARS = range(2000, 2201)
@@ -38,6 +39,28 @@ class MomentField(serializers.DateTimeField):
         return moment.astimezone(UTC)
 
 
+NOTIFY = {
+    "type": ["object", "null"],
+    "properties": {"by": {"type": "string", "enum": Delivery.Form.values}, "url": {"type": "string"}},
+}
+
+
+class NotifyIn(Strict):
+    """How its owner hears that it failed, for the first time in a row, or was paused."""
+
+    by = serializers.ChoiceField(Delivery.Form.choices, help_text="mail goes to the address of the account")
+    url = WebhookField(required=False, help_text="of the webhook, of Slack's incoming webhook, or of ntfy's topic")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Demand an address where one is needed."""
+        is_mail = attrs["by"] == Delivery.Form.MAIL
+        if is_mail and attrs.get("url"):
+            raise serializers.ValidationError({"url": ["A mail goes to the address of your account."]})
+        if not is_mail and not attrs.get("url"):
+            raise serializers.ValidationError({"url": ["Give the address to post it to."]})
+        return attrs
+
+
 class ScheduleChange(Strict):
     """The fields of a schedule that can be changed; its times as one of ``every_s``, ``cron`` and ``at``."""
 
@@ -49,6 +72,7 @@ class ScheduleChange(Strict):
     timezone = NameField(required=False, max_length=64)
     at = MomentField(required=False)
     webhook = WebhookField(required=False, allow_null=True, help_text="empty or null removes it")
+    notify = NotifyIn(required=False, allow_null=True, help_text="null ends it")
     overlap = serializers.ChoiceField(Schedule.Overlap.choices, required=False)
     catch_up = serializers.ChoiceField(Schedule.CatchUp.choices, required=False)
     jitter_s = WholeNumberField(required=False, min_value=0, max_value=DAY_S)
@@ -98,6 +122,7 @@ class ScheduleOut(serializers.ModelSerializer[Schedule]):
     options = serializers.SerializerMethodField()
     allow_changes = serializers.SerializerMethodField()
     conversation = serializers.UUIDField(source="conversation_id", read_only=True, allow_null=True)
+    notify = serializers.SerializerMethodField()
     upcoming = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
 
@@ -118,6 +143,7 @@ class ScheduleOut(serializers.ModelSerializer[Schedule]):
             "allow_changes",
             "conversation",
             "webhook",
+            "notify",
             "overlap",
             "catch_up",
             "jitter_s",
@@ -146,6 +172,11 @@ class ScheduleOut(serializers.ModelSerializer[Schedule]):
     def get_allow_changes(self, schedule: Schedule) -> bool:
         """Whether its runs may use tools that can change something."""
         return not schedule.options.get("read_only", True)
+
+    @extend_schema_field(NOTIFY)
+    def get_notify(self, schedule: Schedule) -> dict[str, str] | None:
+        """How its owner hears that it failed or was paused."""
+        return {"by": schedule.notify_by, "url": schedule.notify_url} if schedule.notify_by else None
 
     @extend_schema_field({"type": "array", "items": {"type": "string", "format": "date-time"}})
     def get_upcoming(self, schedule: Schedule) -> list[str]:

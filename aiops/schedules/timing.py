@@ -116,6 +116,15 @@ def parsed(cron: str, moment: datetime) -> CronSim:
     return times
 
 
+def in_words(cron: str) -> str:
+    """Return a cron expression in English, such as "at 07:00 on Monday through Friday"; itself when it is invalid."""
+    try:
+        text: str = CronSim(_five_fields(cron), datetime.now(UTC)).explain()
+    except (CronSimError, BadTime):  # such as one of an older version
+        return cron
+    return text[:1].lower() + text[1:]
+
+
 def _five_fields(cron: str) -> str:
     """Return the expression in the form that cronsim reads; raises BadTime."""
     text = cron.strip()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -70,11 +70,14 @@ class _Delivering:
         self._counts["collected"] += await self._in_rows(outbox.collect)
         claim_some = partial(claims.claim_some, AT_ONCE - len(self._in_flight), in_flight=[*self._in_flight.values()])
         for delivery in await self._in_rows(claim_some):
+            if delivery.form == Delivery.Form.MAIL:
+                self._in_flight[asyncio.create_task(_guarded(sender.mail(delivery)))] = delivery
+                continue
             signed = await self._in_rows(partial(_sign, delivery, self._settings))
             if isinstance(signed, Outcome):
                 await self._end(delivery, signed)
             else:
-                self._in_flight[asyncio.create_task(_send(sender, signed))] = delivery
+                self._in_flight[asyncio.create_task(_guarded(sender.send(signed)))] = delivery
 
     async def _end(self, delivery: Delivery, outcome: Outcome) -> None:
         arrived = await self._in_rows(partial(claims.conclude, delivery, outcome))
@@ -96,9 +99,9 @@ def _sign(delivery: Delivery, settings: Settings) -> SignedRequest | Outcome:
         return _as_outcome(error)
 
 
-async def _send(sender: Sender, signed: SignedRequest) -> Outcome:
+async def _guarded(attempt: Coroutine[Any, Any, Outcome]) -> Outcome:
     try:
-        return await sender.send(signed)
+        return await attempt
     except Exception as error:  # noqa: BLE001  (as above)
         return _as_outcome(error)
 

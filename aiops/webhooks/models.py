@@ -27,8 +27,17 @@ class Delivery(models.Model):
         DELIVERED = "delivered"
         FAILED = "failed"
 
+    class Form(models.TextChoices):
+        """What is sent: our signed JSON, a message as Slack or ntfy takes it, or a mail (``url`` is mailto:…)."""
+
+        WEBHOOK = "webhook"
+        SLACK = "slack"
+        NTFY = "ntfy"
+        MAIL = "mail"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    form = models.CharField(max_length=8, choices=Form.choices, default=Form.WEBHOOK, db_default=Form.WEBHOOK)
     url = models.CharField(max_length=2_000)
     host = models.CharField(max_length=255, blank=True, default="", db_default="")
     """The host of ``url``; concurrent deliveries to one host are limited."""

@@ -1,9 +1,13 @@
-"""Writes one delivery for every ended run and batch with a webhook; a flag on the ended row marks it as due."""
+"""Writes deliveries: one for every ended run and batch with a webhook, which a flag on the ended row marks as due; and
+notices for people.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import DataError, transaction
 
@@ -18,6 +22,31 @@ ANSWER_CHARACTERS = 16_000
 """Longer answers are truncated; the link leads to the whole answer."""
 
 logger = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a person gets to read: an event, a line, the rest of the text, the page about it, and the data for programs."""
+
+    event: str
+    title: str
+    text: str
+    link: str
+    data: dict[str, Any]
+
+
+def notify(notice: Notice, *, user_id: UUID, form: str, to: str) -> None:
+    """Write the delivery of a notice: to a web address, or to a mail address (form ``mail``).
+
+    Must run in the transaction of what it is about. What it says may be hostile: forms escape it where they are sent.
+    """
+    if form == Delivery.Form.MAIL:
+        url, host = f"mailto:{to}", Delivery.Form.MAIL.value
+    else:
+        url, host = to, net.host_of(to)
+    said = {"title": notice.title, "text": notice.text, "link": notice.link}
+    payload = {"type": notice.event, "data": notice.data} if form == Delivery.Form.WEBHOOK else said
+    Delivery.objects.create(user_id=user_id, form=form, url=url, host=host, event=notice.event, payload=payload)
 
 
 def collect() -> int:

@@ -13,7 +13,7 @@ import httpx
 from aiops import certificates, database, net, untrusted
 from aiops.net import BadAddress, Target
 from aiops.settings import Settings
-from aiops.webhooks import signing
+from aiops.webhooks import forms, mailing, signing
 from aiops.webhooks.claims import Outcome
 from aiops.webhooks.models import Delivery
 
@@ -22,6 +22,8 @@ TOTAL_S = 15.0
 IDLE_S = 10.0
 """Limit of silence from the receiver."""
 GONE = 410
+AGENT = "aiops-webhooks"
+POSTED = {Delivery.Form.SLACK.value: forms.slack, Delivery.Form.NTFY.value: forms.ntfy}
 ALLOWED = "AIOPS_WEBHOOK_NETWORKS allows more"
 
 
@@ -35,12 +37,18 @@ class SignedRequest:
 
 
 def signed_request(delivery: Delivery, settings: Settings) -> SignedRequest:
-    """Return a delivery signed with the current time; raises Conflict when AIOPS_SECRET_KEY is not set."""
+    """Return a delivery signed with the current time, or a notice as its receiver takes it.
+
+    Raises Conflict when AIOPS_SECRET_KEY is not set.
+    """
+    if make := POSTED.get(delivery.form):
+        body, headers = make(delivery.payload)
+        return SignedRequest(delivery.url, body, {**headers, "User-Agent": AGENT})
     body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":")).encode()
     keys = signing.keys_of(delivery.user_id, settings)
     now = int(database.now_s())
     headers = signing.headers(keys, id_=str(delivery.pk), timestamp=now, body=body)
-    fixed = {"Content-Type": "application/json", "User-Agent": "aiops-webhooks"}
+    fixed = {"Content-Type": "application/json", "User-Agent": AGENT}
     return SignedRequest(delivery.url, body, {**headers, **fixed})
 
 
@@ -48,8 +56,17 @@ class Sender:
     """Sends deliveries on the running loop."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._networks = settings.networks_of_webhooks()
         self._verify: ssl.SSLContext = httpx.create_ssl_context()  # honours SSL_CERT_FILE, for private authorities
+
+    async def mail(self, delivery: Delivery) -> Outcome:
+        """Send a notice as a mail and return the outcome."""
+        try:
+            async with asyncio.timeout(TOTAL_S):
+                return await mailing.send(delivery.url.removeprefix("mailto:"), delivery.payload, self._settings)
+        except TimeoutError:
+            return Outcome(error=f"The mail server did not take it within {TOTAL_S:g} s.")
 
     async def send(self, signed: SignedRequest) -> Outcome:
         """Post it without following redirects and return the outcome; a receiver cannot make it raise."""

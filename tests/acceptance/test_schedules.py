@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 from tests.acceptance.browser import CHROMIUM, DRIVER, Page
 from tests.acceptance.model_server import ModelServer
@@ -142,16 +143,23 @@ def test_the_schedules_page_makes_a_schedule_and_shows_its_answers(
         page.one("#schedule-form button[type=submit]").click()
         page.until(lambda: page.all("#schedule"), "the schedule's page")
         assert page.text("h1") == "<b>Morning</b>"
-        assert "0 7 * * 1-5" in page.text(".facts")
+        assert "at 07:00 on Monday through Friday" in page.text(".facts")
         page.one("[data-act=run]").click()
 
         def answered() -> bool:
             page.driver.refresh()
-            return any("w0 w1 w2" in cell for cell in page.texts("td.text"))
+            return any("w0 w1 w2" in cell for cell in page.texts(".story li"))
 
         page.until(answered, "the answer", within_s=20)
         page.one("[data-act=pause]").click()
         page.until(lambda: page.text(".heading .state") == "Paused", "the pause")
+        page.one("#edit-schedule summary").click()
+        assert page.one("select[name=kind]").get_property("value") == "weekly"
+        page.one("select[name=kind] option[value=monthly]").click()
+        page.one("[name=day]").send_keys(Keys.BACKSPACE, "15")
+        page.until(lambda: "15th day of every month" in page.text("#times"), "the times in words")
+        page.one("#schedule-form button[type=submit]").click()
+        page.until(lambda: "at 07:00 on the 15th day of every month" in page.text(".facts"), "the change")
         wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.driver.execute_script(wide) <= 0
         page.open("/schedules/")

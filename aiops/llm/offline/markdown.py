@@ -23,7 +23,7 @@ def _block(value: Any) -> str:
         short = [f"- **{_label(k)}**: {_inline(v, k)}" for k, v in value.items() if k not in long]
         return "\n\n".join(["\n".join(short), *(f"**{_label(k)}**\n\n{_block(v)}" for k, v in long.items())]).strip()
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        lines = [list(map(_label, value[0])), ["---:" if isinstance(v, int | float) else "---" for v in value[0].values()]]
+        lines = [list(map(_label, value[0])), ["---:"[: 3 + isinstance(v, int | float)] for v in value[0].values()]]
         lines += [[_inline(row.get(column), column) for column in value[0]] for row in value[:MAX_ROWS]]
         more = [f"\n{len(value) - MAX_ROWS} more."] if len(value) > MAX_ROWS else []
         return "\n".join([f"| {' | '.join(line)} |" for line in lines] + more)
@@ -44,6 +44,6 @@ def _inline(value: Any, key: str = "") -> str:
 
 
 def _label(key: str) -> str:
-    words, _, unit = key.rpartition("_")  # cpu_percent → Cpu (%); each cell of memory_mb has its unit
+    words, _, unit = key.rpartition("_")  # cpu_percent → Cpu (%); a cell of memory_mb has its unit
     label = (words if unit == "mb" else f"{words} ({UNITS[unit]})" if unit in UNITS else key).replace("_", " ")
     return label[:1].upper() + label[1:]

@@ -100,7 +100,7 @@ def _whole_name(process: Any) -> str:
     if len(name) < CUT:
         return name
     whole = str(next(iter(_measured(process.cmdline, [])), ""))
-    program = os.path.basename(whole.split(" ")[0])
+    program = os.path.basename(whole.split(" ", maxsplit=1)[0])
     return whole[:SHOWN_OF_NAME] if whole.startswith(name) and not whole.startswith("/") else program or name
 
 

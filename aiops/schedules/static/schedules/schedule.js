@@ -6,7 +6,7 @@ import { done } from "../web/done.js";
 import { refreshNow } from "../web/refresh.js";
 
 const panel = document.getElementById("schedule");
-const problem = document.getElementById("schedule-problem");
+const problem = document.getElementById("action-problem");
 const path = `/api/schedules/${panel.dataset.id}/`;
 
 panel.addEventListener("click", async (event) => {
