@@ -26,7 +26,7 @@ logger = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a person gets to read: an event, a line, the rest of the text, the page about it, and the data for programs."""
+    """What a person gets to read: an event, a line, the text, the page about it; and the data for programs."""
 
     event: str
     title: str

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from selenium.webdriver.common.keys import Keys
 
 from tests.acceptance.browser import CHROMIUM, DRIVER, Page
 from tests.acceptance.model_server import ModelServer
@@ -156,7 +155,8 @@ def test_the_schedules_page_makes_a_schedule_and_shows_its_answers(
         page.one("#edit-schedule summary").click()
         assert page.one("select[name=kind]").get_property("value") == "weekly"
         page.one("select[name=kind] option[value=monthly]").click()
-        page.one("[name=day]").send_keys(Keys.BACKSPACE, "15")
+        page.one("[name=day]").clear()
+        page.one("[name=day]").send_keys("15")
         page.until(lambda: "15th day of every month" in page.text("#times"), "the times in words")
         page.one("#schedule-form button[type=submit]").click()
         page.until(lambda: "at 07:00 on the 15th day of every month" in page.text(".facts"), "the change")

@@ -114,7 +114,7 @@ function asked(options) {
 
 if (isNew) fields.timezone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 else fill(JSON.parse(known.textContent));
-form.addEventListener("input", show);
+for (const name of ["input", "change"]) form.addEventListener(name, show);
 show();
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
