@@ -31,12 +31,14 @@ def request_of_add(
     cwd: str | None,
     handshake_s: int | None,
     call_s: int | None,
+    dry_run: bool,
 ) -> dict[str, Any]:
     """Return the request of ``add``; raises UsageError."""
     meta = click.get_current_context().meta
     return {
         **_address_or_command(name, where, sse=sse, after_dashes=meta.get(AFTER_DASHES, False)),
         "name": name,
+        "dry_run": dry_run,
         "place": "external" if external else "internal",
         "required": required,
         **({"headers": _pairs(headers)} if headers else {}),

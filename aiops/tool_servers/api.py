@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from django.conf import settings as django_settings
@@ -21,10 +21,20 @@ from rest_framework.viewsets import GenericViewSet
 
 from aiops.errors import Forbidden, Invalid
 from aiops.people.models import User
-from aiops.tool_servers import lifecycle, uploads
+from aiops.tool_servers import lifecycle, trials, uploads
 from aiops.tool_servers.importing import run
-from aiops.tool_servers.models import RUN_COMMANDS, MCPServer
-from aiops.tool_servers.shapes import Asked, ImportOut, ImportUpload, ToolServerChange, ToolServerIn, ToolServerOut
+from aiops.tool_servers.models import RUN_COMMANDS, MCPServer, Trial
+from aiops.tool_servers.shapes import (
+    Asked,
+    ImportOut,
+    ImportUpload,
+    ServerTrialOut,
+    ToolServerChange,
+    ToolServerIn,
+    ToolServerOut,
+    TrialIn,
+    TrialOut,
+)
 from aiops.web.api import creating
 from aiops.web.api.authentication import MayWrite
 from aiops.web.api.filtering import StrictFilters
@@ -32,6 +42,7 @@ from aiops.web.api.paging import ByName
 from aiops.web.api.parsing import no_fields
 
 SETTINGS = django_settings.SETTINGS
+OF_ACTION = {"check": "change", "refresh": "change", "try_tool": "view"}
 NEEDED = {"GET": "view", "HEAD": "view", "OPTIONS": "view", "POST": "add", "PATCH": "change", "DELETE": "delete"}
 
 
@@ -41,7 +52,7 @@ class MayManage(MayWrite):
     message = "You need the permission to see or change tool servers."
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        needed = "change" if getattr(view, "action", "") in ("check", "refresh") else NEEDED.get(request.method or "")
+        needed = OF_ACTION.get(getattr(view, "action", "")) or NEEDED.get(request.method or "")
         return super().has_permission(request, view) and request.user.has_perm(f"tool_servers.{needed}_mcpserver")
 
 
@@ -133,6 +144,24 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
 
         return creating.create(request, act, sent={"file": hashlib.sha256(data).hexdigest(), "dry_run": dry_run})
 
+    @extend_schema(request=ToolServerIn, responses=ServerTrialOut, tags=["mcp-servers"])
+    @action(detail=False, methods=["post"])
+    def test(self, request: Request) -> Response:
+        """Connect to a server as described and list its tools; nothing is saved."""
+        fields = ToolServerIn.read(request.data)
+        fields.pop("status", None)
+        server = MCPServer(**fields)
+        _check_may_change(server, request.user)
+        _check(server, validate_unique=False)
+        return Response(trials.ask(Trial(user=cast(User, request.user), fields=fields)))
+
+    @extend_schema(request=TrialIn, responses=TrialOut, tags=["mcp-servers"])
+    @action(detail=True, methods=["post"], url_path="try")
+    def try_tool(self, request: Request, pk: Any) -> Response:
+        """Call a tool that only reads, and return its result; others are refused."""
+        fields = TrialIn.read(request.data)
+        return Response(trials.ask(Trial(user=cast(User, request.user), server=self.get_object(), **fields)))
+
     @extend_schema(request=None, responses={202: Asked}, tags=["mcp-servers"])
     @action(detail=False, methods=["post"])
     def check(self, request: Request) -> Response:
@@ -153,16 +182,22 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
 def _put(server: MCPServer, user: Any, *, changed: Iterable[str]) -> MCPServer:
     """Save a server; raises Invalid or Forbidden."""
     _check_may_change(server, user)
+    _check(server)
     try:
-        server.full_clean()
         with transaction.atomic():
             lifecycle.put(server, changed=changed)
-    except ValidationError as error:
-        reasons = {name.replace("__all__", "name"): list(map(str, why)) for name, why in error.message_dict.items()}
-        raise Invalid(f"Correct {', '.join(reasons)}.", errors=reasons) from error
     except IntegrityError as error:
         raise Invalid("Correct name.", errors={"name": ["There is already a tool server of this name."]}) from error
     return server
+
+
+def _check(server: MCPServer, **options: Any) -> None:
+    """Raise Invalid, naming the fields, for a server that the rules refuse."""
+    try:
+        server.full_clean(**options)
+    except ValidationError as error:
+        reasons = {name.replace("__all__", "name"): list(map(str, why)) for name, why in error.message_dict.items()}
+        raise Invalid(f"Correct {', '.join(reasons)}.", errors=reasons) from error
 
 
 def _check_may_change(server: MCPServer, user: Any) -> None:

@@ -22,6 +22,12 @@ class ToolServers(Feature):
             run="aiops.tool_servers.jobs:check_health",
             every_s=60,
         ),
+        Job(
+            "tool_trials",
+            "Tries servers and tools for people who wait for it.",
+            run="aiops.tool_servers.jobs:run_trials",
+            every_s=60,
+        ),
     )
     body_limits = {"/api/mcp-servers/import/": lambda settings: MAX_FILE_BYTES + settings.max_body_bytes}
     metrics = "aiops.tool_servers.metrics:families"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +84,7 @@ def show_server(client: Client, name: str, as_json: bool) -> None:
         print(f"{label:<11}{value}")
     for line in row["output"].splitlines():
         print(f"  | {printable(line)}")
-    for tool in row["tools"] or ():
-        if tool["problem"]:
-            print(f"  {row['name']}_{printable(tool['name'])} is refused: {printable(tool['problem'])}")
-            continue
-        first = printable((tool["description"].strip().splitlines() or [""])[0])
-        changes = "" if tool["read_only"] else " (may change things)"
-        print(f"  {row['name']}_{printable(tool['name'])}{changes}: {first}")
+    _print_tools(row["name"], row["tools"] or ())
 
 
 @tools.command("add", cls=TakesCommand)
@@ -110,13 +106,42 @@ def show_server(client: Client, name: str, as_json: bool) -> None:
     metavar="SECONDS",
     help="Longest time of a call without a sign of progress. [default: AIOPS_TOOL_TIMEOUT_S]",
 )
+@click.option("--dry-run", is_flag=True, help="Connect to it and list its tools, and save nothing.")
 @request_from(request_of_add)
 @client_options
-def add_server(client: Client, request: dict[str, Any]) -> None:
+def add_server(client: Client, request: dict[str, Any]) -> int:
     """Add the server NAME at WHERE: its URL, or a command with its arguments (after --, or as a path)."""
+    if request.pop("dry_run"):
+        found = client.post(f"{PATH}test/", request)
+        _print_tools(request["name"], found["tools"])
+        print(printable(found["problem"]) or "It answers. Add it without --dry-run.", file=sys.stderr)
+        return OK if found["ok"] else FAILED
     made = client.post(PATH, request)
     print(f"{made['name']}\t{made['status']}")
     print("It is used once three health checks, five seconds apart, succeed: aiops tools list", file=sys.stderr)
+    return OK
+
+
+@tools.command("try")
+@click.argument("name")
+@click.argument("tool")
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]…")
+@client_options
+def try_tool(client: Client, name: str, tool: str, arguments: tuple[str, ...]) -> int:
+    """Call TOOL of the server NAME, if it only reads, and print its result. A VALUE that is JSON is sent as such."""
+    given: dict[str, Any] = {}
+    for one in arguments:
+        key, equals, value = one.partition("=")
+        if not equals:
+            raise click.UsageError(f"{one!r} is not NAME=VALUE.")
+        try:
+            given[key] = json.loads(value)
+        except ValueError:
+            given[key] = value
+    found = client.post(f"{PATH}{_find(client, name)['id']}/try/", {"tool": tool, "arguments": given})
+    print("\n".join(map(printable, found["result"].splitlines())))
+    print(f"{found['status']}, {found['ms']:g} ms", file=sys.stderr)
+    return OK if found["status"] == "ok" else FAILED
 
 
 @tools.command("import")
@@ -181,6 +206,16 @@ def refresh_tools(client: Client) -> None:
     """Refresh the list of tools in every worker."""
     client.post(f"{PATH}refresh/")
     print("Requested.")
+
+
+def _print_tools(server: str, tools: Iterable[Row]) -> None:
+    for tool in tools:
+        if tool["problem"]:
+            print(f"  {server}_{printable(tool['name'])} is refused: {printable(tool['problem'])}")
+            continue
+        first = printable((tool["description"].strip().splitlines() or [""])[0])
+        changes = "" if tool["read_only"] else " (may change things)"
+        print(f"  {server}_{printable(tool['name'])}{changes}: {first}")
 
 
 def _counted(tools: list[Row]) -> str:

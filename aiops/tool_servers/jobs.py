@@ -1,23 +1,27 @@
-"""The health job: checks tool servers and model providers, and confirms a changed status with further checks."""
+"""The jobs of tool servers: health checks, which confirm a changed status with further checks, and trials."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 from django.db import DataError, transaction
 
-from aiops import log
+from aiops import log, lookups
 from aiops.events.redaction import Redactor
 from aiops.llm import reachability
 from aiops.settings import Settings
-from aiops.tool_servers import health, lifecycle, specs
+from aiops.tool_servers import health, lifecycle, specs, trials
 from aiops.tool_servers.client import probe
-from aiops.tool_servers.client.values import Health
+from aiops.tool_servers.client.values import Health, Tried
 from aiops.tool_servers.health import CheckOutcome
-from aiops.tool_servers.models import MCPServer
+from aiops.tool_servers.models import MCPServer, Trial
+from aiops.untrusted import clean
 
+MAX_RESULT_CHARACTERS = 16_000
 FOR_S = 20.0
 """Checks start within this time; the next run of the job continues."""
 
@@ -48,6 +52,40 @@ def check_health(settings: Settings) -> dict[str, int]:
         "cache_cleared": informed,
         **reachability.check_all(settings, redact=redactor.redact),
     }
+
+
+def run_trials(settings: Settings) -> dict[str, int]:
+    """Try what people wait for; return the count."""
+    redactor, done = Redactor.from_settings(settings), 0
+    while taken := trials.take(probe.MAX_AT_ONCE):
+        answers = lookups.run(_try_all(taken, settings))
+        for trial, answer in zip(taken, answers, strict=True):
+            Trial.objects.filter(pk=trial.pk).update(answer=_shown(answer, redactor))
+        done += len(taken)
+    return {"trials": done}
+
+
+async def _try_all(taken: list[Trial], settings: Settings) -> list[Health | Tried]:
+    return await asyncio.gather(*(_try(trial, settings) for trial in taken))
+
+
+async def _try(trial: Trial, settings: Settings) -> Health | Tried:
+    server = trials.server_of(trial)
+    spec = specs.of_row(server, settings, ignore_status=True)
+    if trial.tool:
+        call_s = spec.call_s or settings.tool_timeout_s
+        return await probe.call(spec, trial.tool, trial.arguments, call_s=min(call_s, settings.tool_timeout_s))
+    return (await probe.check_async([replace(spec, health_url="")]))[0]  # a handshake: it lists the tools
+
+
+def _shown(answer: Health | Tried, redactor: Redactor) -> dict[str, Any]:
+    """Return an answer as JSON, without secrets and characters that no table accepts."""
+    if isinstance(answer, Tried):
+        text = redactor.redact(clean(answer.result))
+        return {"status": answer.status, "ms": answer.ms, "result": text[:MAX_RESULT_CHARACTERS]}
+    cleaned = _cleaned(answer, redactor)
+    tools = [asdict(tool) for tool in cleaned.tools or ()]
+    return {"ok": not cleaned.problem, "problem": cleaned.problem, "tools": tools}
 
 
 def _record(row: MCPServer, seen: Health) -> CheckOutcome:

@@ -42,7 +42,17 @@ def page(request: HttpRequest, server_id: uuid.UUID) -> HttpResponse:
     return render(request, "tool_servers/tool_server.html", {"here": "tool-servers", "server": server})
 
 
+@require_GET
+@login_required
+@needs("tool_servers.add_mcpserver")
+@ensure_csrf_cookie
+def new(request: HttpRequest) -> HttpResponse:
+    """Show the form of a new tool server."""
+    return render(request, "tool_servers/new.html", {"here": "tool-servers"})
+
+
 urlpatterns = [
+    path("tool-servers/new/", new, name="new-tool-server"),
     path("tool-servers/", list_, name="tool-servers"),
     path("tool-servers/<uuid:server_id>/", page, name="tool-server"),
 ]

@@ -14,6 +14,16 @@ class PairsField(serializers.JSONField):
     """An object whose values are strings; ``rules`` checks them."""
 
 
+@extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
+class ArgumentsField(serializers.JSONField):
+    """A JSON object."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("Not an object.")
+        return super().to_internal_value(data)
+
+
 class TextsField(serializers.ListField):
     child = NameField(max_length=1_000, allow_blank=True, trim_whitespace=False)
 
@@ -49,6 +59,30 @@ class ToolOut(serializers.Serializer[Any]):
     description = serializers.CharField()
     read_only = serializers.BooleanField()  # type: ignore[assignment]
     problem = serializers.CharField(default="", help_text="why it cannot be used; empty when it can")
+    parameters = ArgumentsField(default=None, help_text="JSON Schema of its arguments; null when it is too large")
+
+
+class TrialIn(Strict):
+    """Which tool of a server is tried, with which arguments."""
+
+    tool = NameField(max_length=200)
+    arguments = ArgumentsField(required=False, default=dict)
+
+
+class TrialOut(serializers.Serializer[Any]):
+    """How the call ended: its result, or why there is none."""
+
+    status = serializers.ChoiceField(["ok", "error"])
+    ms = serializers.FloatField()
+    result = serializers.CharField()
+
+
+class ServerTrialOut(serializers.Serializer[Any]):
+    """What was found at a server: its tools, or why there are none."""
+
+    ok = serializers.BooleanField()
+    problem = serializers.CharField()
+    tools = ToolOut(many=True)
 
 
 class ToolServerOut(serializers.ModelSerializer[MCPServer]):

@@ -77,6 +77,7 @@ WHOLE: dict[str, list[Any]] = {
     "PATCH /api/people/{id}/": [{"first_name": "Ann", "email": "a@example.org", "is_active": True, "groups": []}],
     "PATCH /api/conversations/{id}/": [{"title": "a"}, {"pinned": True}],
     "POST /api/runs/{id}/feedback/": [{"value": "down", "reason": "a"}],
+    "POST /api/mcp-servers/test/": [{"name": "a", "url": "https://a.example.org"}],
     "POST /api/runs/cancel/": [{"ids": [str(uuid.uuid4())]}, {"state": "queued", "conversation": str(uuid.uuid4())}],
 }
 """Bodies that exclude each other, which a schema cannot tell, and those that reach deeper than an example."""

@@ -1,20 +1,29 @@
-"""Health checks of tool servers: a handshake with a session of its own, or a GET of the health path."""
+"""Looks at tool servers with sessions of its own: health checks (a handshake, or a GET of the health path), and calls
+that a person makes to try a tool.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import json
+import time
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from aiops import lookups
 from aiops.tool_servers.client import http, listing, transport
 from aiops.tool_servers.client.output import Output
-from aiops.tool_servers.client.values import Health, Offered, ServerSpec
+from aiops.tool_servers.client.values import Health, Offered, ServerSpec, Tried
 
 MAX_AT_ONCE = 4
 CLOSE_S = 3.0
 MAX_NAME_CHARACTERS = 100
 MAX_DESCRIPTION_CHARACTERS = 300
+MAX_SCHEMA_CHARACTERS = 2_000
+NO_TOOL = "The server offers no such tool now, or it cannot be used."
+MAY_CHANGE = "This tool may change something: only tools that read can be tried."
+Found = TypeVar("Found")
 
 
 def check(specs: Iterable[ServerSpec]) -> list[Health]:
@@ -33,19 +42,48 @@ async def _check_one(spec: ServerSpec, places: asyncio.Semaphore) -> Health:
         return Health(spec.absent)
     output = transport.output_of(spec)
     async with places:
-        checking = asyncio.create_task(_get(spec) if spec.health_url else _shake_hands(spec, output))
-        for timeout_s in (spec.handshake_s, CLOSE_S, CLOSE_S):  # closing can hang, too, and is then cancelled again
-            await asyncio.wait([checking], timeout=timeout_s)
-            if checking.done():
-                break
-            checking.cancel()
-    if not checking.done() or checking.cancelled():
-        error: BaseException | None = TimeoutError()
-    else:
-        error = checking.exception()
-    if error is None:
-        return checking.result()
-    return Health(transport.reason(error, output, within_s=spec.handshake_s), output=output.text)
+        looking = _get(spec) if spec.health_url else _shake_hands(spec, output)
+        found = await _within(spec.handshake_s, looking)
+    if isinstance(found, Health):
+        return found
+    return Health(transport.reason(found, output, within_s=spec.handshake_s), output=output.text)
+
+
+async def _within(limit_s: float, doing: Coroutine[Any, Any, Found]) -> Found | BaseException:
+    """Return the result, or the error: TimeoutError when it is not there in time."""
+    task = asyncio.create_task(doing)
+    for timeout_s in (limit_s, CLOSE_S, CLOSE_S):  # closing can hang, too, and is then cancelled again
+        await asyncio.wait([task], timeout=timeout_s)
+        if task.done():
+            break
+        task.cancel()
+    if not task.done() or task.cancelled():
+        return TimeoutError()
+    return task.exception() or task.result()
+
+
+async def call(spec: ServerSpec, tool: str, arguments: dict[str, Any], *, call_s: float) -> Tried:
+    """Call a tool that changes nothing, once; what it may change is refused by the server's list as it is now."""
+    if spec.absent:
+        return Tried("error", 0.0, spec.absent)
+    output, limit_s = transport.output_of(spec), spec.handshake_s + call_s
+    found = await _within(limit_s, _call(spec, output, tool, arguments, call_s))
+    return found if isinstance(found, Tried) else Tried("error", 0.0, transport.reason(found, output, within_s=limit_s))
+
+
+async def _call(spec: ServerSpec, output: Output, tool: str, arguments: dict[str, Any], call_s: float) -> Tried:
+    async with transport.session(spec, output=output) as session:
+        await session.initialize()
+        found = (await listing.listed(spec.name, session)).tools.get(tool)
+        if found is None:
+            return Tried("error", 0.0, NO_TOOL)
+        if not found.read_only:
+            return Tried("error", 0.0, MAY_CHANGE)
+        begun = time.perf_counter()
+        async with asyncio.timeout(call_s):
+            result = await session.call(tool, arguments, on_progress=lambda _: None)
+        ms = round((time.perf_counter() - begun) * 1e3, 1)
+        return Tried("error" if result.failed else "ok", ms, result.text)
 
 
 async def _get(spec: ServerSpec) -> Health:
@@ -58,7 +96,12 @@ async def _shake_hands(spec: ServerSpec, output: Output) -> Health:
         await session.initialize()
         found = await listing.listed(spec.name, session)
     usable = [
-        Offered(tool.remote_name, tool.description[:MAX_DESCRIPTION_CHARACTERS], tool.read_only)
+        Offered(
+            tool.remote_name,
+            tool.description[:MAX_DESCRIPTION_CHARACTERS],
+            tool.read_only,
+            parameters=tool.schema if len(json.dumps(tool.schema)) <= MAX_SCHEMA_CHARACTERS else None,
+        )
         for tool in found.tools.values()
     ]
     refused = [replace(tool, name=tool.name[:MAX_NAME_CHARACTERS]) for tool in found.refused]

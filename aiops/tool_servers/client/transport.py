@@ -89,6 +89,8 @@ def _reason(error: BaseException, within_s: float) -> str:
         return f"It did not answer within {within_s:g} s."
     if refused := certificates.problem(error):
         return f"No secure connection: {refused}"
+    if isinstance(error, httpx.ConnectError):
+        return f"It cannot be reached: {error}. See whether it runs, and its address."
     if isinstance(error, NotADirectoryError) and error.filename:
         return f"Its command cannot run in {str(error.filename)[:200]!r}: make that folder, or correct its rights."
     if isinstance(error, FileNotFoundError) and error.filename:

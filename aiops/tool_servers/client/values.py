@@ -58,6 +58,8 @@ class Offered:
     read_only: bool
     problem: str = ""
     """Why it cannot be used; empty when it can."""
+    parameters: dict[str, Any] | None = field(default=None, hash=False)
+    """JSON Schema of its arguments; None when it is too large to be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,15 @@ class Health:
     tools: tuple[Offered, ...] | None = None
     output: str = ""
     """The end of what a failing command wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How a call that a person made ended: ``ok`` or ``error``, with the text of the result or the reason."""
+
+    status: str
+    ms: float
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
