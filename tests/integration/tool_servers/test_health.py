@@ -125,7 +125,7 @@ def test_the_health_job_shakes_hands_confirms_without_waiting_and_notifies_worke
         row.refresh_from_db()
     assert [row.status for row in (well, away, alone)] == ["healthy", "failed", "maintenance"]
     assert {tool["name"]: tool["read_only"] for tool in well.tools or ()}["look"] is True
-    assert away.problem.startswith("ConnectError")
+    assert away.problem.startswith("It cannot be reached")
     assert alone.checked_at is None
     counts = {"checked_count": 2, "failed_count": 1, "providers_checked": 0, "providers_unreachable": 0}
     assert summaries[0] == summaries[1] == {**counts, "changed_count": 0, "cache_cleared": 0}
