@@ -36,8 +36,8 @@ class Conversation(models.Model):
     """The link shows the transcript as it was at this position."""
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["share_key"], condition=~Q(share_key=""), name="share_keys")]
         indexes = [
+            models.Index(fields=["share_key"], name="shared_by_key", condition=~Q(share_key="")),
             models.Index(fields=["user", "-updated_at", "-id"], name="pinned_chats", condition=Q(pinned=True)),
             models.Index(fields=["user", "-updated_at", "-id"], name="chats_of_user", condition=Q(kind="chat")),
             models.Index(fields=["updated_at"], name="chats_by_age", condition=Q(kind="chat")),

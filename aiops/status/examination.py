@@ -24,6 +24,7 @@ FRESH_S = 1.0
 """Maximum age of the cached status, seconds; concurrent requests share one examination."""
 FAILURES = (redis.RedisError, OSError, RuntimeError, DatabaseError, InterfaceError, Unavailable)
 """Errors of a part that is down or not configured."""
+FAILED = JobRun.Outcome.FAILED
 BAD = (MCPServer.Status.FAILED, MCPServer.Status.VULNERABLE)
 Facts = dict[str, Any]
 
@@ -93,7 +94,7 @@ def _examine() -> Facts:
     missing += [f"workers of {one['queue']}" for one in queues if one["workers"] == 0]
     missing += ["beat"] if answers["database"] and not details["beat"]["ok"] else []
     missing += ["disk space"] if not details["disk"]["ok"] else []
-    missing += [f"job {job['job']}" for job in details["jobs"] if job["outcome"] == JobRun.Outcome.FAILED]
+    missing += [f"job {job['job']}" for job in details["jobs"] if job["overdue"] or job["outcome"] == FAILED]
     missing += [f"tool server {one['name']}" for one in details["tool_servers"] if one["status"] in BAD]
     return {
         "state": "degraded" if missing else "ok",

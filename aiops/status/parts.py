@@ -15,6 +15,7 @@ from aiops.maintenance.catalogue import catalogue
 from aiops.maintenance.models import JobRun
 from aiops.runs.models import Run
 from aiops.runs.states import State
+from aiops.tool_servers import uptime
 from aiops.tool_servers.models import MCPServer
 
 Facts = dict[str, Any]
@@ -96,11 +97,21 @@ def jobs() -> list[Facts]:
 
 def tool_servers() -> list[Facts]:
     """Return the rows, and the servers of AIOPS_TOOL_SERVERS, which get no health checks."""
-    columns = ("name", "status", "problem", "required", "checked_at", "status_since")
+    columns = ("pk", "name", "status", "problem", "required", "checked_at", "status_since")
     rows: list[Facts] = [dict(row) for row in MCPServer.objects.values(*columns)]
+    strips = uptime.strips([row["pk"] for row in rows])
     for row in rows:
         row["since"] = row.pop("status_since")
+        row["strip"] = strips[row.pop("pk")]
+        row["uptime"] = row["strip"].share
     taken = {row["name"] for row in rows}
     named = [name for name in settings.current().tool_servers if name not in taken]
-    unchecked = {"status": "unknown", "problem": "", "required": False, "checked_at": None, "since": None}
+    unchecked = {
+        "status": "unknown",
+        "problem": "",
+        "required": False,
+        "checked_at": None,
+        "since": None,
+        "uptime": None,
+    }
     return [*rows, *({"name": name, **unchecked} for name in named)]

@@ -77,6 +77,7 @@ class ToolServerStatusOut(serializers.Serializer[Any]):
     required = serializers.BooleanField()  # type: ignore[assignment]
     since = serializers.DateTimeField(allow_null=True, help_text="of the status")
     checked_at = serializers.DateTimeField(allow_null=True)
+    uptime = serializers.FloatField(allow_null=True, help_text="share of the checks of the last 48 hours; null: none")
 
 
 class DetailsOut(serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from aiops import log
+from aiops.tool_servers import uptime
 from aiops.tool_servers.client.values import Health
 from aiops.tool_servers.models import MCPServer
 
@@ -72,6 +73,7 @@ def record(row: MCPServer, seen: Health) -> CheckOutcome:
     as_read = {name: getattr(row, name) for name in ("status", "updated_at", "suspected", "confirmations")}
     if not MCPServer.objects.filter(pk=row.pk, **as_read).update(**changes):
         return CheckOutcome.OVERTAKEN
+    uptime.count(row.pk, failed=bool(seen.problem))
     if outcome == CheckOutcome.CHANGED:
         logger.warning("tools.status", server=row.name, status=str(status), was=row.status, problem=seen.problem)
     return outcome

@@ -14,7 +14,7 @@ from aiops import log, lookups
 from aiops.events.redaction import Redactor
 from aiops.llm import reachability
 from aiops.settings import Settings
-from aiops.tool_servers import health, lifecycle, specs, trials
+from aiops.tool_servers import health, lifecycle, specs, trials, uptime
 from aiops.tool_servers.client import probe
 from aiops.tool_servers.client.values import Health, Tried
 from aiops.tool_servers.health import CheckOutcome
@@ -40,6 +40,7 @@ def check_health(settings: Settings) -> dict[str, int]:
             for row, seen in zip(due, checks, strict=True):
                 failed += bool(seen.problem)
                 outcomes[_record(row, _cleaned(seen, redactor))] += 1
+        uptime.forget_old()
     finally:
         if outcomes[CheckOutcome.CHANGED]:
             informed = lifecycle.announce()

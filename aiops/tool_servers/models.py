@@ -129,6 +129,20 @@ class MCPServer(models.Model):
         rules.check(self)
 
 
+class HealthHour(models.Model):
+    """How often a server was checked within an hour, and how often it failed."""
+
+    server = models.ForeignKey(MCPServer, models.CASCADE, related_name="hours")
+    hour = models.DateTimeField()
+    """When the hour began."""
+    checks = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["server", "hour"], name="one_row_per_hour")]
+        indexes = [models.Index(fields=["hour"], name="health_by_age")]
+
+
 class Trial(models.Model):
     """What a person asks a worker to try: a server that is not saved yet, or one call of a tool that reads.
 

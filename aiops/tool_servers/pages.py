@@ -13,6 +13,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
 
 from aiops.llm.models import ProviderHealth
+from aiops.tool_servers import uptime
 from aiops.tool_servers.models import MCPServer
 from aiops.web.pages.live import render_live
 from aiops.web.pages.rights import needs
@@ -24,8 +25,12 @@ from aiops.web.pages.rights import needs
 @ensure_csrf_cookie
 def list_(request: HttpRequest) -> HttpResponse:
     """Show every tool server and model provider with its health."""
+    servers: list[Any] = list(MCPServer.objects.all())
+    strips = uptime.strips([server.pk for server in servers])
+    for server in servers:
+        server.strip = strips[server.pk]
     context: dict[str, Any] = {
-        "servers": MCPServer.objects.all(),
+        "servers": servers,
         "providers": ProviderHealth.objects.order_by("provider"),
     }
     context |= {"here": "tool-servers"}

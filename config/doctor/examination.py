@@ -25,6 +25,7 @@ def checks() -> Iterator[list[Finding]]:
     yield surroundings.model(server)
     yield surroundings.tools(server)
     yield surroundings.machine()
+    yield running.view(server)
 
 
 def run(*, as_json: bool) -> int:

@@ -15,6 +15,7 @@ from django.conf import settings as django_settings
 from aiops import certificates, net
 from aiops.status import examination as status
 from aiops.terminal.client import CallFailed
+from aiops.terminal.text import printable, span
 from config import client
 from config.doctor.finding import Finding
 from config.local.home import Home
@@ -146,6 +147,38 @@ def model(server: Server, *, from_here: Callable[[str, str], Finding | None]) ->
     seen = f"{provider['detail'].rstrip('. ')}, {age_s:.0f} s ago"
     cure = "Check that its server runs and can be reached from the workers, and that the key is right."
     return [Finding("model", provider["reachable"], seen, cure)]
+
+
+def view(server: Server) -> list[Finding]:
+    """Report what the running server sees of itself, as its page /status/ shows it."""
+    if not server.facts:
+        cure = "Start it, or set AIOPS_URL and AIOPS_TOKEN to it: all of this is what this shell sees."
+        return [Finding("server's view", False, "the server could not be asked", cure, required=False)]
+    missing = server.facts["missing"]
+    cure = "See what is DOWN here and the page /status/."
+    found = [Finding("server's view", not missing, ", ".join(missing) or "nothing is missing", cure, required=False)]
+    if not server.details:
+        cure = "Repeat this with an administrator's token to see each part."
+        return [*found, Finding("server's parts", False, "shown to staff only", cure, required=False)]
+    return [*found, _load(server.details), _failures(server.details["failures"])]
+
+
+def _load(details: dict[str, Any]) -> Finding:
+    workers, waits = details["workers"], [one["oldest_s"] or 0.0 for one in details["queues"]]
+    runs = sum(one["runs"] or 0 for one in workers)
+    lag_ms = max((one["loop_lag_s"] or 0.0 for one in workers), default=0.0) * 1e3
+    disk = details["disk"]
+    free = f", {disk['free_bytes'] / 1e9:.1f} GB free on its disk" if disk["free_bytes"] is not None else ""
+    seen = f"{len(workers)} workers hold {runs} runs, with at most {lag_ms:.0f} ms of loop lag"
+    return Finding("server's load", True, f"{seen}; the oldest message waits {span(max(waits, default=0.0))}{free}")
+
+
+def _failures(failures: list[dict[str, Any]]) -> Finding:
+    if not failures:
+        return Finding("failed lately", True, "nothing in the last 24 hours")
+    newest = failures[0]
+    seen = f"{len(failures)} in the last 24 hours, the newest {newest['kind']}: {newest['detail'][:200]}"
+    return Finding("failed lately", False, printable(seen), "See the page /status/.", required=False)
 
 
 def tools(server: Server, *, seen_here: set[str]) -> list[Finding]:

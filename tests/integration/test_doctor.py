@@ -52,6 +52,38 @@ def test_the_model_is_the_servers_and_not_this_shells(ok: bool) -> None:
     assert "gpt-x (openai) at http://x answered, 0 s ago" in found.seen
 
 
+def whole(**changes: Any) -> dict[str, Any]:
+    queues = [{"queue": "runs", "oldest_s": 12.0}, {"queue": "batch", "oldest_s": None}]
+    worker = {"name": "runs-1@a", "queue": "runs", "seen_s": 1.0, "runs": 3, "loop_lag_s": 0.004}
+    disk = {"ok": True, "path": "/x", "free_bytes": 2_000_000_000, "total_bytes": 4_000_000_000}
+    return {"queues": queues, "workers": [worker], "disk": disk, "failures": [], **changes}
+
+
+def test_doctor_shows_what_the_server_sees() -> None:
+    server = reported(**whole())
+    server.facts["missing"] = ["tool server netbox"]
+    view, load, failed = running.view(server)
+    assert (view.ok, view.required, view.seen) == (False, False, "tool server netbox")
+    assert load.seen == (
+        "1 workers hold 3 runs, with at most 4 ms of loop lag; the oldest message waits 12 s, 2.0 GB free on its disk"
+    )
+    assert failed.ok
+    lately = [{"kind": "run", "detail": "The key[31m was refused."}]
+    server = reported(**whole(failures=lately))
+    server.facts["missing"] = []
+    view, _, failed = running.view(server)
+    assert (view.ok, failed.ok) == (True, False)
+    assert failed.seen.startswith("1 in the last 24 hours, the newest run: The key")
+    assert "" not in failed.seen
+
+
+def test_doctor_says_when_it_could_not_ask_or_was_not_shown_all() -> None:
+    (found,) = running.view(Server([]))
+    assert (found.ok, found.seen) == (False, "the server could not be asked")
+    asked = Server([], {"model": {}, "missing": [], "details": None})
+    assert [one.ok for one in running.view(asked)] == [True, False]
+
+
 def test_doctor_is_not_green_about_a_part_that_nobody_checked_yet() -> None:
     (found,) = surroundings.model(reported())
     assert (found.ok, found.required) == (False, False)

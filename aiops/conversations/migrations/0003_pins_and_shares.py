@@ -31,8 +31,8 @@ class Migration(migrations.Migration):
             model_name='conversation',
             index=models.Index(condition=models.Q(('pinned', True)), fields=['user', '-updated_at', '-id'], name='pinned_chats'),
         ),
-        migrations.AddConstraint(
+        migrations.AddIndex(
             model_name='conversation',
-            constraint=models.UniqueConstraint(condition=models.Q(('share_key', ''), _negated=True), fields=('share_key',), name='share_keys'),
+            index=models.Index(condition=models.Q(('share_key', ''), _negated=True), fields=['share_key'], name='shared_by_key'),
         ),
     ]

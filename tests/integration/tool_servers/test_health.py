@@ -17,11 +17,11 @@ from pydantic import SecretStr
 from aiops import keyspace
 from aiops.llm import reachability
 from aiops.llm.models import ProviderHealth
-from aiops.tool_servers import health
+from aiops.tool_servers import health, uptime
 from aiops.tool_servers import jobs as job
 from aiops.tool_servers.client.values import Health
 from aiops.tool_servers.health import CheckOutcome
-from aiops.tool_servers.models import MCPServer
+from aiops.tool_servers.models import HealthHour, MCPServer
 from tests.integration.tool_servers.rows import Status, add, command, lab
 from tests.ports import free_port
 
@@ -39,6 +39,20 @@ def test_a_changed_status_is_believed_when_two_more_health_checks_agree() -> Non
     assert [looked(row, "refused"), row.status] == ["suspected", "healthy"]
     assert [looked(row, "refused"), row.status, row.problem] == ["changed", "failed", "refused"]
     assert [looked(row), looked(row), looked(row), row.status] == ["suspected", "suspected", "changed", "healthy"]
+
+
+def test_the_checks_of_each_hour_are_counted_and_shown() -> None:
+    row, other = add(), add("other")
+    for problem in ("", "", "It is down.", ""):
+        row.refresh_from_db()
+        health.record(row, Health(problem))
+    strips = uptime.strips([row.pk, other.pk])
+    assert strips[row.pk].bars[-1].state in ("partly", "none")  # the hour may have changed meanwhile
+    assert (strips[row.pk].share, strips[other.pk].share) == (0.75, None)
+    assert strips[row.pk].words == "well in 75 % of the checks of the last 48 hours"
+    HealthHour.objects.update(hour=Now() - uptime.KEPT - uptime.HOUR)
+    uptime.forget_old()
+    assert HealthHour.objects.count() == 0
 
 
 def test_a_server_that_flaps_keeps_its_status() -> None:
