@@ -29,6 +29,7 @@ from tests.benchmarks.rows import (
     large_tables,
     long_conversation,
     overhead,
+    pages,
     retention,
     starting,
     throughput,
@@ -50,6 +51,7 @@ ROWS: dict[str, ModuleType] = {
     "l": retention,
     "m": starting,
     "n": batch_files,
+    "o": pages,
 }
 FROM_OUTSIDE = ("AIOPS_", "LLM_", "OPENAI_", "OLLAMA_", "DATABASE_URL", "REDIS_URL", "CELERY_", "CHECKPOINT_")
 
