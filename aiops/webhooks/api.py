@@ -75,7 +75,7 @@ class Webhooks(ListModelMixin, RetrieveModelMixin, GenericViewSet[Delivery]):
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Any]:
-        return Delivery.objects.filter(user=self.request.user.pk)
+        return Delivery.objects.filter(user=self.request.user.pk).defer("payload")
 
     @extend_schema(request=None, responses={202: DeliveryOut}, tags=["webhooks"])
     @action(detail=True, methods=["post"])

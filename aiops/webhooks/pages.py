@@ -21,7 +21,7 @@ from aiops.webhooks.models import Delivery
 @ensure_csrf_cookie
 def list_(request: HttpRequest) -> HttpResponse:
     """Show the user's latest deliveries."""
-    mine = Delivery.objects.filter(user=cast(User, request.user))
+    mine = Delivery.objects.filter(user=cast(User, request.user)).defer("payload")
     context = {"here": "webhooks", "page": page_of(mine, request)}
     return render_live(request, "webhooks/webhooks.html", "webhooks/deliveries.html", context)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 
+from aiops.people.models import User
 from aiops.runs import listing, sources, states
 from aiops.runs.models import Run
 from aiops.runs.notices import TOOL_FAILED
@@ -24,6 +25,9 @@ class RunFilters(django_filters.FilterSet):
     def filter_queryset(self, queryset: QuerySet[Run]) -> QuerySet[Run]:
         """Bound what the filters read, unless they have an index."""
         given = {name for name, value in self.form.cleaned_data.items() if value}
+        if "user" in given:  # first: of somebody's runs there are fewer
+            asked = User.objects.filter(username=self.form.cleaned_data["user"])
+            queryset = queryset.filter(user=Subquery(asked.values("pk")[:1]))
         bounded = not given or "conversation" in given or (given == {"state"} and self.is_for_one_user)
         found: QuerySet[Run] = super().filter_queryset(queryset if bounded else listing.newest(queryset))
         return found
