@@ -5,7 +5,7 @@ import { dressCode, writeClipboard } from "../web/code.js";
 import { chip } from "./attaching.js";
 
 export const ENDED = new Set(["succeeded", "failed", "cancelled", "expired"]);
-const SILENT_MS = 3000;
+const SILENT_MS = 5000;
 const OVERDUE_MS = 1500; // after so long the server renders no more of an answer until it is whole
 const THOUGHT = 160; // characters
 const PLAIN = /^[^\n\\`*_~[\]<>&|!]*/; // words that cannot be Markdown
