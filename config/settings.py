@@ -187,6 +187,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStateEnum": "aiops.runs.states.CHOICES",
         "BatchStateEnum": "aiops.batches.models.Batch.State",
+        "StatusEnum": "aiops.tool_servers.models.MCPServer.Status",
+        "TrialStatusEnum": ["ok", "error"],
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "aiops.web.api.schema.with_problems"],
     "AUTHENTICATION_WHITELIST": ["aiops.web.api.authentication.Token", "aiops.web.api.authentication.Session"],

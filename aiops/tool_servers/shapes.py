@@ -15,6 +15,11 @@ class PairsField(serializers.JSONField):
 
 
 @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
+class ParametersField(serializers.JSONField):
+    """The JSON Schema of a tool's arguments."""
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
 class ArgumentsField(serializers.JSONField):
     """A JSON object."""
 
@@ -59,7 +64,7 @@ class ToolOut(serializers.Serializer[Any]):
     description = serializers.CharField()
     read_only = serializers.BooleanField()  # type: ignore[assignment]
     problem = serializers.CharField(default="", help_text="why it cannot be used; empty when it can")
-    parameters = ArgumentsField(default=None, help_text="JSON Schema of its arguments; null when it is too large")
+    parameters = ParametersField(default=None, help_text="JSON Schema of its arguments; null when it is too large")
 
 
 class TrialIn(Strict):
