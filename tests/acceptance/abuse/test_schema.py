@@ -28,7 +28,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403",
 include-name-regex = "^(POST /api/(batches|chat|schedules|mcp-servers)/|PATCH /api/(schedules|mcp-servers)/{id}/)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
-[[operations]]  # passwords, groups and servers have rules that the schema can't tell; administrators are not this user's
+[[operations]]  # passwords, groups and servers have rules that no schema can tell; administrators are not this user's
 include-name-regex = "^(POST /api/(people|mcp-servers/test)/|PATCH /api/people/{id}/)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
