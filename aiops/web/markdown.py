@@ -136,10 +136,10 @@ def _render(text: str, cache: Cache, steps: Steps, colours: Clock) -> str:
     return html
 
 
-def parse(text: str, steps: Steps, colours: Clock | None = None) -> str:
+def parse(text: str, steps: Steps, colours: Clock) -> str:
     """Return sanitised HTML, with colours if there is time for them; raises TooCostly."""
     return nh3.clean(
-        _parser.render(text, {"steps": steps, "colours": colours or Clock(0)}),
+        _parser.render(text, {"steps": steps, "colours": colours}),
         tags=TAGS,
         attributes=ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},

@@ -18,6 +18,7 @@ from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.web import markdown
 from aiops.web.doors import front, handler, rendering
+from aiops.web.highlighting import Clock
 from aiops.web.markdown import Cache, Steps
 from tests.acceptance.system import eventually
 from tests.integration.conftest import Ask
@@ -59,11 +60,11 @@ class Parser:
         self.let_go = threading.Event()
         self._parse = markdown.parse
 
-    def parse(self, text: str, steps: Steps) -> str:
+    def parse(self, text: str, steps: Steps, colours: Clock) -> str:
         if text == COSTLY:
             self.under_way += 1
             assert self.let_go.wait(120)
-        return self._parse(text, steps)
+        return self._parse(text, steps, colours)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiops.web import markdown
+from aiops.web.highlighting import Clock
 from aiops.web.markdown import ANSWER_STEPS, PAGE_STEPS, Cache, Page, Steps, TooCostly, parse, render
 
 COSTLY = {
@@ -41,7 +42,7 @@ def test_an_answer_that_would_cost_too_much_is_shown_as_it_was_written(name: str
 def test_parsing_stops_where_the_budget_ends(name: str) -> None:
     steps = Steps(1_000)
     with pytest.raises(TooCostly):
-        parse(COSTLY[name], steps)
+        parse(COSTLY[name], steps, Clock(0))
     assert steps.left < 0
 
 
