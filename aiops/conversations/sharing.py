@@ -7,15 +7,17 @@ import secrets
 from django.db.models import F
 
 from aiops.conversations.models import Conversation
+from aiops.errors import NotFound
 
 KEY_BYTES = 24
 
 
 def begin(conversation: Conversation) -> str:
-    """Share what the conversation holds now, and return the key of its link, which stays the same."""
+    """Share what the conversation holds now, and return the key of its link, which stays the same; raises NotFound."""
     mine = Conversation.objects.filter(pk=conversation.pk)
     mine.filter(share_key="").update(share_key=secrets.token_urlsafe(KEY_BYTES))
-    mine.update(shared_to=F("last_position"))
+    if not mine.update(shared_to=F("last_position")):
+        raise NotFound("The conversation was deleted meanwhile.")
     return mine.values_list("share_key", flat=True).get()
 
 

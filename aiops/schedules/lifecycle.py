@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -91,12 +91,16 @@ def pause(schedule: Schedule, *, because: str) -> None:
 
 
 def pause_broken(schedule_id: UUID, *, because: str) -> None:
-    """Pause one that cannot be started, and tell its owner."""
-    with transaction.atomic():
-        pause(Schedule(pk=schedule_id), because=because)
-        found = Schedule.objects.select_related("user").filter(pk=schedule_id, paused_because=because).first()
-        if found is not None:
+    """Pause one that cannot be started, and tell its owner; a notice that cannot be written keeps no other waiting."""
+    pause(Schedule(pk=schedule_id), because=because)
+    found = Schedule.objects.select_related("user").filter(pk=schedule_id, paused_because=because).first()
+    if found is None:
+        return
+    try:
+        with transaction.atomic():
             notices.paused(found)
+    except (DataError, ValueError, TypeError):
+        logger.exception("schedule.notice_not_written", schedule=str(schedule_id))
 
 
 def resume(schedule: Schedule) -> Schedule:

@@ -61,13 +61,36 @@ def run_trials(settings: Settings) -> dict[str, int]:
     while taken := trials.take(probe.MAX_AT_ONCE):
         answers = lookups.run(_try_all(taken, settings))
         for trial, answer in zip(taken, answers, strict=True):
-            Trial.objects.filter(pk=trial.pk).update(answer=_shown(answer, redactor))
+            _answer(trial, answer, redactor)
         done += len(taken)
     return {"trials": done}
 
 
+def _answer(trial: Trial, answer: Health | Tried, redactor: Redactor) -> None:
+    """Store an answer, or why it cannot be stored."""
+    mine = Trial.objects.filter(pk=trial.pk)
+    try:
+        with transaction.atomic():
+            mine.update(answer=_shown(answer, redactor))
+    except (DataError, ValueError, TypeError) as error:
+        logger.exception("tools.trial_not_stored", trial=str(trial.pk))
+        mine.update(answer=_shown(_broken(trial, f"Its answer cannot be stored ({type(error).__name__})."), redactor))
+
+
+def _broken(trial: Trial, reason: str) -> Health | Tried:
+    return Tried("error", 0.0, reason) if trial.tool else Health(reason)
+
+
 async def _try_all(taken: list[Trial], settings: Settings) -> list[Health | Tried]:
-    return await asyncio.gather(*(_try(trial, settings) for trial in taken))
+    return await asyncio.gather(*(_guarded(trial, settings) for trial in taken))
+
+
+async def _guarded(trial: Trial, settings: Settings) -> Health | Tried:
+    try:
+        return await _try(trial, settings)
+    except Exception as error:  # one broken trial must not leave the others without an answer
+        logger.exception("tools.trial_broke", trial=str(trial.pk))
+        return _broken(trial, f"It could not be tried ({type(error).__name__}).")
 
 
 async def _try(trial: Trial, settings: Settings) -> Health | Tried:
@@ -107,6 +130,7 @@ def _cleaned(seen: Health, redactor: Redactor) -> Health:
             name=redactor.redact(tool.name),
             description=redactor.redact(tool.description),
             problem=redactor.redact(tool.problem),
+            parameters=redactor.redact_json(tool.parameters),
         )
         for tool in seen.tools
     )

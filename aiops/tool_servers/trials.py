@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from aiops import dispatch
-from aiops.errors import TooMany, Unavailable
+from aiops.errors import NotFound, TooMany, Unavailable
 from aiops.tool_servers.models import MCPServer, Trial
 
 JOB = "tool_trials"
@@ -25,7 +25,7 @@ LIFE = timedelta(minutes=5)
 
 
 def ask(trial: Trial) -> dict[str, Any]:
-    """Let a worker try it and return its answer; raises TooMany, or Unavailable when none answers in time."""
+    """Let a worker try it and return its answer; raises TooMany, NotFound, or Unavailable when none answers in time."""
     Trial.objects.filter(created_at__lt=Now() - LIFE).delete()
     if Trial.objects.filter(answer__isnull=True).count() >= MOST:
         raise TooMany(f"{MOST} trials are under way: try again when one has ended.", code="too_many_trials")
@@ -40,7 +40,10 @@ def ask(trial: Trial) -> dict[str, Any]:
 def _answer(trial: Trial) -> dict[str, Any]:
     until = time.monotonic() + WAIT_S
     while time.monotonic() < until:
-        answer: dict[str, Any] | None = Trial.objects.values_list("answer", flat=True).get(pk=trial.pk)
+        found = Trial.objects.filter(pk=trial.pk).values_list("answer", flat=True)[:1]
+        if not found:
+            raise NotFound("The tool server was deleted meanwhile.")
+        answer: dict[str, Any] | None = found[0]
         if answer is not None:
             return answer
         time.sleep(LOOK_S)

@@ -59,8 +59,8 @@ class Messages(GenericViewSet[Any]):
 
     def _run_of(self, message: Message) -> Run:
         """Return the run that answers a message, or whose answer it is."""
-        found = Run.objects.filter(conversation=message.conversation_id)
-        run = found.filter(message=message).first() or found.filter(position=message.position - 1).first()
+        before = Message.objects.filter(conversation=message.conversation_id, position=message.position - 1)
+        run = Run.objects.filter(message=message).first() or Run.objects.filter(message__in=before).first()
         if run is None or message.pk not in (run.message_id, run.answer_id):
             raise Conflict("No run answers this message: it came with a batch item.", code="not_editable")
         return run

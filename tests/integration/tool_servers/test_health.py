@@ -15,11 +15,12 @@ from django.db.models.functions import Now
 from pydantic import SecretStr
 
 from aiops import keyspace
+from aiops.events.redaction import Redactor
 from aiops.llm import reachability
 from aiops.llm.models import ProviderHealth
 from aiops.tool_servers import health, uptime
 from aiops.tool_servers import jobs as job
-from aiops.tool_servers.client.values import Health
+from aiops.tool_servers.client.values import Health, Offered
 from aiops.tool_servers.health import CheckOutcome
 from aiops.tool_servers.models import HealthHour, MCPServer
 from tests.integration.tool_servers.rows import Status, add, command, lab
@@ -110,6 +111,15 @@ def test_what_a_hostile_server_says_is_cut_and_cleaned_and_stops_nobody() -> Non
         assert "\0" not in text
         assert "AKIAAAAA" not in text
     assert "nul" in problem
+
+
+def test_the_schema_of_a_tool_is_stored_without_secrets_and_nul() -> None:
+    schema = {"properties": {"a\0": {"description": "AKIA" + "A" * 16}}}
+    row = add()
+    health.record(row, job._cleaned(Health(tools=(Offered("x", "", True, parameters=schema),)), Redactor()))
+    row.refresh_from_db()
+    assert list(row.tools[0]["parameters"]["properties"]) == ["a\ufffd"]
+    assert "AKIAAAAA" not in str(row.tools)
 
 
 def test_each_tool_server_that_is_due_is_checked_once_and_others_are_not() -> None:
