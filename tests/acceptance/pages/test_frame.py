@@ -58,9 +58,11 @@ def paths(system: System) -> dict[str, str]:
         batch = client.post("/api/batches/", json={"name": "Hosts of the night", "items": [{"prompt": "hello"}]}).json()
         schedule = client.post("/api/schedules/", json={"name": "Morning", "message": "hi", "every_s": 86_400}).json()
         server = client.get("/api/mcp-servers/").json()["results"][0]
+        shared = client.post(f"/api/conversations/{run['conversation']}/share/").json()
     return {
         "chat": "/",
         "conversation": f"/c/{run['conversation']}/",
+        "conversation-shared": shared["url"].removeprefix(system.url),
         "runs": "/runs/",
         "run": f"/runs/{run['run']['id']}/",
         "run-failed": f"/runs/{failed['run']['id']}/",
@@ -70,6 +72,7 @@ def paths(system: System) -> dict[str, str]:
         "schedule": f"/schedules/{schedule['id']}/",
         "tool-servers": "/tool-servers/",
         "tool-server": f"/tool-servers/{server['id']}/",
+        "tool-server-new": "/tool-servers/new/",
         "status": "/status/",
         "maintenance": "/upkeep/",
         "maintenance-job": "/upkeep/reaper/",

@@ -120,7 +120,9 @@ def test_a_wrong_password_is_reported_and_tries_are_limited(system: System) -> N
         assert refusals >= 5
     finally:
         page.close()
+        # Later tests sign in, too, and failures are counted by the process and in Redis.
         for web in system.processes("uvicorn"):
-            web.kill()  # the count is the process's own, and later tests sign in too
+            web.kill()
             web.wait(timeout=5)
         eventually(system.is_ready, what="the new web process")
+        system.redis().delete(*system.redis().keys("aiops:throttle:sign-in*"))
