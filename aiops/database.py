@@ -1,8 +1,10 @@
-"""The database's clock, which all leases and schedules use, its connection pool's figures, and unfinished moves."""
+"""The database: its clock, which all leases and schedules use, its pool's figures, its one writer, unfinished moves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -12,6 +14,8 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 T = TypeVar("T")
+
+_writing = threading.Lock()
 
 UNFINISHED_MOVE = "aiops_move"
 """Table that ``aiops move`` keeps in its target until all rows are there and compared."""
@@ -36,6 +40,16 @@ def with_connection(function: Callable[..., T], *args: Any, **options: Any) -> T
         return function(*args, **options)
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def turn_to_write() -> Iterator[None]:
+    """Let the threads of this process that write much take turns, where the database has one writer.
+
+    SQLite has no queue: who waits looks again at intervals, and of forty who write at once some are never lucky.
+    """
+    with _writing if connection.vendor == "sqlite" else contextlib.nullcontext():
+        yield
 
 
 def pool_figures() -> dict[str, float]:

@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from aiops import background, dispatch
+from aiops import background, database, dispatch
 from aiops.batches import lifecycle, uploads
 from aiops.batches.lifecycle import Plan
 from aiops.batches.models import Batch, Item
@@ -107,7 +107,8 @@ class Batches(ListModelMixin, RetrieveModelMixin, GenericViewSet[Batch]):
             transaction.on_commit(lambda: background.run_later(dispatch.validate, str(batch.pk)))
             return 202, BatchOut(batch).data
 
-        return creating.create(request, act, sent={"options": options, "file": forms.digest(file)})
+        with database.turn_to_write():
+            return creating.create(request, act, sent={"options": options, "file": forms.digest(file)})
 
     @extend_schema(responses={204: None}, tags=["batches"])
     def destroy(self, request: Request, pk: Any) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 
 import httpx
 import pytest
@@ -89,7 +90,7 @@ def test_messages_sent_with_enqueue_are_answered_in_order(system: System) -> Non
     third = system.ask("three", {}, conversation=first["conversation"])
     assert system.until(third["run"]["id"], "run.queued")["ahead"] == 2
     ended = [system.ended(one["run"]["id"])["timings"]["finished"] for one in (first, second, third)]
-    assert ended == sorted(ended)
+    assert ended == sorted(ended, key=datetime.fromisoformat)
 
 
 def test_reject_says_that_the_conversation_is_busy(system: System, client: httpx.Client) -> None:
