@@ -21,9 +21,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from aiops.errors import Forbidden, Invalid
 from aiops.people.models import User
-from aiops.tool_servers import lifecycle, trials, uploads
+from aiops.tool_servers import lifecycle, uploads
 from aiops.tool_servers.importing import run
-from aiops.tool_servers.models import RUN_COMMANDS, MCPServer, Trial
+from aiops.tool_servers.models import RUN_COMMANDS, MCPServer
 from aiops.tool_servers.shapes import (
     Asked,
     ImportOut,
@@ -35,6 +35,7 @@ from aiops.tool_servers.shapes import (
     TrialIn,
     TrialOut,
 )
+from aiops.trials.asking import ask
 from aiops.web.api import creating
 from aiops.web.api.authentication import MayWrite
 from aiops.web.api.filtering import StrictFilters
@@ -153,14 +154,15 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
         server = MCPServer(**fields)
         _check_may_change(server, request.user)
         _check(server, validate_unique=False)
-        return Response(trials.ask(Trial(user=cast(User, request.user), fields=fields)))
+        return Response(ask(cast(User, request.user), "tool_server", fields))
 
     @extend_schema(request=TrialIn, responses=TrialOut, tags=["mcp-servers"])
     @action(detail=True, methods=["post"], url_path="try")
     def try_tool(self, request: Request, pk: Any) -> Response:
         """Call a tool that only reads, and return its result; others are refused."""
         fields = TrialIn.read(request.data)
-        return Response(trials.ask(Trial(user=cast(User, request.user), server=self.get_object(), **fields)))
+        arguments = {"server": str(self.get_object().pk), **fields}
+        return Response(ask(cast(User, request.user), "tool", arguments))
 
     @extend_schema(request=None, responses={202: Asked}, tags=["mcp-servers"])
     @action(detail=False, methods=["post"])

@@ -22,13 +22,8 @@ class ToolServers(Feature):
             run="aiops.tool_servers.jobs:check_health",
             every_s=60,
         ),
-        Job(
-            "tool_trials",
-            "Tries servers and tools for people who wait for it.",
-            run="aiops.tool_servers.jobs:run_trials",
-            every_s=60,
-        ),
     )
+    trials = {"tool_server": "aiops.tool_servers.trials:test_server", "tool": "aiops.tool_servers.trials:try_tool"}
     body_limits = {"/api/mcp-servers/import/": lambda settings: MAX_FILE_BYTES + settings.max_body_bytes}
     metrics = "aiops.tool_servers.metrics:families"
     known_series = "aiops.tool_servers.metrics:known"

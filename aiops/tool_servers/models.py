@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
@@ -141,22 +140,3 @@ class HealthHour(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["server", "hour"], name="one_row_per_hour")]
         indexes = [models.Index(fields=["hour"], name="health_by_age")]
-
-
-class Trial(models.Model):
-    """What a person asks a worker to try: a server that is not saved yet, or one call of a tool that reads.
-
-    Only a worker has the variables that rows refer to, and it alone speaks MCP. The asker waits, reads the answer and
-    removes the row (``trials``).
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    server = models.ForeignKey(MCPServer, models.CASCADE, null=True, related_name="+")
-    """Null: ``fields`` describe one that is not saved."""
-    fields = models.JSONField(default=dict)
-    tool = models.CharField(max_length=200, blank=True)
-    arguments = models.JSONField(default=dict)
-    created_at = models.DateTimeField(db_default=Now())
-    taken_at = models.DateTimeField(null=True)
-    answer = models.JSONField(null=True)

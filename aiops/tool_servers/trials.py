@@ -1,67 +1,47 @@
-"""Lets a worker try a server or a tool while the asker waits: the rows that both share."""
+"""What people try by hand, and a worker does: a server that may not be saved yet, and a call of a tool that reads."""
 
 from __future__ import annotations
 
-import time
-import uuid
-from datetime import timedelta
+from collections.abc import Coroutine
+from dataclasses import asdict, replace
 from typing import Any
 
-from django.db import transaction
-from django.db.models.functions import Now
+from aiops.events.redaction import Redactor
+from aiops.settings import Settings
+from aiops.tool_servers import specs
+from aiops.tool_servers.client import probe
+from aiops.tool_servers.client.values import ServerSpec
+from aiops.tool_servers.models import MCPServer
+from aiops.tool_servers.offers import cleaned
+from aiops.untrusted import clean
 
-from aiops import dispatch
-from aiops.errors import NotFound, TooMany, Unavailable
-from aiops.tool_servers.models import MCPServer, Trial
-
-JOB = "tool_trials"
-MOST = 4
-"""Trials that wait at once: each holds a thread of a web process."""
-WAIT_S = 70.0
-"""Longest handshake and call, and the time until a worker takes it."""
-LOOK_S = 0.1
-LIFE = timedelta(minutes=5)
-"""Of rows whose asker has gone."""
+MAX_RESULT_CHARACTERS = 16_000
+DELETED = "The tool server was deleted meanwhile."
 
 
-def ask(trial: Trial) -> dict[str, Any]:
-    """Let a worker try it and return its answer; raises TooMany, NotFound, or Unavailable when none answers in time."""
-    Trial.objects.filter(created_at__lt=Now() - LIFE).delete()
-    if Trial.objects.filter(answer__isnull=True).count() >= MOST:
-        raise TooMany(f"{MOST} trials are under way: try again when one has ended.", code="too_many_trials")
-    trial.save(force_insert=True)
-    try:
-        dispatch.upkeep(JOB, request_id=str(uuid.uuid4()))
-        return _answer(trial)
-    finally:
-        Trial.objects.filter(pk=trial.pk).delete()
+def test_server(arguments: dict[str, Any], settings: Settings) -> Coroutine[Any, Any, dict[str, Any]]:
+    """Connect to a server that ``arguments`` describe, as the fields of a row: {ok, problem, tools}."""
+    spec = specs.of_row(MCPServer(**arguments), settings, ignore_status=True)
+    return _handshake(replace(spec, health_url=""), Redactor.from_settings(settings))
 
 
-def _answer(trial: Trial) -> dict[str, Any]:
-    until = time.monotonic() + WAIT_S
-    while time.monotonic() < until:
-        found = Trial.objects.filter(pk=trial.pk).values_list("answer", flat=True)[:1]
-        if not found:
-            raise NotFound("The tool server was deleted meanwhile.")
-        answer: dict[str, Any] | None = found[0]
-        if answer is not None:
-            return answer
-        time.sleep(LOOK_S)
-    raise Unavailable(f"No worker answered within {WAIT_S:g} s: see whether worker-upkeep is running.")
+def try_tool(arguments: dict[str, Any], settings: Settings) -> Coroutine[Any, Any, dict[str, Any]]:
+    """Call a tool that reads: ``arguments`` are {server (id), tool, arguments}; {status, ms, result}."""
+    row = MCPServer.objects.filter(pk=arguments["server"]).first()
+    spec = specs.of_row(row, settings, ignore_status=True) if row is not None else None
+    return _call(spec, arguments["tool"], arguments["arguments"], settings)
 
 
-def take(most: int) -> list[Trial]:
-    """Take the oldest trials, each for one worker."""
-    taken: list[Trial] = []
-    for pk in (
-        Trial.objects.filter(taken_at=None, answer__isnull=True).order_by("pk").values_list("pk", flat=True)[:most]
-    ):
-        with transaction.atomic():
-            if Trial.objects.filter(pk=pk, taken_at=None).update(taken_at=Now()):
-                taken += Trial.objects.select_related("server").filter(pk=pk)
-    return taken
+async def _handshake(spec: ServerSpec, redactor: Redactor) -> dict[str, Any]:
+    (found,) = await probe.check_async([spec])
+    shown = cleaned(found, redactor)
+    return {"ok": not shown.problem, "problem": shown.problem, "tools": [asdict(tool) for tool in shown.tools or ()]}
 
 
-def server_of(trial: Trial) -> MCPServer:
-    """Return the server to try."""
-    return trial.server or MCPServer(**trial.fields)
+async def _call(spec: ServerSpec | None, tool: str, given: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    if spec is None:
+        return {"status": "error", "ms": 0.0, "result": DELETED}
+    call_s = min(spec.call_s or settings.tool_timeout_s, settings.tool_timeout_s)
+    tried = await probe.call(spec, tool, given, call_s=call_s)
+    text = Redactor.from_settings(settings).redact(clean(tried.result))
+    return {"status": tried.status, "ms": tried.ms, "result": text[:MAX_RESULT_CHARACTERS]}

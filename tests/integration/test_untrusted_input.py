@@ -48,7 +48,7 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def trials_without_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a worker; what is asked of it is stored all the same."""
-    monkeypatch.setattr("aiops.tool_servers.trials._answer", lambda trial: {})
+    monkeypatch.setattr("aiops.trials.asking._answer", lambda trial: {"answer": {}})
 
 
 def send(client: Client, method: str, path: str, headers: dict[str, str], body: bytes) -> Any:

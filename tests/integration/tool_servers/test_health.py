@@ -23,6 +23,7 @@ from aiops.tool_servers import jobs as job
 from aiops.tool_servers.client.values import Health, Offered
 from aiops.tool_servers.health import CheckOutcome
 from aiops.tool_servers.models import HealthHour, MCPServer
+from aiops.tool_servers.offers import cleaned
 from tests.integration.tool_servers.rows import Status, add, command, lab
 from tests.ports import free_port
 
@@ -116,7 +117,7 @@ def test_what_a_hostile_server_says_is_cut_and_cleaned_and_stops_nobody() -> Non
 def test_the_schema_of_a_tool_is_stored_without_secrets_and_nul() -> None:
     schema = {"properties": {"a\0": {"description": "AKIA" + "A" * 16}}}
     row = add()
-    health.record(row, job._cleaned(Health(tools=(Offered("x", "", True, parameters=schema),)), Redactor()))
+    health.record(row, cleaned(Health(tools=(Offered("x", "", True, parameters=schema),)), Redactor()))
     row.refresh_from_db()
     assert list(row.tools[0]["parameters"]["properties"]) == ["a\ufffd"]
     assert "AKIAAAAA" not in str(row.tools)

@@ -15,8 +15,10 @@ from django.test import Client
 from aiops import dispatch
 from aiops.people import tokens
 from aiops.people.models import User
-from aiops.tool_servers import jobs, trials
-from aiops.tool_servers.models import MCPServer, Trial
+from aiops.tool_servers.client import probe
+from aiops.tool_servers.models import MCPServer
+from aiops.trials import asking, jobs
+from aiops.trials.models import Trial
 from tests.integration.tool_servers.rows import SETTINGS, add, command
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +30,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that does what is requested at once, in a thread of its own."""
 
     def work(job: str, *, request_id: str, in_s: int = 0) -> None:
-        if job != trials.JOB:
+        if job != asking.JOB:
             return
 
         def run() -> None:
@@ -40,7 +42,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> None:
         threading.Thread(target=run).start()
 
     monkeypatch.setattr(dispatch, "upkeep", work)
-    monkeypatch.setattr(trials, "WAIT_S", 20)
+    monkeypatch.setattr(asking, "WAIT_S", 20)
 
 
 @pytest.fixture
@@ -92,11 +94,11 @@ def test_a_tool_that_reads_is_called_and_others_are_not(post: Post, tmp_path: Pa
     assert read["status"] == "ok", read
     assert read["ms"] > 0
     changed = post(f"{row.pk}/try/", {"tool": "change", "arguments": {"key": "k"}}).json()
-    assert (changed["status"], changed["result"]) == ("error", jobs.probe.MAY_CHANGE)
+    assert (changed["status"], changed["result"]) == ("error", probe.MAY_CHANGE)
     marks = tmp_path / "marks"
     assert "change" not in (marks.read_text() if marks.exists() else "")
     missing = post(f"{row.pk}/try/", {"tool": "none"}).json()
-    assert (missing["status"], missing["result"]) == ("error", jobs.probe.NO_TOOL)
+    assert (missing["status"], missing["result"]) == ("error", probe.NO_TOOL)
     assert Trial.objects.count() == 0
 
 
@@ -120,18 +122,18 @@ def test_what_could_not_be_saved_is_not_tried_either(post: Post, path: str, body
 def test_without_a_worker_it_says_so_and_leaves_nothing(
     post: Post, asked: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trials, "WAIT_S", 0.3)
+    monkeypatch.setattr(asking, "WAIT_S", 0.3)
     answer = post(f"{add().pk}/try/", {"tool": "look"})
     assert answer.status_code == 503
     assert "worker-upkeep" in answer.json()["detail"]
-    assert asked == [(trials.JOB, 0)]
+    assert asked == [(asking.JOB, 0)]
     assert Trial.objects.count() == 0
 
 
 def test_only_so_many_wait_at_once(post: Post, grown: User, asked: list[tuple[str, int]]) -> None:
     row = add()
-    for _ in range(trials.MOST):
-        Trial.objects.create(user=grown, server=row, tool="x")
+    for _ in range(asking.MOST):
+        Trial.objects.create(user=grown, kind="tool")
     answer = post(f"{row.pk}/try/", {"tool": "look"})
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_trials")
 
@@ -162,3 +164,19 @@ def test_the_page_has_the_form_and_a_button_for_each_tool_that_reads(grown: User
     assert browser.get("/tool-servers/new/").status_code == 200
     browser.force_login(User.objects.create_user("bob"))
     assert browser.get("/tool-servers/new/").status_code == 403
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_trial_that_breaks_ends_and_says_where_to_look(
+    post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("the valve is stuck")
+
+    monkeypatch.setattr(probe, "call", broken)
+    answer = post(f"{command('counting', tmp_path).pk}/try/", {"tool": "look"})
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "It could not be tried (RuntimeError): the log of worker-upkeep says why."
+    monkeypatch.setattr("aiops.tool_servers.trials.specs.of_row", broken)
+    assert post("test/", stdio(tmp_path)).status_code == 503
+    assert Trial.objects.count() == 0

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tool_servers', '0005_trial'),
+        ('tool_servers', '0004_folder'),
     ]
 
     operations = [
