@@ -109,6 +109,8 @@ class Feature(AppConfig):
     """Name of a control message → its handler in a worker process, called on the loop with the payload."""
     streams: ClassVar[Mapping[str, str]] = {}
     """Path → a GET endpoint that Starlette serves beside Django: event streams and long downloads."""
+    referrers: ClassVar[str] = ""
+    """A function of a secret's name that returns what refers to it, as people read it."""
     trials: ClassVar[Mapping[str, str]] = {}
     """Kind of trial → a function that a worker calls with (arguments, settings) while a person waits: it reads what it
     needs from the database and returns an awaitable of the answer, a JSON object."""

@@ -17,8 +17,9 @@ from aiops import settings
 
 CONTROL = "aiops:control"
 """Channel that every worker process subscribes to; a message is ``name:payload`` (see ``control``)."""
-STOP, SLOW_DOWN, TOOLS = "stop", "slow_down", "tools"
-"""Messages: stop this run; this model's provider answers 429; reload the tool servers and their tools."""
+STOP, SLOW_DOWN, TOOLS, SECRETS = "stop", "slow_down", "tools", "secrets"
+"""Messages: stop this run; this model's provider answers 429; reload the tool servers and their tools; a secret has
+changed."""
 
 
 def control(name: str, payload: str = "") -> str:

@@ -36,6 +36,16 @@ class Settings(BaseModel):
     secret_key_fallbacks: SecretStr = _env(
         "AIOPS_SECRET_KEY_FALLBACKS", "", "previous secret keys that stay valid during a rotation, comma-separated"
     )
+    encryption_keys: SecretStr = _env(
+        "AIOPS_ENCRYPTION_KEYS",
+        "",
+        "keys that encrypt stored secrets, comma-separated: the first encrypts, all decrypt; `aiops up` makes one",
+    )
+    secrets_dir: str = _env("AIOPS_SECRETS_DIR", "", "folder of the files that secrets of kind file name")
+    vault_addr: str = _env("VAULT_ADDR", "", "HashiCorp Vault of secrets of kind vault, such as https://vault:8200")
+    vault_token: SecretStr = _env("VAULT_TOKEN", "", "Vault: the workers' token; or use an AppRole")
+    vault_role_id: str = _env("VAULT_ROLE_ID", "", "Vault: role id of the workers' AppRole")
+    vault_secret_id: SecretStr = _env("VAULT_SECRET_ID", "", "Vault: secret id of that AppRole")
     public_url: str = _env("AIOPS_PUBLIC_URL", "", "URL that users open, such as https://aiops.example.org")
     allowed_hosts: str = _env(
         "AIOPS_ALLOWED_HOSTS", "", "additional host names and addresses that the server answers to, comma-separated"
@@ -216,6 +226,11 @@ class Settings(BaseModel):
         """Return the previous secret keys, the latest first."""
         return [key for one in self.secret_key_fallbacks.get_secret_value().split(",") if (key := one.strip())]
 
+    def encryption_key_ring(self) -> list[str]:
+        """Return the keys of stored secrets, the one that encrypts first."""
+        written = self.encryption_keys.get_secret_value().split(",")
+        return [key + "=" * (-len(key) % 4) for one in written if (key := one.strip())]
+
     def networks_of_metrics(self) -> list[IPv4Network | IPv6Network]:
         """Return the networks that may read /metrics without a token; raises ValueError."""
         return [ip_network(one.strip(), strict=False) for one in self.metrics_networks.split(",") if one.strip()]
@@ -241,7 +256,7 @@ class Settings(BaseModel):
         """Return the plain values of all secret settings that are set."""
         values = (getattr(self, name) for name in type(self).model_fields)
         plain = [v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value()]
-        return plain + self.previous_secret_keys()
+        return plain + self.previous_secret_keys() + self.encryption_key_ring()
 
 
 _installed: list[Settings] = []

@@ -7,19 +7,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import dj_database_url
-import regex
 from pydantic import SecretStr, ValidationError
 
-from aiops import certificates, settings
+from aiops import settings
 from aiops.llm import providers
 from aiops.llm.providers import PROVIDERS
 from aiops.settings import Settings
-from aiops.tool_servers import environment
-from aiops.tool_servers.environment import BadToolServer
-from config import envfile
+from config import consistency, envfile
 
 SERVICE_LINK = re.compile(
     r"(AIOPS|FLOWER)(_[A-Z0-9_]+)?_(SERVICE_HOST=[0-9a-f.:]+|SERVICE_PORT(_[A-Z0-9_]+)?=[0-9]+|PORT=(tcp|udp|sctp)://.*"
@@ -28,7 +23,6 @@ SERVICE_LINK = re.compile(
 """What Kubernetes adds to a container's variables for Services of such names, as AIOPS_PORT=tcp://… for aiops."""
 CLIENT_PREFIX = "AIOPS_SECRET_"
 """Prefix of variables with values for headers of tool servers, which refer to them as ``env:NAME``."""
-PROXIES = "FORWARDED_ALLOW_IPS"
 SCHEMES = {
     "DATABASE_URL": ("sqlite://", "postgres://", "postgresql://"),
     "REDIS_URL": ("redis://", "rediss://"),
@@ -36,6 +30,7 @@ SCHEMES = {
     "CELERY_BROKER_URL": ("redis://", "rediss://", "amqp://", "amqps://"),
     "AIOPS_PUBLIC_URL": ("http://", "https://"),
     "AIOPS_URL": ("http://", "https://"),
+    "VAULT_ADDR": ("http://", "https://"),
     "AIOPS_MAIL_URL": ("smtp://", "smtp+starttls://", "smtps://"),
     **{one.url.name: ("http://", "https://") for one in PROVIDERS.values() if one.url},
 }
@@ -82,7 +77,7 @@ def read(environ: dict[str, str] | None = None) -> Settings:
         parsed = Settings.model_validate({**given, "providers": of_providers})
     except ValidationError as failure:
         raise BadEnvironment(problems + [_sentence(error) for error in failure.errors()]) from None
-    problems += _contradictions(parsed, values)
+    problems += consistency.problems(parsed, values)
     if problems:
         raise BadEnvironment(problems)
     return parsed
@@ -93,7 +88,7 @@ def load() -> Settings:
     forget_service_links()
     try:
         for name, value in _dotenv().items():
-            if name.startswith(CLIENT_PREFIX) or name == PROXIES:
+            if name.startswith(CLIENT_PREFIX) or name == consistency.PROXIES:
                 os.environ.setdefault(name, value)  # references are resolved from there, and uvicorn reads its own
         made = settings.install(read())
     except BadEnvironment as bad:
@@ -156,88 +151,3 @@ def _sentence(error: Any) -> str:
     shown = "(hidden)" if secret else repr(error["input"])[:80]
     meaning = field.description if field else ""
     return f"{name}={shown}: {error['msg']}. It sets: {meaning}."
-
-
-def _is_readable(url: str) -> bool:
-    """Return whether an address of a server has the parts that it seems to have."""
-    try:
-        if url.startswith("postgres"):
-            dj_database_url.parse(url)
-        parts = urlsplit(url)
-        has_host = parts.port is None or parts.hostname is not None
-    except ValueError:
-        return False
-    return has_host and (parts.scheme == "sqlite" or "@" not in f"{parts.path}{parts.query}{parts.fragment}")
-
-
-def _contradictions(made: Settings, values: dict[str, str]) -> list[str]:
-    problems = []
-    try:
-        environment.from_environment(made, values)
-    except BadToolServer as bad:
-        problems.append(str(bad))
-    problems += [
-        f"{name}=(hidden) cannot be read: in its user name and password, write characters such as / # ? @ : % "
-        "as %2F %23 %3F %40 %3A %25."
-        for name, url in (
-            ("DATABASE_URL", made.database_url),
-            ("REDIS_URL", made.redis_url),
-            ("CHECKPOINT_REDIS_URL", made.checkpoint_redis_url),
-            ("CELERY_BROKER_URL", made.broker_url),
-            ("AIOPS_MAIL_URL", made.mail_url),
-        )
-        if not _is_readable(url.get_secret_value())
-    ]
-    if made.checkpointer == "postgres" and not made.database_url.get_secret_value().startswith("postgres"):
-        problems.append(
-            "AIOPS_CHECKPOINTER=postgres stores memory in DATABASE_URL's server, which is not PostgreSQL: "
-            "set DATABASE_URL to postgres://…, or choose redis."
-        )
-    mail = made.mail_url.get_secret_value()
-    if mail and not made.mail_from:
-        problems.append("AIOPS_MAIL_URL is set, but AIOPS_MAIL_FROM is not: set it to the sender's address.")
-    if mail.startswith("smtp://") and "@" in mail:
-        problems.append(
-            "AIOPS_MAIL_URL would send its password without TLS: write smtps:// or smtp+starttls:// instead of smtp://."
-        )
-    if made.heartbeat_s * 2 > made.lease_s:
-        problems.append(
-            f"AIOPS_LEASE_S={made.lease_s:g} is too short for AIOPS_HEARTBEAT_S={made.heartbeat_s:g}: "
-            "a lease must outlast two heartbeats; raise the first or lower the second."
-        )
-    for name, networks in (
-        (PROXIES, made.networks_of_proxies),
-        ("AIOPS_METRICS_NETWORKS", made.networks_of_metrics),
-        ("AIOPS_WEBHOOK_NETWORKS", made.networks_of_webhooks),
-    ):
-        try:
-            networks()
-        except ValueError as error:
-            problems.append(f"{name}: {error}: give addresses or networks, such as 10.0.0.0/8.")
-    if made.broker.startswith("amqps://") and "ssl_" in urlsplit(made.broker).query:
-        problems.append(
-            "CELERY_BROKER_URL=(hidden): amqps:// takes no ssl_… parameters: remove them, and put the authority into "
-            f"the file that SSL_CERT_FILE names ({certificates.PAGE})."
-        )
-    if made.ssl_cert_file and (problem := certificates.problem_of_file(made.ssl_cert_file)):
-        problems.append(f"SSL_CERT_FILE={made.ssl_cert_file} {problem}.")
-    key = made.secret_key.get_secret_value()
-    if key and len(key) < 50:
-        problems.append("AIOPS_SECRET_KEY=(hidden): too short; use 50 random characters or more, or remove it.")
-    if any(len(previous) < 50 for previous in made.previous_secret_keys()):
-        problems.append(
-            "AIOPS_SECRET_KEY_FALLBACKS=(hidden): a key in it, or in the home's file secret_key_fallbacks, is too "
-            "short; give previous keys as they were, with commas between them and 50 characters or more each."
-        )
-    keys = {one.name: made.of_provider(one.name) for one in providers.variables().values() if one.secret}
-    for name, token in (("AIOPS_TOKEN", made.token), ("AIOPS_METRICS_TOKEN", made.metrics_token)):
-        keys[name] = token.get_secret_value()
-    for name, secret in keys.items():
-        if not (secret.isascii() and secret.isprintable()):
-            problems.append(f"{name}=(hidden) has characters that no header can carry: copy it again.")
-    for pattern in made.redact_patterns:
-        try:
-            regex.compile(pattern)
-        except regex.error as error:
-            problems.append(f"AIOPS_REDACT_PATTERNS: {pattern!r} is not a regular expression ({error}): correct it.")
-    return problems

@@ -24,6 +24,7 @@ def use_home() -> Home:
         for name, value, path in (
             ("AIOPS_SECRET_KEY", settings.secret_key, home.secret_key),
             ("AIOPS_SECRET_KEY_FALLBACKS", settings.secret_key_fallbacks, home.secret_key_fallbacks),
+            ("AIOPS_ENCRYPTION_KEYS", settings.encryption_keys, home.encryption_keys),
             ("REDIS_URL", settings.redis_url, home.redis_url),
         ):
             if not value.get_secret_value() and path.exists():

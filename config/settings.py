@@ -187,6 +187,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStateEnum": "aiops.runs.states.CHOICES",
         "BatchStateEnum": "aiops.batches.models.Batch.State",
+        "SecretKindEnum": "aiops.secrets.models.Secret.Kind",
         "StatusEnum": "aiops.tool_servers.models.MCPServer.Status",
         "TrialStatusEnum": ["ok", "error"],
     },

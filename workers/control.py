@@ -45,7 +45,10 @@ class Control:
         self.slow_down = slow_down
         self._reading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._handlers = {name: act for feature in features() for name, act in feature.control.items()}
+        self._handlers: dict[str, list[Callable[[Any, str], None]]] = {}
+        for feature in features():
+            for name, act in feature.control.items():
+                self._handlers.setdefault(name, []).append(act)
 
     async def open(self) -> None:
         """Connect to the tool servers and subscribe."""
@@ -89,9 +92,9 @@ class Control:
 
     def _handle(self, message: str) -> None:
         name, _, payload = message.partition(":")
-        if handler := self._handlers.get(name):
-            handler(self, payload)
-        else:  # of a feature that this process does not have
+        for act in self._handlers.get(name, ()):
+            act(self, payload)
+        if name not in self._handlers:  # of a feature that this process does not have
             logger.warning("control.unknown", name=name[:40])
 
     def refresh_tools(self) -> None:

@@ -38,13 +38,36 @@ MAX_HELD = 9_000
 """Characters that a stream may hold back; longer than any match of a shape above."""
 
 
+_learned: frozenset[str] = frozenset()
+"""Values that this process resolved at run time; every redactor masks them from then on."""
+
+
+def learn(value: str) -> None:
+    """Let all redactors of this process mask a secret, before anything is done with it."""
+    global _learned
+    if value not in _learned:
+        _learned |= {value, *_without_scheme(value)}
+
+
 class Redactor:
     """Replaces secrets by a mask."""
 
     def __init__(self, *, values: Iterable[str] = (), patterns: Iterable[str] = ()) -> None:
-        forms = {form for v in values if len(v) >= MIN_LENGTH for form in _forms(v)}
+        self._values = frozenset(values)
+        self._patterns = tuple(patterns)
+        self._compile()
+
+    def _compile(self) -> None:
+        self._knows = learned = _learned
+        forms = {form for v in self._values | learned if len(v) >= MIN_LENGTH for form in _forms(v)}
         known = [regex.escape(value) for value in sorted(forms, key=len, reverse=True)]  # a prefix must not match first
-        self._pattern = regex.compile("|".join([*known, *patterns, *SHAPES, *KEY_SHAPES]))
+        self._compiled = regex.compile("|".join([*known, *self._patterns, *SHAPES, *KEY_SHAPES]))
+
+    @property
+    def _pattern(self) -> Any:
+        if self._knows is not _learned:
+            self._compile()
+        return self._compiled
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Redactor:

@@ -56,9 +56,9 @@ class Client:
         """Return the JSON response; parameters that are None are left out."""
         return self._call("GET", path, params={k: v for k, v in params.items() if v is not None})
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Post JSON with an Idempotency-Key."""
-        return self._call("POST", path, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
+    def post(self, path: str, body: dict[str, Any] | None = None, *, secret: bool = False) -> Any:
+        """Post JSON with an Idempotency-Key; without one if the body is ``secret``, for the server refuses it then."""
+        return self._call("POST", path, json=body, headers={} if secret else {"Idempotency-Key": str(uuid.uuid4())})
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         return self._call("PATCH", path, json=body)

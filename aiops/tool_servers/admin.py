@@ -10,13 +10,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from aiops.tool_servers import lifecycle
+from aiops.errors import Forbidden
+from aiops.tool_servers import lifecycle, rights
 from aiops.tool_servers.models import RUN_COMMANDS, MCPServer
 
 
 class ServerForm(forms.ModelForm[MCPServer]):
     """Refuses to overwrite a row that changed after the form was opened."""
 
+    user: Any
+    """Who uses the form."""
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -25,6 +28,13 @@ class ServerForm(forms.ModelForm[MCPServer]):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        before = MCPServer.objects.filter(pk=self.instance.pk).first()
+        try:
+            rights.refuse_secrets(self.instance, self.user, changed=self.changed_data, before=before)
+        except Forbidden as refused:
+            raise forms.ValidationError(refused.detail) from refused
+        if missing := rights.unknown_secrets(self.instance):
+            raise forms.ValidationError(f"There is no secret {missing[0]!r}: create it, or correct the name.")
         if cleaned.pop("seen", "") != self._version():
             raise forms.ValidationError("The server was changed after you opened it: open it again.")
         return cleaned
@@ -47,6 +57,11 @@ class MCPServerAdmin(ModelAdmin):  # type: ignore[misc]
         ("A command", {"fields": ("command", "args", "env", "cwd")}),
         ("Time", {"fields": ("handshake_s", "call_s")}),
     )
+
+    def get_form(self, request: HttpRequest, obj: MCPServer | None = None, change: bool = False, **options: Any) -> Any:
+        form = super().get_form(request, obj, change, **options)
+        form.user = request.user
+        return form
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         """Offer the STDIO protocol only to people who may run commands."""

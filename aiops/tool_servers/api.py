@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import asdict
 from typing import Any, cast
 
 import django_filters
 from django.conf import settings as django_settings
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -21,7 +21,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from aiops.errors import Forbidden, Invalid
 from aiops.people.models import User
-from aiops.tool_servers import lifecycle, uploads
+from aiops.rows import check
+from aiops.tool_servers import lifecycle, rights, uploads
 from aiops.tool_servers.importing import run
 from aiops.tool_servers.models import RUN_COMMANDS, MCPServer
 from aiops.tool_servers.shapes import (
@@ -37,24 +38,12 @@ from aiops.tool_servers.shapes import (
 )
 from aiops.trials.asking import ask
 from aiops.web.api import creating
-from aiops.web.api.authentication import MayWrite
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import ByName
 from aiops.web.api.parsing import no_fields
+from aiops.web.api.rows import MayManage
 
 SETTINGS = django_settings.SETTINGS
-OF_ACTION = {"check": "change", "refresh": "change", "try_tool": "view"}
-NEEDED = {"GET": "view", "HEAD": "view", "OPTIONS": "view", "POST": "add", "PATCH": "change", "DELETE": "delete"}
-
-
-class MayManage(MayWrite):
-    """Requires Django's permission to view, add, change or delete tool servers."""
-
-    message = "You need the permission to see or change tool servers."
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        needed = OF_ACTION.get(getattr(view, "action", "")) or NEEDED.get(request.method or "")
-        return super().has_permission(request, view) and request.user.has_perm(f"tool_servers.{needed}_mcpserver")
 
 
 class ToolServerFilters(django_filters.FilterSet):
@@ -73,6 +62,7 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
 
     queryset = MCPServer.objects.all()
     permission_classes = [MayManage]
+    rights = {"check": "change", "refresh": "change", "try_tool": "view"}
     serializer_class = ToolServerOut
     pagination_class = ByName
     filter_backends = [StrictFilters]
@@ -113,9 +103,10 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
         with transaction.atomic():
             server = lifecycle.lock(self.get_object().pk)
             _check_may_change(server, request.user)  # as it was: the new fields are checked before they are saved
+            before = copy(server)
             for field, value in fields.items():
                 setattr(server, field, value)
-            changed = _put(server, request.user, changed=fields)
+            changed = _put(server, request.user, changed=fields, before=before)
         return Response(ToolServerOut(changed).data)
 
     @extend_schema(responses={204: None}, tags=["mcp-servers"])
@@ -153,7 +144,8 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
         fields.pop("status", None)
         server = MCPServer(**fields)
         _check_may_change(server, request.user)
-        _check(server, validate_unique=False)
+        _check_secrets(server, request.user, changed=fields)
+        check(server, validate_unique=False)
         return Response(ask(cast(User, request.user), "tool_server", fields))
 
     @extend_schema(request=TrialIn, responses=TrialOut, tags=["mcp-servers"])
@@ -181,10 +173,11 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
         return Response({"asked": "refresh"}, status=202)
 
 
-def _put(server: MCPServer, user: Any, *, changed: Iterable[str]) -> MCPServer:
+def _put(server: MCPServer, user: Any, *, changed: Iterable[str], before: MCPServer | None = None) -> MCPServer:
     """Save a server; raises Invalid or Forbidden."""
     _check_may_change(server, user)
-    _check(server)
+    check(server)
+    _check_secrets(server, user, changed=changed, before=before)
     try:
         with transaction.atomic():
             lifecycle.put(server, changed=changed)
@@ -193,13 +186,13 @@ def _put(server: MCPServer, user: Any, *, changed: Iterable[str]) -> MCPServer:
     return server
 
 
-def _check(server: MCPServer, **options: Any) -> None:
-    """Raise Invalid, naming the fields, for a server that the rules refuse."""
-    try:
-        server.full_clean(**options)
-    except ValidationError as error:
-        reasons = {name.replace("__all__", "name"): list(map(str, why)) for name, why in error.message_dict.items()}
-        raise Invalid(f"Correct {', '.join(reasons)}.", errors=reasons) from error
+def _check_secrets(server: MCPServer, user: Any, *, changed: Iterable[str], before: MCPServer | None = None) -> None:
+    """Raise Forbidden if the user may not use the secrets that are referred to, Invalid if there are none."""
+    rights.refuse_secrets(server, user, changed=changed, before=before)
+    if missing := rights.unknown_secrets(server):
+        field = "env" if server.protocol == MCPServer.Protocol.STDIO else "headers"
+        reason = f"There is no secret {missing[0]!r}: create it, or correct the name."
+        raise Invalid(f"Correct {field}.", errors={field: [reason]})
 
 
 def _check_may_change(server: MCPServer, user: Any) -> None:

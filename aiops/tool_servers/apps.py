@@ -23,8 +23,12 @@ class ToolServers(Feature):
             every_s=60,
         ),
     )
+    referrers = "aiops.tool_servers.rights:users_of"
     trials = {"tool_server": "aiops.tool_servers.trials:test_server", "tool": "aiops.tool_servers.trials:try_tool"}
     body_limits = {"/api/mcp-servers/import/": lambda settings: MAX_FILE_BYTES + settings.max_body_bytes}
     metrics = "aiops.tool_servers.metrics:families"
     known_series = "aiops.tool_servers.metrics:known"
-    control = {keyspace.TOOLS: lambda worker, _: worker.refresh_tools()}
+    control = {
+        keyspace.TOOLS: lambda worker, _: worker.refresh_tools(),
+        keyspace.SECRETS: lambda worker, _: worker.refresh_tools(),
+    }

@@ -20,10 +20,10 @@ VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 MAX_ENTRIES = 50
 MAX_CHARACTERS = 1_000
 REFERENCE_ONLY = (
-    "Write env:AIOPS_SECRET_…, the name of a variable of the workers, or a text with ${AIOPS_SECRET_…} in it: "
-    "secrets are not stored in tables."
+    "Write secret:NAME (see Secrets), or env:AIOPS_SECRET_…, the name of a variable of the workers; inside a text, "
+    "${secret:NAME} or ${AIOPS_SECRET_…}. Secrets are not stored in this table."
 )
-NO_REFERENCE = "References to AIOPS_SECRET_… are replaced only in headers and in the environment: put it there."
+NO_REFERENCE = "References to secrets are replaced only in headers and in the environment: put it there."
 OF_URL = ("url", "endpoint", "health_path", "headers")
 OF_COMMAND = ("command", "args", "env", "cwd")
 JSON_FIELDS: dict[str, type] = {"headers": dict, "args": list, "env": dict}
@@ -100,7 +100,9 @@ def _problems_of_pairs(pairs: dict[str, Any], field: str, *, names: re.Pattern[s
 
 def _refers(value: Any) -> bool:
     """Return whether a text refers to a secret where references are not replaced: it would be passed as it stands."""
-    return isinstance(value, str) and (references.PREFIX in value) and bool(references.LEFT.search(value))
+    if not isinstance(value, str):
+        return False
+    return bool(references.names(value)) or (references.PREFIX in value and bool(references.LEFT.search(value)))
 
 
 def _is_text(value: Any) -> bool:

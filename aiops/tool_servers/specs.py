@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.core.exceptions import ValidationError
 
+from aiops.secrets.checking import by_name
+from aiops.secrets.resolving import Unresolved
 from aiops.settings import Settings
 from aiops.tool_servers.client.values import OWN_PYTHON, Protocol, ServerSpec
 from aiops.tool_servers.environment import from_environment
@@ -36,9 +40,10 @@ def of_row(row: MCPServer, settings: Settings, *, ignore_status: bool = False) -
         return ServerSpec(row.name, required=bool(row.required), absent=f"Its row is wrong: {wrong}"[:MAX_CHARACTERS])
     absent = "" if ignore_status else _absent(row)
     try:
-        headers = tuple((name, for_header(str(value))) for name, value in row.headers.items())
-        env = tuple((name, resolved(str(value))) for name, value in row.env.items())
-    except BadReference as error:
+        secret = partial(by_name, settings=settings)
+        headers = tuple((name, for_header(str(value), secret=secret)) for name, value in row.headers.items())
+        env = tuple((name, resolved(str(value), secret=secret)) for name, value in row.env.items())
+    except (BadReference, Unresolved) as error:
         return ServerSpec(row.name, required=row.required, absent=absent or str(error))
     if row.command == OWN_PYTHON and LOGS not in row.env:
         env += ((LOGS, settings.host_logs),)

@@ -20,8 +20,8 @@ from config.local.home import Home, Unusable
 from config.upgrade import refuse_unknown_copy
 
 SECRETS = ("secret_key", "token")
-DURING_A_ROTATION = "secret_key_fallbacks"
-"""A file that a home has only while its secret key is rotated."""
+OPTIONAL = ("secret_key_fallbacks", "encryption_keys")
+"""Files that a home has only while its secret key is rotated, or since a version that encrypts secrets."""
 DATABASE = "db.sqlite3"
 
 
@@ -41,7 +41,7 @@ def make(home: Home, to: Path) -> None:
             with os.fdopen(os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
                 with tarfile.open(fileobj=opened, mode="w:gz") as written:
                     written.add(copy, DATABASE)
-                    for name in (*SECRETS, DURING_A_ROTATION):
+                    for name in (*SECRETS, *OPTIONAL):
                         if (home.path / name).exists():
                             written.add(home.path / name, name)
             archive.replace(to)  # so a file of this name is always complete
@@ -57,8 +57,8 @@ def restore(archive: Path, home: Home) -> None:
     folder = Path(tempfile.mkdtemp(dir=home.path.parent, prefix=".aiops-restore-"))
     try:
         with tarfile.open(archive, "r:gz") as opened:
-            rotated = [DURING_A_ROTATION] if DURING_A_ROTATION in opened.getnames() else []
-            for name in (DATABASE, *SECRETS, *rotated):
+            there = [name for name in OPTIONAL if name in opened.getnames()]
+            for name in (DATABASE, *SECRETS, *there):
                 _extract(opened, name, folder)
         with closing(sqlite3.connect(f"file:{quote(str(folder / DATABASE))}?mode=ro", uri=True)) as rows:
             (answer,) = rows.execute("PRAGMA quick_check(1)").fetchone()

@@ -33,6 +33,7 @@ class Home:
         self.valkey = self.path / "valkey"
         self.secret_key = self.path / "secret_key"
         self.secret_key_fallbacks = self.path / "secret_key_fallbacks"
+        self.encryption_keys = self.path / "encryption_keys"
         self.token = self.path / "token"
         self.first_password = self.path / "first_password"
         self.redis_url = self.path / "redis_url"
@@ -47,7 +48,14 @@ class Home:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 if not os.access(folder, os.W_OK | os.X_OK):
                     raise PermissionError(13, "no permission to write", str(folder))
-            files = (self.secret_key, self.secret_key_fallbacks, self.token, self.redis_url, self.address)
+            files = (
+                self.secret_key,
+                self.secret_key_fallbacks,
+                self.encryption_keys,
+                self.token,
+                self.redis_url,
+                self.address,
+            )
             for file in (self.database, *files):
                 if file.is_dir():
                     raise IsADirectoryError(21, f"{file.name} is a folder", str(file))

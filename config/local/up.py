@@ -160,6 +160,9 @@ class Up:
             env["AIOPS_SECRET_KEY_FILE"] = str(self._home.secret_key)
         if not self._settings.secret_key_fallbacks.get_secret_value() and self._home.secret_key_fallbacks.exists():
             env["AIOPS_SECRET_KEY_FALLBACKS_FILE"] = str(self._home.secret_key_fallbacks)
+        if not self._settings.encryption_keys.get_secret_value():
+            self._home.secret(self._home.encryption_keys, bytes_=32)
+            env["AIOPS_ENCRYPTION_KEYS_FILE"] = str(self._home.encryption_keys)
         if self._options.host not in listening.LOOPBACK and not self._settings.allowed_hosts:
             env["AIOPS_ALLOWED_HOSTS"] = ",".join(listening.names(self._options.host))
         if self._options.flower:

@@ -75,6 +75,9 @@ def _find_key(settings: Settings, home: Home, *, to_home: bool) -> None:
         raise CannotMove("AIOPS_SECRET_KEY is not set: set the one that the servers use; the home gets it too.")
     elif _is_storable(key) and home.secret_key.exists() and home.secret(home.secret_key) != key:
         raise CannotMove(f"{home.path} has another secret_key: name a new folder with --home.")
+    ring = settings.encryption_keys.get_secret_value()
+    if to_home and ring and home.encryption_keys.exists() and home.encryption_keys.read_text().strip() != ring:
+        raise CannotMove(f"{home.path} has other encryption_keys: name a new folder with --home.")
 
 
 def _is_storable(key: str) -> bool:
@@ -92,6 +95,8 @@ def _move(settings: Settings, home: Home, *, server: str) -> None:
         if server == SOURCE:
             if _is_storable(key := settings.secret_key.get_secret_value()):
                 home.write(home.secret_key, key)
+            if ring := settings.encryption_keys.get_secret_value():
+                home.write(home.encryption_keys, ring)
             sqlite.make_first(home.database, home)
         groups = tables.groups()
         every = list(chain.from_iterable(groups))
@@ -201,9 +206,21 @@ def _next_for_server(settings: Settings, home: Home) -> str:
     return (
         f"Moved, and both sides are equal.\n"
         f"- {first}: with another key everybody has to sign in again, and webhooks are signed differently.\n"
+        f"{_ring_for_server(settings, home)}"
         f"- Tokens stay valid; the home's own is in {home.token}.\n"
         f"- Start web, workers and beat. Keep the home stopped, or what was unfinished is answered twice.\n"
         f"- Agents' memory does not move: it is rebuilt from the transcript."
+    )
+
+
+def _ring_for_server(settings: Settings, home: Home) -> str:
+    """Return the line about the keys of stored secrets; empty when there is nothing to do."""
+    if not home.encryption_keys.exists():
+        return ""
+    if settings.encryption_keys.get_secret_value() == home.encryption_keys.read_text().strip():
+        return ""
+    return (
+        f"- Set AIOPS_ENCRYPTION_KEYS to the content of {home.encryption_keys}: stored secrets are lost without it.\n"
     )
 
 

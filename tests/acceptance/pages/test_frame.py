@@ -58,6 +58,7 @@ def paths(system: System) -> dict[str, str]:
         batch = client.post("/api/batches/", json={"name": "Hosts of the night", "items": [{"prompt": "hello"}]}).json()
         schedule = client.post("/api/schedules/", json={"name": "Morning", "message": "hi", "every_s": 86_400}).json()
         server = client.get("/api/mcp-servers/").json()["results"][0]
+        client.post("/api/secrets/", json={"name": "shown", "kind": "env", "reference": "AIOPS_SECRET_CANARY"})
         shared = client.post(f"/api/conversations/{run['conversation']}/share/").json()
     return {
         "chat": "/",
@@ -77,6 +78,7 @@ def paths(system: System) -> dict[str, str]:
         "maintenance": "/upkeep/",
         "maintenance-job": "/upkeep/reaper/",
         "webhooks": "/webhooks/",
+        "secrets": "/secrets/",
         "profile": "/profile/",
         "people": "/people/",
         "person": f"/people/{person}/",

@@ -1,7 +1,7 @@
 // The dialog of a page: a question, perhaps with an answer to type.
 
-/** Ask; resolve to true, to the text that was typed if there is a `value` to begin with, or to null. */
-export function ask(question, { value, verb = "OK", danger = false } = {}) {
+/** Ask (`secret`: what is typed is not shown); resolve to true, to the text that was typed if there is a `value` to begin with, or to null. */
+export function ask(question, { value, verb = "OK", danger = false, secret = false } = {}) {
   const dialog = document.getElementById("ask");
   const input = dialog.querySelector("input");
   const yes = dialog.querySelector(".primary");
@@ -9,6 +9,7 @@ export function ask(question, { value, verb = "OK", danger = false } = {}) {
   dialog.returnValue = "";
   if (input) {
     input.hidden = value === undefined;
+    input.type = secret ? "password" : "text";
     input.value = value ?? "";
   }
   yes.textContent = verb;

@@ -1,0 +1,1 @@
+"""Secrets that tool servers and models refer to by name."""

@@ -1,0 +1,12 @@
+"""Declares secrets."""
+
+from aiops.apps import MANAGE, Feature, NavigationItem
+
+
+class Secrets(Feature):
+    name = "aiops.secrets"
+
+    api = {"secrets": "aiops.secrets.api:Secrets"}
+    pages = "aiops.secrets.pages"
+    navigation = (NavigationItem("Secrets", "secrets", order=75, permission="secrets.view_secret", group=MANAGE),)
+    trials = {"secret": "aiops.secrets.checking:check"}

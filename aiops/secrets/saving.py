@@ -1,0 +1,94 @@
+"""Saves and removes secrets, the same way from every door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from django.conf import settings as django_settings
+from django.db import IntegrityError, transaction
+
+from aiops import keyspace, log
+from aiops.apps import features, load
+from aiops.errors import Conflict, Invalid, NotFound
+from aiops.rows import check
+from aiops.secrets import encryption
+from aiops.secrets.models import Secret
+
+MASK = "********"
+"""Shown instead of a stored value; sent back, it leaves the value as it is."""
+TAKEN = "There is already a secret of this name."
+SHOWN_USERS = 10
+
+logger = log.get(__name__)
+
+
+def put(secret: Secret, fields: dict[str, Any]) -> Secret:
+    """Apply fields (name, kind, reference, value) and save; raises Invalid, or Conflict to rename one in use."""
+    changed = dict(fields)
+    value = changed.pop("value", MASK)
+    before = Secret.objects.get(pk=secret.pk) if not secret._state.adding else None
+    for name, one in changed.items():
+        setattr(secret, name, one)
+    if before is not None and before.name != secret.name:
+        _refuse_in_use(before, to="renamed")
+    if secret.kind != Secret.Kind.STORED:
+        if value not in (MASK, ""):
+            raise Invalid("Correct value.", errors={"value": ["Only secrets of kind stored have one: leave it out."]})
+    elif value != MASK:
+        secret.encrypted = _encrypted(value)
+        if "reference" not in changed:
+            secret.reference = ""
+    check(secret, validate_constraints=False)  # the rules say the same, by field
+    try:
+        with transaction.atomic():
+            secret.save()
+            transaction.on_commit(announce)
+    except IntegrityError as error:
+        raise Invalid("Correct name.", errors={"name": [TAKEN]}) from error
+    secret.refresh_from_db()
+    return secret
+
+
+def lock(pk: Any) -> Secret:
+    """Return the row, locked until the transaction ends; raises NotFound."""
+    secret = Secret.objects.select_for_update().filter(pk=pk).first()
+    if secret is None:
+        raise NotFound("The secret was deleted meanwhile.")
+    return secret
+
+
+def remove(secret: Secret) -> None:
+    """Delete a secret; raises Conflict, naming who uses it."""
+    _refuse_in_use(secret, to="deleted")
+    secret.delete()
+    transaction.on_commit(announce)
+
+
+def announce() -> None:
+    """Let workers read secrets again; without Redis they do so within a minute."""
+    try:
+        keyspace.sync().publish(keyspace.CONTROL, keyspace.control(keyspace.SECRETS))
+    except redis.RedisError as error:
+        logger.warning("secrets.change_not_sent", error=str(error))
+
+
+def users(name: str) -> list[str]:
+    """Return what refers to a secret, as people read it."""
+    return [one for feature in features() if feature.referrers for one in load(feature.referrers)(name)]
+
+
+def _refuse_in_use(secret: Secret, *, to: str) -> None:
+    if found := users(secret.name):
+        more = f" and {len(found) - SHOWN_USERS} more" if len(found) > SHOWN_USERS else ""
+        names = ", ".join(found[:SHOWN_USERS])
+        raise Conflict(f"It cannot be {to}: it is used by {names}{more}.", code="in_use")
+
+
+def _encrypted(value: str) -> str:
+    if not value:
+        return ""
+    try:
+        return encryption.encrypt(value, django_settings.SETTINGS)
+    except encryption.NoKey as error:
+        raise Invalid("Correct value.", errors={"value": [f"It cannot be stored: {error}."]}) from error
