@@ -59,6 +59,7 @@ def paths(system: System) -> dict[str, str]:
         schedule = client.post("/api/schedules/", json={"name": "Morning", "message": "hi", "every_s": 86_400}).json()
         server = client.get("/api/mcp-servers/").json()["results"][0]
         client.post("/api/secrets/", json={"name": "shown", "kind": "env", "reference": "AIOPS_SECRET_CANARY"})
+        client.post("/api/saved-prompts/", json={"name": "hosts", "text": "Which disks are full?", "is_shared": True})
         shared = client.post(f"/api/conversations/{run['conversation']}/share/").json()
     return {
         "chat": "/",
@@ -79,6 +80,7 @@ def paths(system: System) -> dict[str, str]:
         "maintenance-job": "/upkeep/reaper/",
         "webhooks": "/webhooks/",
         "secrets": "/secrets/",
+        "saved-prompts": "/saved-prompts/",
         "profile": "/profile/",
         "people": "/people/",
         "person": f"/people/{person}/",

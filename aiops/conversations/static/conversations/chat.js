@@ -5,6 +5,7 @@ import * as attaching from "./attaching.js";
 import { Live } from "./live.js";
 import { remembered, tick } from "./memory.js";
 import * as menu from "./menu.js";
+import * as picking from "./picking.js";
 import { attempt, complain, failed } from "./problems.js";
 import * as transcript from "./transcript.js";
 import { add, follow, running, turnOf, turns } from "./transcript.js";
@@ -148,6 +149,7 @@ attaching.accept(box, complain);
 // Safari sends the Enter that ends a composition (of Japanese, say) after it, with this key code.
 const composes = (event) => event.isComposing || event.keyCode === 229;
 box.addEventListener("keydown", (event) => {
+  if (picking.takes(event)) return;
   if (event.key === "Enter" && !event.shiftKey && !composes(event)) { event.preventDefault(); form.requestSubmit(); }
 });
 document.addEventListener("keydown", (event) => {

@@ -1,0 +1,1 @@
+"""Prompts that people save, to pick them in the chat."""
