@@ -28,6 +28,8 @@ class Form:
     ending: str
     begin: Callable[[], str]
     write: Callable[[Sequence[Item]], str]
+    suffix: str = ""
+    """Before the ending, to tell it from another form of the same ending."""
 
 
 def _as_jsonl(items: Sequence[Item]) -> str:
@@ -85,6 +87,6 @@ def _csv(rows: Iterable[Sequence[Any]]) -> str:
 FORMS = {
     "jsonl": Form("application/x-ndjson", "jsonl", str, _as_jsonl),
     "csv": Form("text/csv; charset=utf-8", "csv", lambda: BOM + _csv([CELLS]), _as_csv),
-    "openai": Form("application/x-ndjson", "jsonl", str, _as_openai),
+    "openai": Form("application/x-ndjson", "jsonl", str, _as_openai, suffix="-openai"),
 }
 """By the names of the parameter ``as``."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from aiops.batches import template
 from aiops.batches.lifecycle import Plan
-from aiops.batches.reading.lines import foreign_model, read
+from aiops.batches.reading.lines import foreign_model
 from aiops.batches.reading.source import Source
 from aiops.batches.reading.tables import Table
 from aiops.batches.reading.values import CUSTOM_ID, MODEL, RESERVED, BadFile, Line
-from aiops.batches.validation import rules_for
+from aiops.batches.validation import NO_LINES, lines_of, rules_for
 from aiops.settings import Settings
 
 SHOWN = 5
@@ -56,7 +56,8 @@ def of(
             if plan.format == "csv":
                 table = Table(Source([begun], encoding=plan.encoding), max_row=rules.max_line_bytes)
                 seen.columns = [(name, _use(name, plan)) for name in table.names]
-            for line in islice(read([begun], plan.format, rules), MAX_LINES):
+            every = lines_of([begun], plan.format, rules, defaults={}, check_options=lambda _: "")
+            for line in islice(every, MAX_LINES):
                 lines.append(line)
         except BadFile as bad:
             seen.problem = str(bad)
@@ -64,6 +65,8 @@ def of(
             break
     if not whole and (lines or plan.format == "json"):
         seen.problem = ""  # half a list is no list
+    if whole and not lines and not seen.problem:
+        seen.problem = NO_LINES
     complete = lines if whole else lines[:-1]  # the last one may be cut
     seen.lines, seen.count = complete[:SHOWN], len(complete)
     seen.invalid = sum(bool(line.problem) for line in complete)

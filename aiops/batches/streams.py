@@ -117,7 +117,7 @@ async def _file(request: Request, states: Sequence[str], name: str) -> Response:
     return Download(
         _pages(batch.pk, states, grant, form),
         media_type=form.media_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}-{batch.pk}.{form.ending}"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}-{batch.pk}{form.suffix}.{form.ending}"'},
     )
 
 

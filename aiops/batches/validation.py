@@ -23,6 +23,7 @@ STEP = 500
 LEASE_S = 60.0
 LINE_OVERHEAD_BYTES = 65_536
 """Allowance for everything in a line except its prompt: other columns, earlier messages, escapes."""
+NO_LINES = "The file has no lines."
 TO_THE_CHOSEN = "Or send all lines to the chosen model: ignore_model."
 State = Batch.State
 CheckOptions = Callable[[dict[str, Any]], str]
@@ -63,9 +64,9 @@ def validate(batch_id: str, settings: Settings, *, check_options: CheckOptions =
         logger.exception("batch.unreadable", batch=batch_id)
         problem = f"Its lines could not be read ({type(error).__name__}): the log has the details."
     if not problem and total == invalid:
-        problem = "No line is valid." if total else "The file has no lines."
+        problem = "No line is valid." if total else NO_LINES
     elif not problem and invalid and batch.policy == Batch.Policy.ALL_OR_NOTHING:
-        problem = f"{invalid} of {total} lines are invalid, so nothing was run: correct them, or choose skip_invalid."
+        problem = f"{invalid} of {total} lines are invalid, so nothing was run: correct them, or skip invalid lines."
     with transaction.atomic():
         held = Batch.objects.filter(pk=batch_id, state=State.VALIDATING)
         if problem:

@@ -15,6 +15,8 @@ VIEW_ALL = "runs.view_all"
 NEWEST = 10_000
 """Filters without an index of their own look at so many of the newest runs, whatever the table's size."""
 PROMPT_CHARACTERS = 200
+MAX_WORDS = 8
+"""Of a search; each costs a comparison of every row."""
 
 
 def visible_to(user: User) -> QuerySet[Run]:
@@ -52,5 +54,9 @@ def with_notice(runs: QuerySet[Run], code: str) -> QuerySet[Run]:
 
 
 def containing(runs: QuerySet[Run], text: str) -> QuerySet[Run]:
-    """Return runs whose prompt, answer or error contains the text."""
-    return runs.filter(Q(message__text__icontains=text) | Q(answer__icontains=text) | Q(error__detail__icontains=text))
+    """Return runs whose prompt, answer or error contains each of the words."""
+    for word in text.split()[:MAX_WORDS]:
+        runs = runs.filter(
+            Q(message__text__icontains=word) | Q(answer__icontains=word) | Q(error__detail__icontains=word)
+        )
+    return runs

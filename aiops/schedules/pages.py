@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_required
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +22,7 @@ from aiops.schedules.timing import Times
 from aiops.web import markdown
 from aiops.web.pages.listing import page_of
 from aiops.web.pages.live import render_live
+from aiops.webhooks import mailing
 
 SHOWN = 50
 PREVIEWED = 3
@@ -42,7 +44,7 @@ def list_(request: HttpRequest) -> HttpResponse:
             last_notices=Subquery(newest.values("run__notices")[:1]),
         )
     )
-    context = {"here": "schedules", "page": page_of(mine, request), "weekdays": WEEKDAYS}
+    context = {"here": "schedules", "page": page_of(mine, request), "weekdays": WEEKDAYS, "may_mail": _may_mail()}
     return render_live(request, "schedules/schedules.html", "schedules/rows.html", context)
 
 
@@ -61,6 +63,7 @@ def page(request: HttpRequest, schedule_id: UUID) -> HttpResponse:
         "schedule": schedule,
         "form": _form(schedule),
         "weekdays": WEEKDAYS,
+        "may_mail": _may_mail(),
         "firings": firings,
         "times": lifecycle.upcoming(schedule),
         "items": len(schedule.batch["items"]) if schedule.batch is not None else 0,
@@ -85,6 +88,10 @@ def preview(request: HttpRequest) -> HttpResponse:
     except timing.BadTime as bad:
         context = {"problem": str(bad)}
     return render(request, "schedules/preview.html", context)
+
+
+def _may_mail() -> bool:
+    return mailing.is_configured(django_settings.SETTINGS)
 
 
 def _form(schedule: Schedule) -> dict[str, Any]:

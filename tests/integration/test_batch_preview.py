@@ -62,6 +62,12 @@ def test_the_preview_of_what_cannot_be_read_says_why(page: Client, name: str) ->
     assert 'role="alert"' in preview(page, SimpleUploadedFile(name, b"\xff\xfe\xff<script>"), size=9)
 
 
+def test_the_preview_finds_what_would_fail_after_the_file_was_sent(page: Client) -> None:
+    twice = preview(page, jsonl({"custom_id": "a", "prompt": "x"}, {"custom_id": "a", "prompt": "y"}))
+    assert "The custom_id &#x27;a&#x27; is not unique: line 1 has it, too." in twice
+    assert "The file has no lines." in preview(page, table("prompt\n"))
+
+
 def test_a_preview_is_for_people_who_are_signed_in() -> None:
     anonymous = Client(headers={"host": "localhost"})
     assert anonymous.post("/batches/preview/", {"file": table("prompt\na\n")}).status_code == 302

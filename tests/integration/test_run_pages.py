@@ -97,6 +97,8 @@ def test_runs_are_found_by_state_source_model_user_and_words(ask: Ask, user: Use
         ({"user": "bob"}, ["Which logs?"]),
         ({"search": "db01"}, ["Is db01 up?"]),
         ({"search": "ROUTE"}, ["Is db01 up?"]),
+        ({"search": "up  DB01"}, ["Is db01 up?"]),
+        ({"search": "db01 journald"}, []),
         ({"search": "journald"}, ["Which logs?"]),
         ({"search": "db01", "state": "queued"}, []),
     ]:

@@ -65,7 +65,7 @@ def run_batch(
     skip_invalid: bool,
     **same: Any,
 ) -> int:
-    """Send FILE (.jsonl, .json or .csv), follow it to its end, write the answers. Ctrl-C leaves the batch running."""
+    """Send FILE (.jsonl, .json or .csv), follow it to its end, write the answers to --out. Ctrl-C leaves it running."""
     options = {name: value for name, value in same.items() if value is not None}
     if columns:
         options["columns"] = dict(columns)

@@ -50,6 +50,8 @@ def watch(client: Client, batch_id: str, *, out: Path | None) -> int:
         code = write(client, batch_id, "results", out=out)
         if code != OK:
             return code
+    elif last["counts"]["succeeded"]:
+        print(f"The answers: aiops batch results {batch_id}", file=sys.stderr)
     bad = any(last["counts"][name] for name in WITHOUT_ANSWER)
     return OK if last["state"] == "completed" and not bad else FAILED
 

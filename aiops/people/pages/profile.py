@@ -24,6 +24,12 @@ from aiops.web import throttle
 LIFETIMES = (("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "no end"))
 
 
+class PasswordForm(PasswordChangeForm):
+    """Django's form, with the names that the page uses."""
+
+    error_messages = {**PasswordChangeForm.error_messages, "password_incorrect": "The current password is wrong."}
+
+
 class TokenForm(forms.Form):
     """A new token."""
 
@@ -47,7 +53,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     counters = limits(request, name=user.username)
     if refused := too_many(request, counters):
         return refused
-    form: Any = PasswordChangeForm(user, request.POST)
+    form = PasswordForm(user, request.POST)
     if not form.is_valid():
         if "old_password" in form.errors:  # it may be somebody who guesses it
             for key in counters:
@@ -66,12 +72,15 @@ def change_password(request: HttpRequest) -> HttpResponse:
 def create_token(request: HttpRequest) -> HttpResponse:
     """Create a token, and show its text this once."""
     form = TokenForm(request.POST)
+    user = cast(User, request.user)
+    if form.is_valid() and ApiToken.objects.filter(user=user, name=form.cleaned_data["name"]).exists():
+        form.add_error("name", "You have a token of this name: choose another.")  # also when the page is reloaded
     if not form.is_valid():
         return _show(request, token_form=form, status=400)
     fields = form.cleaned_data
     days = fields["expires_in_days"]
     expires_at = timezone.now() + timedelta(days=int(days)) if days else None
-    made = tokens.issue(cast(User, request.user), name=fields["name"], scope=fields["scope"], expires_at=expires_at)
+    made = tokens.issue(user, name=fields["name"], scope=fields["scope"], expires_at=expires_at)
     return _show(request, new_token=made)
 
 
@@ -108,7 +117,7 @@ def _show(
     user = cast(User, request.user)
     context = {
         "here": "profile",
-        "password_form": password_form or PasswordChangeForm(user),
+        "password_form": password_form or PasswordForm(user),
         "token_form": token_form or TokenForm(),
         "new_token": new_token,
         "tokens": ApiToken.objects.filter(user=user).order_by("-pk"),

@@ -64,6 +64,7 @@ def disks() -> dict[str, Any]:
             {
                 "mount": mount,
                 "size_mb": usage.total // MB,
+                "used_mb": usage.used // MB,
                 "free_mb": usage.free // MB,
                 "used_percent": usage.percent,
             },

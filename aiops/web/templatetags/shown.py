@@ -52,6 +52,12 @@ def span_seconds(seconds: float | None) -> str:
     return span_ms(None if seconds is None else seconds * 1e3)
 
 
+@register.filter
+def gigabytes(size: float) -> str:
+    """Show the size of a disk in bytes as tools that read disks do: 10⁹ bytes are a GB."""
+    return f"{size / 1e9:.1f} GB"
+
+
 @register.simple_tag
 def badge(state: Any, label: str = "", *, notices: Any = None) -> SafeString:
     """Show a state as a badge, whose colour ``pages.css`` takes from the state.

@@ -24,6 +24,10 @@ from tests.conftest import missing
 AXE = Path(__file__).parents[1] / "axe"
 WIDTHS = (380, 1440)
 OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+REPEATED = """
+const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+return ids.filter((id, at) => ids.indexOf(id) !== at);
+"""
 RUN_AXE = """
 const done = arguments[arguments.length - 1];
 axe.run(document, {resultTypes: ["violations"]}).then((found) => done(found.violations.map(
@@ -113,6 +117,7 @@ def test_every_page_fits_its_window_and_breaks_no_rule_of_accessibility(
         page.open(path)
         page.until(lambda: page.driver.execute_script("return document.readyState") == "complete", name)
         found = violations(page, axe)
+        found += [f"two elements have the id {name}" for name in page.driver.execute_script(REPEATED)]
         if (over := page.driver.execute_script(OVERFLOW)) > 0:
             found.append(f"{over} px wider than the window")
         found += [one for one in page.errors() if "404" not in one or name != "not-found"]
@@ -199,7 +204,7 @@ def test_a_run_can_be_cancelled_on_its_page_and_asked_again(browse: Open, system
     page.until(lambda: page.all("dialog[open] .primary"), "the question")
     page.one("dialog[open] .primary").click()
     page.until(lambda: "Cancelled" in page.text(".heading .state"), "the end")
-    assert page.text("#done")
+    assert page.text("#toast")
     page.one("[data-act=again]").click()
     page.until(lambda: run["run"]["id"] not in page.driver.current_url, "the other run's page")
     again = page.driver.current_url.rstrip("/").rpartition("/")[2]
@@ -225,5 +230,5 @@ def test_a_token_is_made_and_revoked_on_the_profile(browse: Open) -> None:
     page.one("[aria-label='Revoke the token by hand']").click()
     page.until(lambda: page.all("dialog[open] .primary"), "the question")
     page.one("dialog[open] .primary").click()
-    page.until(lambda: "was revoked" in page.text("#done"), "what it did")
+    page.until(lambda: "was revoked" in page.text("#toast"), "what it did")
     assert "by hand" not in page.texts("table.list")[0]

@@ -63,6 +63,8 @@ def test_an_answer_is_rated(browse: Open) -> None:
 
     page.one("[data-do=up]").click()
     page.until(lambda: pressed() == ["true", "false"], "the good rating")
+    page.until(lambda: page.text("#toast").startswith("Thank you"), "what it did")
+    assert page.text("#composer-problem") == ""
     page.one("[data-do=down]").click()
     page.one("#ask input").send_keys("wrong disk", Keys.ENTER)
     page.until(lambda: pressed() == ["false", "true"], "the bad rating")

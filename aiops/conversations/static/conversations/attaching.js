@@ -1,6 +1,7 @@
 // Files that go with a message: chosen, dropped or pasted; each is uploaded at once.
 
 import { call } from "../web/api.js";
+import { done } from "../web/done.js";
 
 const PASTED = 4000; // characters: a longer paste is attached
 const element = document.getElementById("attached");
@@ -60,7 +61,7 @@ export async function attach(several, complain) {
     form.append("file", file, given.name);
     try {
       Object.assign(row, await call("POST", "/api/attachments/", form));
-      if (isCut) complain(`${given.name} has ${size(given.size)}: only its end, ${size(row.bytes)}, is attached.`);
+      if (isCut) done(`${given.name} has ${size(given.size)}: only its end, ${size(row.bytes)}, is attached.`);
     } catch (error) {
       files = files.filter((one) => one !== row);
       complain(`${given.name} is not attached. ${error.message}`);

@@ -190,4 +190,4 @@ refresh();
 live.follow();
 const hit = location.hash.startsWith("#turn-") && document.getElementById(location.hash.slice(1));
 if (hit) hit.scrollIntoView({ block: "center" });
-else follow(true);
+else if (turns.length) follow(true);

@@ -43,7 +43,7 @@ export const ACTIONS = {
     if (!await ask(SHARED, { verb: "Make the link" })) return;
     const { url } = await call("POST", `${here()}share/`);
     menu.querySelector("[data-do=unshare]").hidden = false;
-    if (await ask("The link of this conversation:", { value: url, verb: "Copy" }) === null) return;
+    if (await ask("The link of this conversation:", { value: url, verb: "Copy", leave: "Close" }) === null) return;
     await writeClipboard(url);
     done("The link is copied.");
   },

@@ -24,12 +24,14 @@ export function add(turn) {
   document.getElementById("expired").hidden = true;
   turns.push(turn);
   list.insertBefore(turn.element, document.getElementById("expired"));
+  end.hidden = isAtEnd();
 }
 
 /** Remove a turn and all that follow it. */
 export function cutFrom(turn) {
   for (const one of turns.splice(turns.indexOf(turn))) one.element.remove();
   list.querySelector(".older:not(:first-child) [data-more*=after]")?.parentElement.remove();
+  end.hidden = isAtEnd(); // nothing is scrolled when what is shown becomes short
 }
 
 /** Return the elements that the server shows at this path. */

@@ -2,6 +2,7 @@
 
 import { call, read } from "../web/api.js";
 import { dressCode, writeClipboard } from "../web/code.js";
+import { showTimes } from "../web/times.js";
 import { chip } from "./attaching.js";
 
 export const ENDED = new Set(["succeeded", "failed", "cancelled", "expired"]);
@@ -36,6 +37,8 @@ export class Turn {
     element.dataset.state = "queued";
     element.querySelector(".bubble").textContent = question;
     element.querySelector(".attached").replaceChildren(...attachments.map(chip));
+    element.querySelector(".when time").dateTime = new Date().toISOString();
+    showTimes(element);
     return new Turn(element);
   }
 

@@ -63,6 +63,12 @@ async function page(path, options) {
   return response.text();
 }
 
+/** What the page calls a field of the API: the label of its input, if there is one. */
+function labelOf(field) {
+  const input = document.querySelector(`form [name="${CSS.escape(field.split(".")[0])}"]`);
+  return input?.labels?.[0]?.firstChild?.textContent.trim() || field;
+}
+
 /** Call the API with a body that is sent as JSON, or with a form (FormData). */
 export async function call(method, path, body, headers = {}) {
   const isForm = body instanceof FormData;
@@ -83,7 +89,7 @@ export async function call(method, path, body, headers = {}) {
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => ({ detail: `The server answered ${response.status}.` }));
   if (!response.ok) {
-    const reasons = Object.entries(answer.errors ?? {}).map(([field, why]) => `${field}: ${why.join(" ")}`);
+    const reasons = Object.entries(answer.errors ?? {}).map(([field, why]) => `${labelOf(field)}: ${why.join(" ")}`);
     throw new Problem(reasons.join(" ") || answer.detail, response.status, Number(response.headers.get("Retry-After")));
   }
   return answer;

@@ -1,7 +1,7 @@
 // The dialog of a page: a question, perhaps with an answer to type.
 
 /** Ask (`secret`: what is typed is not shown); resolve to true, to the text that was typed if there is a `value` to begin with, or to null. */
-export function ask(question, { value, verb = "OK", danger = false, secret = false } = {}) {
+export function ask(question, { value, verb = "OK", danger = false, secret = false, leave = "Cancel" } = {}) {
   const dialog = document.getElementById("ask");
   const input = dialog.querySelector("input");
   const yes = dialog.querySelector(".primary");
@@ -13,6 +13,7 @@ export function ask(question, { value, verb = "OK", danger = false, secret = fal
     input.value = value ?? "";
   }
   yes.textContent = verb;
+  dialog.querySelector("[value='']").textContent = leave;
   yes.classList.toggle("danger", danger);
   dialog.showModal();
   return new Promise((resolve) => {

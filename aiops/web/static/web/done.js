@@ -3,7 +3,7 @@ const SHOWN_MS = 8000;
 let hiding = null;
 
 export function done(text) {
-  const line = document.getElementById("done");
+  const line = document.getElementById("toast");
   line.textContent = text;
   line.hidden = false;
   clearTimeout(hiding);
