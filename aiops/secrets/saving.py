@@ -88,6 +88,8 @@ def _refuse_in_use(secret: Secret, *, to: str) -> None:
 def _encrypted(value: str) -> str:
     if not value:
         return ""
+    if not value.isprintable():
+        raise Invalid("Correct value.", errors={"value": ["It has control characters: copy it again."]})
     try:
         return encryption.encrypt(value, django_settings.SETTINGS)
     except encryption.NoKey as error:

@@ -28,16 +28,22 @@ class ServerForm(forms.ModelForm[MCPServer]):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        if cleaned.pop("seen", "") != self._version():
+            raise forms.ValidationError("The server was changed after you opened it: open it again.")
+        return cleaned
+
+    def _post_clean(self) -> None:
+        """Check the row as it would be saved: only now it has the values of the form."""
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
         before = MCPServer.objects.filter(pk=self.instance.pk).first()
         try:
             rights.refuse_secrets(self.instance, self.user, changed=self.changed_data, before=before)
         except Forbidden as refused:
-            raise forms.ValidationError(refused.detail) from refused
+            self.add_error(None, refused.detail)
         if missing := rights.unknown_secrets(self.instance):
-            raise forms.ValidationError(f"There is no secret {missing[0]!r}: create it, or correct the name.")
-        if cleaned.pop("seen", "") != self._version():
-            raise forms.ValidationError("The server was changed after you opened it: open it again.")
-        return cleaned
+            self.add_error(None, f"There is no secret {missing[0]!r}: create it, or correct the name.")
 
     def _version(self) -> str:
         return "" if self.instance._state.adding else self.instance.updated_at.isoformat()

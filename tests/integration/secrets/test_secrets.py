@@ -59,6 +59,7 @@ def test_replacing_a_secret_keeps_its_value_unless_there_is_a_new_one(call: Call
         ({"name": "a", "kind": "vault", "reference": "secret:../sys#a"}, "reference"),
         ({"name": "a", "kind": "stored"}, "value"),
         ({"name": "a", "kind": "stored", "value": ""}, "value"),
+        ({"name": "a", "kind": "stored", "value": "a\nb"}, "value"),
         ({"name": "a", "kind": "stored", "value": "x", "reference": "y"}, "reference"),
         ({"name": "a b", "kind": "stored", "value": "x"}, "name"),
         ({"name": "a", "kind": "keyring"}, "kind"),

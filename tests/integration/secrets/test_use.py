@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from aiops import keyspace
 from aiops.secrets import encryption
 from aiops.secrets.models import Secret
 from aiops.settings import Settings
-from aiops.tool_servers import specs
+from aiops.tool_servers import rights, specs
+from aiops.tool_servers.importing import run
 from aiops.tool_servers.models import MCPServer
 from tests.integration.secrets.calls import KEY, OTHER, Call, calls, grown
 from tests.integration.tool_servers.rows import add as add_server
@@ -96,3 +99,28 @@ def test_a_rotation_encrypts_with_the_first_key_and_touches_nothing_else(
     ring(KEY)
     with pytest.raises(CommandError, match="netbox"):
         call_command("rotate_secrets")
+
+
+@pytest.mark.parametrize("value", ["secret:netbox", "${secret:netbox}", "Bearer ${secret:netbox}"])
+def test_a_file_of_another_client_cannot_name_a_secret(stored: dict[str, Any], value: str) -> None:
+    servers = {"a": {"command": "x", "env": {"LEVEL": value}}, "b": {"url": "https://b/", "headers": {"X": value}}}
+    data = json.dumps({"mcpServers": servers}).encode()
+    plan = run.run(data, django_settings.SETTINGS, may_run_commands=True, dry_run=False)
+    assert not any(rights.secrets_of(row) for row in MCPServer.objects.all()), plan.outcomes
+
+
+@pytest.mark.parametrize("may_use", [False, True])
+def test_the_administration_asks_for_the_permission_too(stored: dict[str, Any], may_use: bool) -> None:
+    rights_of = ["view_mcpserver", "add_mcpserver", "change_mcpserver", *(["use_secret"] if may_use else [])]
+    editor = grown("adm", *rights_of)
+    editor.is_staff = True
+    editor.save()
+    web = Client(headers={"host": "localhost"})
+    web.force_login(editor)
+    form = {"name": "nb", "place": "internal", "status": "maintenance", "handshake_s": 15, "args": "[]", "env": "{}"}
+    form |= {"protocol": "http", "url": "https://x/", "headers": '{"Authorization": "secret:netbox"}'}
+    answer = web.post("/admin/tool_servers/mcpserver/add/", form)
+    assert (answer.status_code == 302) is may_use, answer.content
+    assert MCPServer.objects.filter(name="nb").exists() is may_use
+    if not may_use:
+        assert "secrets.use_secret" in answer.content.decode()
