@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -63,3 +64,18 @@ def test_only_allowed_logs_can_be_read(tmp_path: Path, monkeypatch: pytest.Monke
     assert server.log_tail("app.log", lines=2)["lines"] == ["two", "three"]
     with pytest.raises(ValueError, match="no such log may be read"):
         server.log_tail(asked)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "shown"),
+    [
+        ("[celeryd:", ["[celeryd:", "runs-1@host:MainProcess]", "-active-"], "[celeryd: runs-1@host:MainProcess]"),
+        ("[celery beat] -", ["[celery beat] -A config beat"], "[celery beat]"),
+        ("prometheus-aler", ["/usr/bin/prometheus-alertmanager", "--x"], "prometheus-alertmanager"),
+        ("python", ["python", "x.py"], "python"),
+        ("[kworker", [], "[kworker"),
+    ],
+)
+def test_a_process_is_shown_by_its_whole_name(name: str, words: list[str], shown: str) -> None:
+    process = SimpleNamespace(info={"name": name}, cmdline=lambda: words)
+    assert server._whole_name(process) == shown

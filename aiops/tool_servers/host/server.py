@@ -98,9 +98,12 @@ def top_processes(by: Literal["memory", "cpu"] = "memory", limit: int = 10) -> d
 def _whole_name(process: Any) -> str:
     """Return a process's name; Linux keeps 15 characters of it, and its command line or title may have the rest."""
     name = str(process.info["name"] or "")
-    if len(name) < CUT:
+    if len(name) < CUT and not name.startswith("["):
         return name
-    whole = str(next(iter(_measured(process.cmdline, [])), ""))
+    words = [str(word) for word in _measured(process.cmdline, [])]
+    if words and words[0].startswith("["):  # a title, such as Celery's, which psutil splits at its spaces
+        return " ".join(words).partition("]")[0][: SHOWN_OF_NAME - 1] + "]"
+    whole = next(iter(words), "")
     program = os.path.basename(whole.split(" ", maxsplit=1)[0])
     return whole[:SHOWN_OF_NAME] if whole.startswith(name) and not whole.startswith("/") else program or name
 
