@@ -13,9 +13,13 @@ from django.db.models import DateTimeField, ExpressionWrapper, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
+from aiops.errors import BUSY, Unavailable
+
 T = TypeVar("T")
 
 _writing = threading.Lock()
+TURN_S = 240.0
+"""Longest wait for a turn: 40 large batches at once took 60 s on a crowded machine."""
 
 UNFINISHED_MOVE = "aiops_move"
 """Table that ``aiops move`` keeps in its target until all rows are there and compared."""
@@ -47,9 +51,17 @@ def turn_to_write() -> Iterator[None]:
     """Let the threads of this process that write much take turns, where the database has one writer.
 
     SQLite has no queue: who waits looks again at intervals, and of forty who write at once some are never lucky.
+    Raises Unavailable when the turn does not come in time.
     """
-    with _writing if connection.vendor == "sqlite" else contextlib.nullcontext():
+    if connection.vendor != "sqlite":
         yield
+        return
+    if not _writing.acquire(timeout=TURN_S):
+        raise Unavailable(BUSY)
+    try:
+        yield
+    finally:
+        _writing.release()
 
 
 def pool_figures() -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -38,6 +39,7 @@ MAX_HELD = 9_000
 """Characters that a stream may hold back; longer than any match of a shape above."""
 
 
+_learning = threading.Lock()
 _learned: frozenset[str] = frozenset()
 """Values that this process resolved at run time; every redactor masks them from then on."""
 
@@ -45,8 +47,9 @@ _learned: frozenset[str] = frozenset()
 def learn(value: str) -> None:
     """Let all redactors of this process mask a secret, before anything is done with it."""
     global _learned
-    if value not in _learned:
-        _learned |= {value, *_without_scheme(value)}
+    with _learning:
+        if value not in _learned:
+            _learned |= {value, *_without_scheme(value)}
 
 
 class Redactor:
@@ -58,10 +61,11 @@ class Redactor:
         self._compile()
 
     def _compile(self) -> None:
-        self._knows = learned = _learned
+        learned = _learned
         forms = {form for v in self._values | learned if len(v) >= MIN_LENGTH for form in _forms(v)}
         known = [regex.escape(value) for value in sorted(forms, key=len, reverse=True)]  # a prefix must not match first
         self._compiled = regex.compile("|".join([*known, *self._patterns, *SHAPES, *KEY_SHAPES]))
+        self._knows = learned  # last, or another thread would go on with the old pattern
 
     @property
     def _pattern(self) -> Any:

@@ -1,1 +1,1 @@
-"""Secrets that tool servers and models refer to by name."""
+"""Secrets that tool servers refer to by name."""

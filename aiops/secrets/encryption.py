@@ -39,5 +39,5 @@ def is_current(encrypted: str, settings: Settings) -> bool:
 def _ring(settings: Settings) -> MultiFernet:
     keys = settings.encryption_key_ring()
     if not keys:
-        raise NoKey("AIOPS_ENCRYPTION_KEYS is not set: set it for the web and all workers (docs/secrets.md)")
+        raise NoKey("AIOPS_ENCRYPTION_KEYS is not set: set it for the web and all workers (docs/operations/secrets.md)")
     return MultiFernet([Fernet(key) for key in keys])

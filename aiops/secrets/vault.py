@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import importlib
 import threading
+import time
 from typing import Any
 
 from aiops.secrets.rules import VAULT
 from aiops.settings import Settings
 
 TIMEOUT_S = 5
+REST_S = 10.0
+"""A Vault that did not answer is not asked again for so long: each secret would wait, and tool servers with them."""
 INSTALL = "hvac is not installed: pip install 'aiops[vault]'"
 
 
@@ -23,6 +26,8 @@ class VaultFailed(Exception):
 
 _lock = threading.Lock()
 _clients: dict[tuple[str, str, str], Any] = {}
+_silent_since: dict[str, float] = {}
+"""By address: when it last did not answer (monotonic seconds)."""
 
 
 def read(reference: str, settings: Settings) -> str:
@@ -36,6 +41,8 @@ def read(reference: str, settings: Settings) -> str:
         raise VaultFailed(INSTALL) from None
     if not settings.vault_addr:
         raise VaultFailed("VAULT_ADDR is not set for the workers: set it to Vault's address")
+    if time.monotonic() - _silent_since.get(settings.vault_addr, float("-inf")) < REST_S:
+        raise VaultFailed(f"Vault at {settings.vault_addr} did not answer a moment ago: see that it runs")
     try:
         try:
             data = _read(_client(hvac, settings), found)
@@ -45,7 +52,9 @@ def read(reference: str, settings: Settings) -> str:
         raise VaultFailed("Vault refuses (403): give the workers' token or AppRole a policy that may read it") from None
     except hvac.exceptions.InvalidPath:
         raise VaultFailed(f"Vault has nothing at {found['mount']}:{found['path']}") from None
-    except (hvac.exceptions.VaultError, OSError) as error:  # what requests raises is an OSError
+    except (hvac.exceptions.VaultError, OSError) as error:
+        if isinstance(error, OSError):  # as is what requests raises
+            _silent_since[settings.vault_addr] = time.monotonic()
         raise VaultFailed(f"Vault at {settings.vault_addr} failed ({type(error).__name__})") from None
     if not isinstance(data.get(found["field"]), str):
         raise VaultFailed(f"{found['mount']}:{found['path']} has no text {found['field']}")

@@ -9,7 +9,7 @@ class Trials(Feature):
     jobs = (
         Job(
             "trials",
-            "Tries tools and servers for people who wait for it.",
+            "Tries tools, servers and secrets for people who wait for it.",
             run="aiops.trials.jobs:run_trials",
             every_s=60,
         ),

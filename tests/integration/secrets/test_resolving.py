@@ -145,6 +145,8 @@ def test_a_vault_that_refuses_or_is_away_is_named_without_its_secrets(server: Va
     away = problem(spec, vault_addr=server.url, vault_token="canary-token-of-vault")
     assert f"Vault at {server.url} failed (ConnectionError)" in away
     assert "canary" not in refused + wrong + away
+    again = problem(spec, vault_addr=server.url, vault_token="canary-token-of-vault")
+    assert "did not answer a moment ago" in again, "every secret would wait for it"
 
 
 def test_without_the_library_of_vault_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
