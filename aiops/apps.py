@@ -80,6 +80,9 @@ class Worker(Protocol):
     def slow_down(self, model: str) -> None:
         """Lower the number of concurrent calls of a model."""
 
+    def refresh_models(self) -> None:
+        """Reload the models, and make the default one's client."""
+
     def refresh_tools(self) -> None:
         """Reload the tool servers and their tools."""
 

@@ -171,6 +171,8 @@ RunCode = Literal[
     "model_refused",
     "unknown_provider",
     "bad_model",
+    "provider_missing",
+    "secret_unread",
     "no_default_model",
     "invalid",
     "too_many_model_calls",

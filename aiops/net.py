@@ -124,15 +124,20 @@ def _target(parts: UrlParts, found: list[Any], allowed: Sequence[Network], cure:
     scheme, host, port, path = parts
     addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     for address in addresses:
-        plain = _plain(address)
-        listed = any(plain in network for network in allowed if network.version == plain.version)
-        if not listed and not _is_public(plain):
-            raise BadAddress(f"{host} is {address}, which is not public ({cure}).")
-        if not listed and scheme != "https":
-            raise BadAddress(f"It must begin with https:// ({cure}).")
-        if plain.is_multicast or plain.is_unspecified:
-            raise BadAddress(f"{host} is {address}, which is not a host.")
+        refuse(address, scheme=scheme, host=host, allowed=allowed, cure=cure)
     return Target(scheme, host, port, path, addresses[0])
+
+
+def refuse(address: Address, *, scheme: str, host: str, allowed: Sequence[Network], cure: str) -> None:
+    """Raise BadAddress unless a host of this address may be called: a public one by https, or one that is listed."""
+    plain = _plain(address)
+    listed = any(plain in network for network in allowed if network.version == plain.version)
+    if not listed and not _is_public(plain):
+        raise BadAddress(f"{host} is {address}, which is not public ({cure}).")
+    if not listed and scheme != "https":
+        raise BadAddress(f"It must begin with https:// ({cure}).")
+    if plain.is_multicast or plain.is_unspecified:
+        raise BadAddress(f"{host} is {address}, which is not a host.")
 
 
 def _is_public(address: Address) -> bool:

@@ -120,6 +120,13 @@ class Settings(BaseModel):
         "LLM_TOKENS_PER_MINUTE", 0, "maximum tokens of one model per minute across all processes; 0: unlimited", ge=0
     )
 
+    llm_networks: str = _env(
+        "AIOPS_LLM_NETWORKS",
+        "127.0.0.0/8,::1",
+        "private addresses and networks where providers of the tables may be, also by http, comma-separated",
+    )
+    currency: str = _env("AIOPS_CURRENCY", "USD", "currency of the models' prices, such as EUR", pattern=r"^[A-Z]{3}$")
+
     web_processes: int = _env(
         "AIOPS_WEB_PROCESSES", 0, "number of web processes under `aiops up`; 0: one per core, at most 4", ge=0, le=64
     )
@@ -247,6 +254,10 @@ class Settings(BaseModel):
     def networks_of_webhooks(self) -> list[IPv4Network | IPv6Network]:
         """Return the private networks that webhooks may reach; raises ValueError."""
         return [ip_network(one.strip(), strict=False) for one in self.webhook_networks.split(",") if one.strip()]
+
+    def networks_of_models(self) -> list[IPv4Network | IPv6Network]:
+        """Return the private networks where providers of the tables may be; raises ValueError."""
+        return [ip_network(one.strip(), strict=False) for one in self.llm_networks.split(",") if one.strip()]
 
     def of_provider(self, variable: str) -> str:
         """Return the value of a provider's variable; empty if it is not set."""

@@ -57,6 +57,7 @@ def problems(made: Settings, values: dict[str, str]) -> list[str]:
         (PROXIES, made.networks_of_proxies),
         ("AIOPS_METRICS_NETWORKS", made.networks_of_metrics),
         ("AIOPS_WEBHOOK_NETWORKS", made.networks_of_webhooks),
+        ("AIOPS_LLM_NETWORKS", made.networks_of_models),
     ):
         try:
             networks()

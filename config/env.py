@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from aiops import settings
 from aiops.llm import providers
-from aiops.llm.providers import PROVIDERS
+from aiops.llm.providers import HANDLERS
 from aiops.settings import Settings
 from config import consistency, envfile
 
@@ -32,7 +32,7 @@ SCHEMES = {
     "AIOPS_URL": ("http://", "https://"),
     "VAULT_ADDR": ("http://", "https://"),
     "AIOPS_MAIL_URL": ("smtp://", "smtp+starttls://", "smtps://"),
-    **{one.url.name: ("http://", "https://") for one in PROVIDERS.values() if one.url},
+    **{one.settings[one.address].name: ("http://", "https://") for one in HANDLERS.values() if one.address},
 }
 NOT_ONE_SERVER = ("sentinel://", "redis+sentinel://", "rediss+sentinel://", "rediscluster://", "redis+cluster://")
 REDIS_URLS = ("REDIS_URL", "CHECKPOINT_REDIS_URL", "CELERY_BROKER_URL")

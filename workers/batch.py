@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 
 from aiops import dispatch, log
 from aiops.batches import validation
-from aiops.llm import choice
+from aiops.llm import snapshot
 from workers import feeder
 from workers.runs import answer as answer_run
 from workers.runs import canary, ending, lifecycle
@@ -30,5 +30,5 @@ def validate(batch_id: str) -> None:
     """Validate a batch's file and start the batch; a second delivery changes nothing."""
     with log.bind(task=dispatch.VALIDATE_TASK, batch=batch_id):
         settings = django_settings.SETTINGS
-        validation.validate(batch_id, settings, check_options=partial(choice.problem_with, settings=settings))
+        validation.validate(batch_id, settings, check_options=partial(snapshot.problem_with, settings=settings))
         feeder.wake()

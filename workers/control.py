@@ -14,6 +14,9 @@ from django.db import DatabaseError, InterfaceError
 
 from aiops import cancellation, keyspace, log
 from aiops.apps import features
+from aiops.errors import RunFailed
+from aiops.llm import snapshot
+from aiops.llm.clients import Clients
 from aiops.settings import Settings
 from aiops.tool_servers import specs
 from aiops.tool_servers.client.pool import ToolPool
@@ -33,6 +36,7 @@ class Control:
     def __init__(
         self,
         settings: Settings,
+        clients: Clients,
         *,
         in_thread: Callable[..., Coroutine[Any, Any, Any]],
         stop_run: Callable[[str], None],
@@ -40,6 +44,7 @@ class Control:
     ) -> None:
         self.tools = ToolPool((), limits=CallLimits(settings.tool_timeout_s, settings.tool_progress_s))
         self._settings = settings
+        self._clients = clients
         self._in_thread = in_thread
         self.stop_run = stop_run
         self.slow_down = slow_down
@@ -51,7 +56,8 @@ class Control:
                 self._handlers.setdefault(name, []).append(act)
 
     async def open(self) -> None:
-        """Connect to the tool servers and subscribe."""
+        """Make the default model's client, connect to the tool servers, and subscribe."""
+        await self._prepare_models()
         await self._read_tool_servers()
         self._start(self._listen())
 
@@ -96,6 +102,28 @@ class Control:
             act(self, payload)
         if name not in self._handlers:  # of a feature that this process does not have
             logger.warning("control.unknown", name=name[:40])
+
+    def refresh_models(self) -> None:
+        """Make the default model's client before a run needs it, and close those of models that are gone."""
+        snapshot.forget()
+        self._start(self._prepare_models())
+
+    async def _prepare_models(self) -> None:
+        """Do what the first run would do, and wait for: import the provider's package, read the key."""
+        try:
+            models = await self._in_thread(snapshot.current, self._settings)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("models.unread", error=str(error))
+            return
+        await self._clients.retire(frozenset(models.specs))
+        if models.default is None:
+            logger.warning("model.not_ready", reason=models.problem)
+            return
+        try:
+            async with self._clients.use(models.default, timeout_s=self._settings.model_timeout_s):
+                pass
+        except RunFailed as error:
+            logger.warning("model.not_ready", reason=error.detail)
 
     def refresh_tools(self) -> None:
         """Reread the tool servers' rows and list their tools again."""

@@ -20,10 +20,11 @@ from aiops.agent.memory import redis as redis_memory
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.values import Limits
 from aiops.batches import lifecycle as batches
-from aiops.errors import Refused, RunFailed
 from aiops.events.redaction import Redactor
-from aiops.llm import choice, clients
+from aiops.llm import snapshot
+from aiops.llm.clients import Clients
 from aiops.llm.pacing import Pacer
+from aiops.llm.values import Pace
 from aiops.runs import transitions
 from aiops.runs.transitions import Claim, Claimed
 from aiops.runs.work import rows, story
@@ -73,7 +74,6 @@ class Process:
         """Start the threads, connect to tool servers, and listen for requests to stop runs."""
         s = self.settings
         keyspace.refuse_clusters(s.redis_url.get_secret_value(), s.memory_redis, s.broker)
-        self._warm()
         self.loop.start()
         self.leases.start()
         self.figures.start()
@@ -109,7 +109,8 @@ class Process:
         self.leases.take(claimed.claim, stop, since=begun)
         try:
             _count(claimed)
-            return claimed.claim, rows.assignment(claimed, batches.schema_of), stop
+            models = snapshot.current(self.settings)
+            return claimed.claim, rows.assignment(claimed, batches.schema_of, models), stop
         except BaseException:
             self.leases.release(claimed.claim)
             raise
@@ -141,20 +142,14 @@ class Process:
             logger.info("drain.handing_back", runs=self.leases.count)
             self.leases.drain()
 
-    def _warm(self) -> None:
-        """Import the default model's package now: at the first run it would block the loop, and so every run."""
-        try:
-            clients.make(choice.choose(self.settings, {}), timeout_s=self.settings.model_timeout_s)
-        except (Refused, RunFailed) as error:
-            logger.warning("model.not_ready", reason=error.detail)
-
     async def _open(self) -> None:
         s = self.settings
         events = keyspace.async_client(s.redis_url.get_secret_value(), retries=1, timeout_s=EVENTS_TIMEOUT_S)
         background = self.queue == dispatch.BATCH_QUEUE
-        pacer = Pacer(events, choice.pace(s), background=background, hold_s=s.model_timeout_s + 5)
+        pacer = Pacer(events, _pace(s), background=background, hold_s=s.model_timeout_s + 5)
+        clients = Clients(s)
         self._control = Control(
-            s, in_thread=self.loop.in_thread, stop_run=self.leases.stop_run, slow_down=pacer.slow_down
+            s, clients, in_thread=self.loop.in_thread, stop_run=self.leases.stop_run, slow_down=pacer.slow_down
         )
         self.context = RunContext(
             settings=s,
@@ -173,6 +168,7 @@ class Process:
             memory_away=self._memory_away,
             tools=self._control.tools,
             redactor=Redactor.from_settings(s),
+            clients=clients,
             pacer=pacer,
             in_thread=self.loop.in_thread,
         )
@@ -199,11 +195,16 @@ class Process:
     async def _close(self) -> None:
         assert self.context is not None
         await self._control.close()
+        await self.context.clients.close()
         await self.context.redis.aclose()
         if self._memory_redis is not None:
             await self._memory_redis.aclose()
         if self._postgres is not None:
             await self._postgres.close()
+
+
+def _pace(settings: Settings) -> Pace:
+    return Pace(settings.llm_max_concurrency, settings.llm_requests_per_minute, settings.llm_tokens_per_minute)
 
 
 def _count(claimed: Claimed) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.messages.tool import ToolCallChunk
+from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 
 from aiops import untrusted
 
@@ -23,6 +23,9 @@ MAX_WORDS = 300
 """Characters of a provider's own words that are shown."""
 DONE = "done"
 """Set in a chunk's metadata by ``llm.wire``: the provider marked the end of its stream."""
+
+REASONING = {"reasoning_content", "reasoning_signature"}
+"""Keys of a message's ``additional_kwargs`` that hold what the model thought."""
 
 
 class End(StrEnum):
@@ -90,6 +93,7 @@ class Answer:
     reason: str = ""
     """The provider's own word for the end."""
     _refusal: str = ""
+    _thought: dict[str, str] = field(default_factory=dict)
     _marked: bool = False
     _calls: list[_Fragments] = field(default_factory=list)
 
@@ -97,6 +101,9 @@ class Answer:
         """Add a chunk; return the text and the thinking that it brought."""
         metadata, more = chunk.response_metadata, chunk.additional_kwargs
         text, thinking = str(chunk.text), str(more.get("reasoning_content") or "")
+        for name in REASONING:
+            if isinstance(part := more.get(name), str) and part:
+                self._thought[name] = self._thought.get(name, "") + part
         refusal = str(more.get("refusal") or "")
         self._refusal += refusal
         self.text += text + refusal
@@ -108,6 +115,10 @@ class Answer:
             self.reason = untrusted.clean(str(reason))[:MAX_WORDS]
         self._marked = self._marked or bool(metadata.get(DONE))
         return text + refusal, thinking
+
+    def reasoning(self) -> dict[str, str]:
+        """Return what the model thought, as a message keeps it for a provider that wants it back."""
+        return {name: untrusted.clean(text) for name, text in self._thought.items()}
 
     def calls(self) -> list[Call]:
         """Return the tool calls in the order in which they began."""
@@ -148,6 +159,25 @@ class Answer:
                 return matching[-1]
             return None if same[-1].id or _is_whole(same[-1]) else same[-1]
         return None if name and _is_whole(same[-1]) else same[-1]
+
+
+def as_chunk(received: Any) -> AIMessageChunk | None:
+    """Return what a model's stream gave as a chunk: a model that cannot stream gives one whole message."""
+    if isinstance(received, AIMessageChunk):
+        return received
+    if not isinstance(received, AIMessage):
+        return None
+    calls = [(call["name"], json.dumps(call["args"]), call["id"]) for call in received.tool_calls]
+    calls += [(call["name"] or "", call["args"] or "", call["id"]) for call in received.invalid_tool_calls]
+    return AIMessageChunk(
+        content=received.content,
+        additional_kwargs={k: v for k, v in received.additional_kwargs.items() if k != "tool_calls"},
+        response_metadata={DONE: True, **received.response_metadata},
+        usage_metadata=received.usage_metadata,
+        tool_call_chunks=[
+            tool_call_chunk(name=name, args=args, id=id_, index=index) for index, (name, args, id_) in enumerate(calls)
+        ],
+    )
 
 
 def _is_whole(one: _Fragments) -> bool:

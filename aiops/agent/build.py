@@ -18,9 +18,8 @@ from aiops.agent.middleware.answer_schema import INSTRUCTION
 from aiops.agent.ports import Tools
 from aiops.agent.values import MISSING, PROMPT, Limits
 from aiops.events.redaction import Redactor
-from aiops.llm import clients
+from aiops.llm.clients import Client
 from aiops.llm.pacing import Pacer
-from aiops.llm.values import ModelSpec
 from aiops.tool_servers.client.listing import as_langchain
 from aiops.tool_servers.client.pool import Catalogue
 from aiops.tool_servers.client.values import RemoteTool
@@ -30,7 +29,7 @@ STEPS_PER_CALL = 12
 
 
 def build(
-    spec: ModelSpec,
+    client: Client,
     catalogue: Catalogue,
     *,
     tools: Tools,
@@ -45,18 +44,16 @@ def build(
 
     ``answer_schema`` is a JSON Schema, as JSON, that the last answer must fit; empty: any text. ``instructed``: the
     Watcher has instructions. ``pacer`` makes model calls wait for their turn among the calls of all processes.
-
-    Raises RunFailed when the model cannot be created.
     """
     # Reasons differ from run to run; as part of the cache key they would cause a compilation for each.
     missing = tuple(one.server for one in catalogue.missing)
-    graph = _compiled(spec, catalogue.tools, missing, tools, limits, redactor, pacer, answer_schema, instructed)
+    graph = _compiled(client, catalogue.tools, missing, tools, limits, redactor, pacer, answer_schema, instructed)
     return graph.copy({"checkpointer": memory})
 
 
 @functools.lru_cache(maxsize=32)
 def _compiled(
-    spec: ModelSpec,
+    client: Client,
     offered: tuple[RemoteTool, ...],
     missing: tuple[str, ...],
     tools: Tools,
@@ -66,13 +63,12 @@ def _compiled(
     answer_schema: str,
     instructed: bool,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
-    model = clients.make(spec, timeout_s=limits.model_timeout_s)
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
-        model,
+        client.model,
         [as_langchain(tool) for tool in offered],
         system_prompt=_prompt(missing, answer_schema),
         middleware=chain(
-            spec,
+            client.spec,
             offered,
             missing,
             tools,

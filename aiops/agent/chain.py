@@ -43,7 +43,7 @@ def chain(
     catalogue = {tool.name: tool for tool in offered}
     every: tuple[AgentMiddleware[Any, Any] | None, ...] = (
         Repair(),  # before anything reads the messages: providers refuse tool calls without results
-        Window(budget_tokens=limits.context_tokens),
+        Window(budget_tokens=min(limits.context_tokens, spec.context_window or limits.context_tokens)),
         ModelCallLimitMiddleware(run_limit=limits.model_calls, exit_behavior="error"),
         ToolCallLimitMiddleware(run_limit=limits.tool_calls, exit_behavior="continue"),
         Instructions() if instructed else None,

@@ -29,7 +29,7 @@ from aiops.batches.shapes import AgainOut, BatchIn, BatchOut, BatchUpload, ItemO
 from aiops.batches.validation import rules_for
 from aiops.errors import Invalid
 from aiops.events import stream
-from aiops.llm import choice
+from aiops.llm import choice, snapshot
 from aiops.people.models import User
 from aiops.runs import cancelling
 from aiops.web.api import creating, forms
@@ -98,7 +98,8 @@ class Batches(ListModelMixin, RetrieveModelMixin, GenericViewSet[Batch]):
         """Create a batch. All its lines are validated before the first one runs."""
         file, options = uploads.read(request)
         plan = Plan.of_request(options, file_format=uploads.format_of(file))
-        chosen = choice.choose(SETTINGS, {name: plan.defaults[name] for name in plan.defaults if name != "deadline_s"})
+        defaults = {name: value for name, value in plan.defaults.items() if name != "deadline_s"}
+        chosen = choice.choose(snapshot.current(SETTINGS), defaults)
         _offer_the_chosen(chosen.name, plan, file)
 
         def act(user: User) -> tuple[int, Any]:
@@ -165,6 +166,6 @@ def _offer_the_chosen(chosen: str, plan: Plan, file: File[Any]) -> None:
     if plan.ignore_model or plan.policy == Batch.Policy.SKIP_INVALID:
         return
     named = foreign_model(islice(file.chunks(lifecycle.PIECE_BYTES), 1), plan.format, rules_for(plan, SETTINGS))
-    if named and choice.problem_with({**plan.defaults, "model": named}, SETTINGS):
+    if named and snapshot.problem_with({**plan.defaults, "model": named}, SETTINGS):
         offer = f"Its lines ask for {named[:100]!r}. True (--ignore-model) sends all to {chosen!r}, the chosen model."
         raise Invalid("The file asks for a model that is not configured.", errors={"ignore_model": [offer]})

@@ -22,7 +22,7 @@ from aiops.batches.models import Batch, Item
 from aiops.batches.preview import Preview
 from aiops.batches.shapes import BatchOptions
 from aiops.errors import AiopsError
-from aiops.llm import choice
+from aiops.llm import snapshot
 from aiops.people.models import User
 from aiops.web import markdown
 from aiops.web.api import problems
@@ -74,7 +74,7 @@ def preview(request: HttpRequest) -> HttpResponse:
             plan,
             SETTINGS,
             whole=size <= len(data),
-            check_options=partial(choice.problem_with, settings=SETTINGS),
+            check_options=partial(snapshot.problem_with, settings=SETTINGS),
         )
         context |= {"name": file.name, "columns": plan.columns, "ignore_model": plan.ignore_model}
     except (AiopsError, ValidationError) as error:

@@ -21,7 +21,7 @@ from aiops.conversations.models import Conversation
 from aiops.conversations.sidebar import rows
 from aiops.conversations.turns import Window
 from aiops.errors import Refused
-from aiops.llm import choice, local
+from aiops.llm import choice, local, snapshot
 from aiops.llm.providers import OFFLINE
 from aiops.people.models import User
 from aiops.runs.states import State
@@ -118,7 +118,7 @@ def _memory(conversation: Conversation, shown: list[dict[str, Any]]) -> dict[str
 
 def _model() -> dict[str, Any]:
     try:
-        spec = choice.choose(django_settings.SETTINGS, {})
+        spec = choice.choose(snapshot.current(django_settings.SETTINGS), {})
     except Refused as error:
         return {"problem": error.detail}
     shown: dict[str, Any] = {"name": spec.name, "provider": spec.provider}

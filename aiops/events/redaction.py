@@ -13,7 +13,7 @@ import regex
 
 from aiops import untrusted
 from aiops.llm import providers
-from aiops.llm.providers import PROVIDERS
+from aiops.llm.providers import HANDLERS
 from aiops.settings import Settings
 
 MASK = "[redacted]"
@@ -27,7 +27,7 @@ SHAPES = (
 )
 """Token formats that their issuers document (as of 2026-11); bounded, so that matching stays linear. Providers of
 language models add those of their keys."""
-KEY_SHAPES = tuple(shape for provider in PROVIDERS.values() for shape in provider.key_shapes)
+KEY_SHAPES = tuple(shape for handler in HANDLERS.values() for shape in handler.key_shapes)
 MAX_SECONDS = 2.0
 """The whole text is masked when the patterns take longer than this."""
 SECRET_NAMES = regex.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", regex.IGNORECASE)

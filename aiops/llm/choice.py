@@ -1,67 +1,61 @@
-"""Chooses the language model of a run: in LAB the one of the environment, or the offline one without any."""
+"""Chooses the language model of a run from those that are configured."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import regex
+
+from aiops import log
 from aiops.errors import Conflict, Invalid
-from aiops.llm.providers import OFFLINE, PROVIDERS
-from aiops.llm.values import ModelSpec, Pace
-from aiops.settings import Settings
+from aiops.llm.values import ASKED_FOR, FALLBACK, FORCED, TASK_PATTERN, Models, ModelSpec
 
-CURE = "There is no model in {environment}: models come from the environment in LAB only (AIOPS_ENVIRONMENT=LAB)."
+MOST_NAMED = 20
+"""Models that an error lists."""
+PATTERN_S = 0.05
+"""Longest search for one task pattern."""
+MAX_SEARCHED = 4_000
+"""Characters of a message in which task patterns are looked for."""
 
-
-def configured(settings: Settings) -> list[ModelSpec]:
-    """Return the models that a message may name, the default first; raises Conflict ``no_default_model``."""
-    if settings.environment != "LAB":
-        raise Conflict(CURE.format(environment=settings.environment), code="no_default_model")
-    name = settings.llm_type.lower() or _inferred(settings)
-    provider = PROVIDERS.get(name)
-    if provider is None:
-        raise Conflict(f"LLM_TYPE={name} is not one of {', '.join(PROVIDERS)}: correct it.", code="no_default_model")
-    if name == OFFLINE:
-        return [ModelSpec(OFFLINE, OFFLINE)]
-    if not settings.llm_model:
-        raise Conflict(f"LLM_TYPE={name} needs LLM_MODEL, the model's name: set it.", code="no_default_model")
-    if missing := provider.missing_variable(settings):
-        raise Conflict(f"LLM_TYPE={name} needs {missing}.", code="no_default_model")
-    spec = ModelSpec(
-        name,
-        settings.llm_model,
-        temperature=settings.llm_temperature,
-        max_tokens=settings.llm_max_tokens,
-        base_url=settings.of_provider(provider.url.name) if provider.url else "",
-        api_key=settings.of_provider(provider.key.name) if provider.key else "",
-    )
-    return [spec, ModelSpec(OFFLINE, OFFLINE)]
+logger = log.get(__name__)
 
 
-def choose(settings: Settings, options: dict[str, Any]) -> ModelSpec:
-    """Return the model for a message's options (model, provider, temperature, max_tokens).
+def choose(models: Models, options: dict[str, Any], *, text: str = "") -> ModelSpec:
+    """Return the model for a message's options (model, provider, temperature, max_tokens, force_advanced).
 
-    Raises Invalid when the named model is not configured, Conflict ``no_default_model`` when none is.
+    A named model comes first, then the default's advanced one for a ``text`` that a task pattern matches, then the
+    default. Raises Invalid when the named one is not configured, Conflict ``no_default_model`` when there is none.
     """
-    models = configured(settings)
     name, provider = options.get("model"), options.get("provider")
-    matching = [m for m in models if (name in (None, m.name)) and (provider in (None, m.provider))]
-    if not matching:
-        known = ", ".join(f"{m.name} ({m.provider})" for m in models)
-        raise Invalid(
-            "There is no such model.",
-            errors={"provider" if name is None else "model": [f"Not configured. There are: {known}."]},
-        )
-    chosen = matching[0]
+    if name or provider:
+        chosen = replace(_named(models, name, provider), reason=ASKED_FOR)
+    elif models.default is None:
+        raise Conflict(models.problem, code="no_default_model")
+    else:
+        chosen = models.default
+    chosen = _routed(models, chosen, text, force=bool(options.get("force_advanced")), named=bool(name))
     own = {name: options[name] for name in ("temperature", "max_tokens") if options.get(name) is not None}
-    chosen = replace(chosen, **own) if own else chosen
-    return replace(chosen, reason="asked for") if name or provider else chosen
+    if "temperature" in own and "temperature" in chosen.lacks:
+        raise Invalid(
+            "This model takes no temperature.", errors={"temperature": [f"{chosen.name} takes none: leave it out."]}
+        )
+    return replace(chosen, **own) if own else chosen
 
 
-def problem_with(options: dict[str, Any], settings: Settings) -> str:
+def fallbacks(models: Models, spec: ModelSpec) -> Iterator[ModelSpec]:
+    """Yield the models that answer instead while the provider of ``spec`` is down, in their order."""
+    for name in spec.fallbacks:
+        found = next((one for one in models.specs if one.name == name), None)
+        if found is not None:
+            yield replace(found, reason=FALLBACK)
+
+
+def problem_with(options: dict[str, Any], models: Models) -> str:
     """Return why no run can have these options; empty when it can, or while no model is configured at all."""
     try:
-        choose(settings, {name: options[name] for name in ("model", "provider") if name in options})
+        choose(models, {name: options[name] for name in ("model", "provider") if name in options})
     except Invalid as error:
         return " ".join(f"{field}: {reason}" for field, reasons in error.errors.items() for reason in reasons)
     except Conflict:
@@ -69,11 +63,37 @@ def problem_with(options: dict[str, Any], settings: Settings) -> str:
     return ""
 
 
-def pace(settings: Settings) -> Pace:
-    """Return the limits of each model for all processes together."""
-    return Pace(settings.llm_max_concurrency, settings.llm_requests_per_minute, settings.llm_tokens_per_minute)
+def _named(models: Models, name: str | None, provider: str | None) -> ModelSpec:
+    matching = [m for m in models.specs if (name in (None, m.name)) and (provider in (None, m.provider))]
+    if not matching:
+        known = [f"{m.name} ({m.provider})" for m in models.specs[:MOST_NAMED]]
+        more = f" and {len(models.specs) - MOST_NAMED} more" if len(models.specs) > MOST_NAMED else ""
+        there = f"There are: {', '.join(known)}{more}." if known else models.problem
+        raise Invalid(
+            "There is no such model.",
+            errors={"provider" if name is None else "model": [f"Not configured. {there}"]},
+        )
+    return models.default if models.default in matching else matching[0]
 
 
-def _inferred(settings: Settings) -> str:
-    named = [one for one in PROVIDERS.values() if one.is_named_by(settings)] if settings.llm_model else []
-    return min(named, key=lambda one: one.guessed_at).name if named else OFFLINE
+def _routed(models: Models, chosen: ModelSpec, text: str, *, force: bool, named: bool) -> ModelSpec:
+    """Return the advanced model instead, if it was forced, or no model was named and a task pattern matches."""
+    if not force and (named or not any(_matches(pattern, text) for pattern in chosen.patterns)):
+        return chosen
+    advanced = next((one for one in models.specs if one.name == chosen.advanced), None) if chosen.advanced else None
+    if advanced is None:
+        if force and not chosen.advanced:
+            raise Invalid(
+                "This model has no advanced one.",
+                errors={"force_advanced": [f"{chosen.name} has no advanced model: leave it out, or name a model."]},
+            )
+        return chosen
+    return replace(advanced, reason=FORCED if force else TASK_PATTERN)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        return bool(text) and regex.search(pattern, text[:MAX_SEARCHED], timeout=PATTERN_S) is not None
+    except TimeoutError:
+        logger.warning("routing.pattern_too_slow", pattern=pattern[:80])
+        return False

@@ -1,28 +1,139 @@
-"""Creates chat models, each once per process, so that its connections are reused."""
+"""The chat models of one process, each made once for its model, so that its connections are reused."""
 
 from __future__ import annotations
 
-import functools
+import asyncio
+import contextlib
+import importlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
 
+from aiops import log
 from aiops.errors import RunFailed
-from aiops.llm.providers import PROVIDERS
+from aiops.llm.handler import BaseLLMProviderHandler
+from aiops.llm.providers import BROKEN, HANDLERS, OFFLINE
 from aiops.llm.values import ModelSpec
+from aiops.secrets.resolving import Unresolved, resolve
+from aiops.settings import Settings
+
+MOST = 64
+"""Clients that are kept; the one that was unused for longest goes first."""
+
+logger = log.get(__name__)
 
 
-def make(spec: ModelSpec, *, timeout_s: float) -> BaseChatModel:
-    """Return the chat model; raises RunFailed ``unknown_provider`` or ``bad_model``."""
-    if spec.provider not in PROVIDERS:
+@dataclass(slots=True, eq=False)
+class Client:
+    """A chat model with its handler, and how many runs use it."""
+
+    spec: ModelSpec
+    model: BaseChatModel
+    handler: BaseLLMProviderHandler
+    made_at: float = field(default_factory=time.monotonic)
+    users: int = 0
+    retired: bool = False
+
+
+class Clients:
+    """Makes chat models, and closes those that are replaced when the last run has done with them."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._clients: dict[tuple[ModelSpec, float], Client] = {}
+        self._making: dict[tuple[ModelSpec, float], asyncio.Lock] = {}
+
+    @contextlib.asynccontextmanager
+    async def use(self, spec: ModelSpec, *, timeout_s: float) -> AsyncIterator[Client]:
+        """Give a model's client; raises RunFailed when it cannot be made."""
+        client = await self._client(spec, timeout_s)
+        client.users += 1
+        try:
+            yield client
+        finally:
+            client.users -= 1
+            if client.retired and not client.users:
+                await self._close(client)
+
+    async def close(self) -> None:
+        """Close all of them."""
+        for client in self._clients.values():
+            await self._close(client)
+        self._clients.clear()
+
+    async def retire(self, specs: frozenset[ModelSpec]) -> None:
+        """Close the clients of all models but these, which are those that are configured now."""
+        for key in [key for key in self._clients if key[0] not in specs]:
+            await self._retire(key)
+
+    async def _client(self, spec: ModelSpec, timeout_s: float) -> Client:
+        key = (spec, timeout_s)
+        async with self._making.setdefault(key, asyncio.Lock()):
+            found = self._clients.pop(key, None)
+            if found is not None and spec.client_ttl_s and self._clock() - found.made_at > spec.client_ttl_s:
+                self._clients[key] = found
+                await self._retire(key)
+                found = None
+            if found is None:
+                found = await make(spec, self._settings, timeout_s=timeout_s)
+                found.made_at = self._clock()
+            self._clients[key] = found  # last: it was used last
+        if len(self._clients) > MOST:
+            await self._retire(next(iter(self._clients)))
+        return found
+
+    async def _retire(self, key: tuple[ModelSpec, float]) -> None:
+        client = self._clients.pop(key)
+        self._making.pop(key, None)
+        client.retired = True
+        if not client.users:
+            await self._close(client)
+
+    async def _close(self, client: Client) -> None:
+        try:
+            await client.handler.aclose(client.model)
+        except Exception:  # another package's: a client that cannot be closed must not fail a run
+            logger.exception("client.not_closed", model=client.spec.label)
+
+
+async def make(spec: ModelSpec, settings: Settings, *, timeout_s: float) -> Client:
+    """Make a client; raises RunFailed: unknown_provider, provider_missing, bad_model or secret_unread."""
+    name = spec.handler_name
+    if name not in HANDLERS:
+        broken = f" ({BROKEN[name]})" if name in BROKEN else ""
         raise RunFailed(
-            f"There is no provider {spec.provider!r}: choose one of {', '.join(PROVIDERS)}.", code="unknown_provider"
+            f"There is no provider {name!r}{broken}: choose one of {', '.join(HANDLERS)}.", code="unknown_provider"
         )
+    options: dict[str, Any] = {**spec.options, "timeout": timeout_s}
+    if spec.max_tokens is not None:
+        options["max_tokens"] = spec.max_tokens
     try:
-        return _cached(spec, timeout_s)
-    except ValueError as error:
+        handler = HANDLERS[name](spec.settings)
+        if handler.module:
+            await asyncio.to_thread(_load, handler)
+        key = await asyncio.to_thread(resolve, spec.secret, settings) if spec.secret else spec.api_key
+        if handler.needs_key and not key:
+            raise ValueError("it needs a key: name a secret that holds it")
+        model = await handler.get_chat_model(spec.called, key or None, spec.temperature, **options)
+    except Unresolved as problem:
+        raise RunFailed(f"The model {spec.name!r} cannot be used. {problem}", code="secret_unread") from problem
+    except ImportError as error:
+        raise RunFailed(f"The model {spec.name!r} cannot be used: {error}", code="provider_missing") from error
+    except (ValueError, TypeError) as error:
         raise RunFailed(f"The model {spec.name!r} cannot be used: {error}", code="bad_model") from error
+    return Client(spec, model, handler)
 
 
-@functools.lru_cache(maxsize=64)
-def _cached(spec: ModelSpec, timeout_s: float) -> BaseChatModel:
-    return PROVIDERS[spec.provider].build(spec, timeout_s=timeout_s)
+def _load(handler: BaseLLMProviderHandler) -> None:
+    """Import the provider's package, which takes long, off the loop; ``get_chat_model`` says what is missing."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module(handler.module)
+
+
+def is_offline(spec: ModelSpec) -> bool:
+    """Return whether a model needs no network."""
+    return spec.handler_name == OFFLINE

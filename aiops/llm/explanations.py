@@ -5,13 +5,14 @@ from __future__ import annotations
 from aiops import certificates
 from aiops.errors import RunFailed
 from aiops.llm import failures
-from aiops.llm.providers import PROVIDERS
+from aiops.llm.providers import HANDLERS
 from aiops.llm.values import ModelSpec
 
 
 def explain(error: BaseException, spec: ModelSpec) -> RunFailed:
     """Return the error a person sees; it is redacted where it is stored."""
-    who = f"the model {spec.name!r} of {spec.provider}" + (f" at {spec.base_url}" if spec.base_url else "")
+    address = _address(spec)
+    who = f"the model {spec.name!r} of {spec.provider}" + (f" at {address}" if address else "")
     said = failures.words(error)
     words = f" It said: {said}" if said else ""
     if failures.is_timeout(error):
@@ -37,14 +38,11 @@ def explain(error: BaseException, spec: ModelSpec) -> RunFailed:
                 retry=True,
             )
         case 401 | 403:
-            key = PROVIDERS[spec.provider].key
-            return RunFailed(
-                f"The key was refused by {who}: correct it{f' ({key.name})' if key else ''}.{words}",
-                code="model_key_refused",
-            )
+            return RunFailed(f"The key was refused by {who}: correct it{_key(spec)}.{words}", code="model_key_refused")
         case 404:
             return RunFailed(
-                f"The provider does not know {who}: correct LLM_MODEL or the address.{words}", code="model_not_found"
+                f"The provider does not know {who}: correct {_name(spec)} or the address.{words}",
+                code="model_not_found",
             )
         case int(status) if status >= 500:
             return RunFailed(
@@ -79,3 +77,27 @@ def explain(error: BaseException, spec: ModelSpec) -> RunFailed:
         code="model_nonsense",
         retry=True,
     )
+
+
+def _address(spec: ModelSpec) -> str:
+    """Return the address that somebody configured; the provider's own goes without saying."""
+    handler = HANDLERS.get(spec.handler_name)
+    if handler is None or not spec.settings.get(handler.address):
+        return ""
+    try:
+        return handler(spec.settings).url()
+    except ValueError:
+        return ""
+
+
+def _key(spec: ModelSpec) -> str:
+    if spec.secret is not None:
+        return f" (the secret {spec.secret.name!r}, which the model's row names)"
+    key = HANDLERS[spec.handler_name].key
+    if spec.from_row:
+        return " (its row names no secret)"
+    return f" ({key.name})" if key else ""
+
+
+def _name(spec: ModelSpec) -> str:
+    return "the model's row (its name, or model in its parameters)" if spec.from_row else "LLM_MODEL"

@@ -16,7 +16,7 @@ from langchain_core.exceptions import ContextOverflowError, ModelConnectionError
 
 from aiops import certificates, untrusted
 from aiops.causes import causes
-from aiops.llm.providers import PROVIDERS
+from aiops.llm.providers import HANDLERS
 from aiops.llm.values import ModelSpec
 
 MAX_RETRY_AFTER_S = 300.0
@@ -141,7 +141,7 @@ def is_too_long(error: BaseException) -> bool:
 
 def is_out_of_quota(error: BaseException, spec: ModelSpec) -> bool:
     """Return whether the provider's quota is used up: waiting does not help."""
-    code = PROVIDERS[spec.provider].out_of_quota
+    code = HANDLERS[spec.handler_name].out_of_quota
     return bool(code) and getattr(error, "code", None) == code
 
 

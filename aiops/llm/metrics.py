@@ -7,19 +7,14 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from aiops import metrics
-from aiops.errors import Conflict
-from aiops.llm import choice
+from aiops.llm import snapshot
 from aiops.llm.models import ProviderHealth
 from aiops.settings import Settings
 
 
 def known(settings: Settings) -> Iterator[metrics.Series]:
     """Yield the series of the configured models."""
-    try:
-        models = choice.configured(settings)
-    except Conflict:  # no model is configured
-        return
-    for model in models:
+    for model in snapshot.current(settings).specs:
         yield metrics.MODEL_REFUSALS, (model.label,)
         for direction in metrics.DIRECTIONS:
             yield metrics.TOKENS, (model.label, direction)

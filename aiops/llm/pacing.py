@@ -109,27 +109,30 @@ class Pacer:
         self._in_flight: Counter[str] = Counter()
         """Calls of this process, counted in Redis or not; the first refusal sets the window from them."""
 
-    def counts(self, model: str) -> bool:
+    def counts(self, model: str, pace: Pace | None = None) -> bool:
         """Whether calls of a model are counted: it has limits, or the provider refused a call recently."""
-        return self.pace != Pace() or self._slowed.get(model, 0) > time.monotonic()
+        return (pace or self.pace) != Pace() or self._slowed.get(model, 0) > time.monotonic()
 
     def slow_down(self, model: str) -> None:
         """Count calls of a model from now on: the provider refused one."""
         self._slowed[model] = time.monotonic() + FORGET_S
 
-    async def request_turn(self, model: str, call: str, *, tokens: int) -> float:
+    async def request_turn(self, model: str, call: str, *, tokens: int, pace: Pace | None = None) -> float:
         """Return 0 when a call may start now, otherwise the seconds until the next attempt."""
-        arguments = [call, tokens, *astuple(self.pace), self._kind, self._hold_s, FORGET_S]
+        arguments = [call, tokens, *astuple(pace or self.pace), self._kind, self._hold_s, FORGET_S]
         return float(await self._enter_script(keys=[keyspace.pace(model), keyspace.in_flight(model)], args=arguments))
 
-    async def enter(self, model: str, *, tokens: int, waiting: Callable[[], Awaitable[None]]) -> str:
+    async def enter(
+        self, model: str, *, tokens: int, waiting: Callable[[], Awaitable[None]], pace: Pace | None = None
+    ) -> str:
         """Wait until a call may start, and return its id, empty when it isn't counted.
 
+        ``pace`` are the model's own limits; None: those of the settings.
         ``waiting`` is awaited before each pause; an exception from it ends the wait.
         """
-        call = uuid.uuid4().hex if self.counts(model) else ""
+        call = uuid.uuid4().hex if self.counts(model, pace) else ""
         try:
-            while call and (wait_s := await self.request_turn(model, call, tokens=tokens)):
+            while call and (wait_s := await self.request_turn(model, call, tokens=tokens, pace=pace)):
                 await waiting()
                 await asyncio.sleep(min(wait_s, LONGEST_SLEEP_S) * random.uniform(1, 1.3))  # noqa: S311  (spreads load)
         except (redis.RedisError, OSError) as error:

@@ -11,11 +11,12 @@ import httpx
 from django.db.models.functions import Now
 
 from aiops import certificates, log, net
-from aiops.errors import Conflict
-from aiops.llm import choice
+from aiops.llm import snapshot
+from aiops.llm.handler import BaseLLMProviderHandler, Health
 from aiops.llm.models import ProviderHealth
-from aiops.llm.providers import PROVIDERS
+from aiops.llm.providers import HANDLERS
 from aiops.llm.values import ModelSpec
+from aiops.secrets.resolving import Unresolved, resolve
 from aiops.settings import Settings
 
 TIMEOUT_S = 5.0
@@ -35,40 +36,42 @@ class Reached:
     cure: str = ""
 
 
-def check(spec: ModelSpec) -> Reached:
+def check(spec: ModelSpec, settings: Settings) -> Reached:
     """Check a provider with a request that runs no model."""
-    provider = PROVIDERS[spec.provider]
-    base = spec.base_url or provider.default_url
-    headers = {"Authorization": f"Bearer {spec.api_key}"} if spec.api_key else {}
-    shown = re.sub(r"//[^/@]*@", "//", base).partition("?")[0]  # without a password or a key
-    where = f"{spec.name} ({spec.provider}) at {shown}"
+    handler = HANDLERS[spec.handler_name]
+    who = f"{spec.name} ({spec.provider})"
     try:
-        status = net.get(base.rstrip("/") + provider.reachability_path, headers=headers, total_s=TIMEOUT_S).status
+        key = resolve(spec.secret, settings) if spec.secret is not None else spec.api_key
+        asked, base = _request(spec, key)
+    except (Unresolved, ValueError) as error:
+        return Reached(False, f"{who}: {error}", "Correct it.")
+    if asked is None:
+        return Reached(True, f"{who} is not checked")
+    shown = re.sub(r"//[^/@]*@", "//", base).partition("?")[0]  # without a password or a key
+    where = f"{who} at {shown}"
+    try:
+        status = net.get(asked.url, headers=asked.headers, total_s=TIMEOUT_S).status
     except (httpx.HTTPError, TimeoutError) as error:
         if refused := certificates.problem(error):
             return Reached(False, f"{where}: {refused.what}", f"{refused.cure}.")
         return Reached(False, f"{where}: {error}", "See that its server runs and can be reached from here.")
     except (httpx.InvalidURL, ValueError) as error:
-        return Reached(False, f"{where}: {error}", f"Correct {provider.url.name if provider.url else 'its address'}.")
+        return Reached(False, f"{where}: {error}", f"Correct {_address(spec, handler)}.")
     seen = f"{where} answered {status}"
     if status in (401, 403):
-        return Reached(False, seen, f"Correct the key{f' ({provider.key.name})' if provider.key else ''}.")
+        return Reached(False, seen, f"Correct the key{_key(spec, handler)}.")
     ok = httpx.codes.is_success(status)
     return Reached(ok, seen, "" if ok else "See that the address is right.")
 
 
 def check_all(settings: Settings, *, redact: Callable[[str], str]) -> dict[str, int]:
     """Check every configured provider that has no recent check; return counts. ``redact`` hides secrets in the rows."""
-    try:
-        models = choice.configured(settings)
-    except Conflict:
-        models = []
-    specs = {one.provider: one for one in reversed(models) if PROVIDERS[one.provider].reachability_path}
+    specs = {one.provider: one for one in reversed(snapshot.current(settings).specs) if _is_checked(one)}
     ProviderHealth.objects.exclude(provider__in=specs).delete()
     # A check in the future means that the clock was set back: it is not recent.
     recent = ProviderHealth.objects.filter(checked_at__gt=Now() - EVERY, checked_at__lte=Now())
     fresh = set(recent.values_list("provider", flat=True))
-    reached = {name: _check_safely(spec) for name, spec in specs.items() if name not in fresh}
+    reached = {name: _check_safely(spec, settings) for name, spec in specs.items() if name not in fresh}
     for name, one in reached.items():
         _record(name, one, redact)
     return {
@@ -77,9 +80,30 @@ def check_all(settings: Settings, *, redact: Callable[[str], str]) -> dict[str, 
     }
 
 
-def _check_safely(spec: ModelSpec) -> Reached:
+def _request(spec: ModelSpec, key: str) -> tuple[Health | None, str]:
+    handler = HANDLERS[spec.handler_name](spec.settings)
+    return handler.health(key), handler.url()
+
+
+def _is_checked(spec: ModelSpec) -> bool:
+    handler = HANDLERS.get(spec.handler_name)
+    return handler is not None and handler.health is not BaseLLMProviderHandler.health
+
+
+def _address(spec: ModelSpec, handler: type[BaseLLMProviderHandler]) -> str:
+    variable = handler.settings.get(handler.address)
+    return "its address" if spec.from_row or variable is None else variable.name
+
+
+def _key(spec: ModelSpec, handler: type[BaseLLMProviderHandler]) -> str:
+    if spec.secret is not None:
+        return f" (the secret {spec.secret.name})"
+    return f" ({handler.key.name})" if handler.key and not spec.from_row else ""
+
+
+def _check_safely(spec: ModelSpec, settings: Settings) -> Reached:
     try:
-        return check(spec)
+        return check(spec, settings)
     except Exception as error:  # such as a bad certificate file: it must not keep others from being checked
         logger.exception("provider.not_checked", provider=spec.provider)
         return Reached(False, f"{spec.name} ({spec.provider}) cannot be checked: {type(error).__name__}: {error}")

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from aiops.secrets.values import SecretSpec
 
 QUESTION_CHARACTERS = "question_characters"
 """Key, in a user's message with attachments, of the length of the question before them."""
+CAPABILITIES = ("tools", "parallel_tools", "temperature", "streaming", "reasoning_echo")
+"""What a model can do, as its row says; what a row does not mention is there, except ``reasoning_echo``."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """One configured model of a provider."""
-
-    provider: str
-    name: str
-    temperature: float | None = None
-    max_tokens: int | None = None
-    base_url: str = ""
-    api_key: str = field(default="", repr=False)
-    reason: str = field(default="default", compare=False)
-    """Why this model answers: default, or asked for. Not compared, so that both share clients and compiled agents."""
-
-    @property
-    def label(self) -> str:
-        """Its name in metrics, in the usage of runs and in the limits of all processes."""
-        return f"{self.provider}:{self.name}"
+DEFAULT, ASKED_FOR, TASK_PATTERN = "default", "asked for", "task pattern"
+FORCED, FALLBACK = "force_advanced", "fallback"
+"""Reasons why a model answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +27,86 @@ class Pace:
     concurrency: int = 0
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Price of a million tokens, in AIOPS_CURRENCY; None where it is not known."""
+
+    into: Decimal | None = None
+    out: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One configured model of a provider; those that are equal share clients and compiled agents."""
+
+    provider: str
+    name: str
+    temperature: float | None = None
+    max_tokens: int | None = None
+    handler: str = ""
+    """Name of the provider's handler; empty: as the provider's."""
+    config: str = "{}"
+    """The provider's settings, as JSON."""
+    parameters: str = "{}"
+    """The model's parameters, as JSON."""
+    api_key: str = field(default="", repr=False)
+    """The key that a variable holds; a row refers to a secret instead."""
+    secret: SecretSpec | None = None
+    client_ttl_s: int = 0
+    """Seconds after which its client is built again; 0: never."""
+    context_window: int | None = None
+    lacks: frozenset[str] = frozenset()
+    """Capabilities that it does not have: see ``CAPABILITIES``."""
+    echoes_reasoning: bool = False
+    """Whether it wants back what it thought before it called tools."""
+    price: Price = Price()
+    pace: Pace | None = None
+    """Limits of its own; None: those of the settings."""
+    advanced: str = ""
+    """Name of the model that answers instead what matches ``patterns``."""
+    patterns: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
+    """Names of the models that answer instead while its provider is down, in this order."""
+    from_row: bool = False
+    reason: str = field(default=DEFAULT, compare=False)
+    """Why this model answers. Not compared, so that all reasons share clients and compiled agents."""
+
+    @property
+    def handler_name(self) -> str:
+        """Name of the provider's handler."""
+        return self.handler or self.provider
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The provider's settings."""
+        settings: dict[str, Any] = json.loads(self.config)
+        return settings
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The model's parameters, without the name by which the provider knows it."""
+        options: dict[str, Any] = json.loads(self.parameters)
+        options.pop("model", None)
+        return options
+
+    @property
+    def called(self) -> str:
+        """The name by which the provider knows the model."""
+        return str(json.loads(self.parameters).get("model") or self.name)
+
+    @property
+    def label(self) -> str:
+        """Its name in metrics, in the usage of runs and in the limits of all processes."""
+        return f"{self.provider}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models that a message may name, of one version of the tables; ``problem`` says why there is no default."""
+
+    specs: tuple[ModelSpec, ...] = ()
+    default: ModelSpec | None = None
+    problem: str = ""
+    version: int = 0

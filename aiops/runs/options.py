@@ -15,6 +15,8 @@ class RunOptions:
     model: str | None = None
     provider: str | None = None
     temperature: float | None = None
+    force_advanced: bool = False
+    """The model's advanced one answers."""
     max_tokens: int | None = None
     """The longest answer of one model call."""
     instructions: str | None = None

@@ -24,7 +24,7 @@ from aiops.batches.lifecycle import Plan
 from aiops.batches.reading.lines import as_jsonl
 from aiops.batches.validation import lines_of, rules_for
 from aiops.errors import Invalid
-from aiops.llm import choice
+from aiops.llm import choice, snapshot
 from aiops.people.models import User
 from aiops.schedules import firing, lifecycle, uploads
 from aiops.schedules.models import Firing, Schedule
@@ -191,7 +191,7 @@ def _notify(chosen: dict[str, str], user: User) -> dict[str, str]:
 
 def _check_model(options: dict[str, Any]) -> None:
     """Raise Invalid or Conflict when these options choose no model."""
-    choice.choose(SETTINGS, {name: options[name] for name in OF_MODEL if name in options})
+    choice.choose(snapshot.current(SETTINGS), {name: options[name] for name in OF_MODEL if name in options})
 
 
 def _check_items(items: list[dict[str, Any]], plan: Plan) -> None:
@@ -201,7 +201,7 @@ def _check_items(items: list[dict[str, Any]], plan: Plan) -> None:
         plan.format,
         rules_for(plan, SETTINGS),
         defaults=plan.defaults,
-        check_options=partial(choice.problem_with, settings=SETTINGS),
+        check_options=partial(snapshot.problem_with, settings=SETTINGS),
     )
     problems = [f"Item {line.number}: {line.problem}" for line in checked if line.problem]
     if problems:

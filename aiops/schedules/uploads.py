@@ -20,7 +20,7 @@ from aiops.batches.reading.values import BadFile
 from aiops.batches.shapes import BatchOptions
 from aiops.batches.validation import lines_of, rules_for
 from aiops.errors import Invalid, TooLarge
-from aiops.llm import choice
+from aiops.llm import snapshot
 from aiops.schedules.apps import MAX_FILE_BYTES
 from aiops.schedules.shapes import ScheduleIn, ScheduleUpload
 from aiops.web.api import forms
@@ -55,7 +55,7 @@ def _stored(file: File[Any], plan: Plan) -> dict[str, Any]:
             plan.format,
             rules_for(plan, SETTINGS),
             defaults=plan.defaults,
-            check_options=partial(choice.problem_with, settings=SETTINGS),
+            check_options=partial(snapshot.problem_with, settings=SETTINGS),
         )
         for line in lines:
             if line.problem:

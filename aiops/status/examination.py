@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from aiops import __version__, database, dispatch, keyspace, settings
 from aiops.errors import Refused, Unavailable
-from aiops.llm import choice
+from aiops.llm import choice, snapshot
 from aiops.maintenance.models import JobRun
 from aiops.people.models import User
 from aiops.status import failures
@@ -131,9 +131,11 @@ def _queue(queue: str, runs: dict[str, tuple[int, float]], *, broker: bool, redi
 
 def _model(current: settings.Settings) -> Facts:
     try:
-        spec = choice.choose(current, {})
+        spec = choice.choose(snapshot.current(current), {})
     except Refused as refused:
         return {"provider": "", "name": "", "reason": "", "problem": refused.detail}
+    except FAILURES as error:  # the database, which has its own line
+        return {"provider": "", "name": "", "reason": "", "problem": " ".join(str(error).split())[:300]}
     return {"provider": spec.provider, "name": spec.name, "reason": spec.reason, "problem": ""}
 
 

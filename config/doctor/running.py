@@ -133,7 +133,7 @@ def model(server: Server, *, from_here: Callable[[str, str], Finding | None]) ->
     """
     chosen, provider = server.facts["model"], server.details.get("provider")
     if chosen["problem"]:
-        cure = "Correct the variables of the server (docs/settings.md), and restart it."
+        cure = "Add a model on the page Models and make it the default; in LAB, variables do as well."
         return [Finding("model", False, chosen["problem"], cure)]
     if chosen["provider"] == "offline":
         return [Finding("model", True, "offline: tools only, no language model is configured")]

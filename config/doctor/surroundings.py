@@ -13,7 +13,7 @@ from django.db import DatabaseError
 
 from aiops import database
 from aiops.errors import Refused
-from aiops.llm import choice, reachability
+from aiops.llm import choice, reachability, snapshot
 from aiops.llm.providers import OFFLINE
 from aiops.llm.values import ModelSpec
 from aiops.tool_servers import specs
@@ -43,25 +43,27 @@ def model(server: Server) -> list[Finding]:
 def _check_same_model(provider: str, name: str) -> Finding | None:
     """Check the server's model from here; None if this shell has another one or none."""
     try:
-        spec = choice.choose(SETTINGS, {})
-    except Refused:
+        spec = choice.choose(snapshot.current(SETTINGS), {})
+    except (Refused, DatabaseError):
         return None
     return _reach(spec) if (spec.provider, spec.name) == (provider, name) else None
 
 
 def _check_own_model() -> Finding:
     try:
-        spec = choice.choose(SETTINGS, {})
+        spec = choice.choose(snapshot.current(SETTINGS), {})
     except Refused as refused:
-        cure = "Set LLM_TYPE, LLM_MODEL and the provider's variables; see docs/settings.md."
+        cure = "Add one on the page Models, or, in LAB, set LLM_TYPE, LLM_MODEL and the provider's variables."
         return Finding("model", False, refused.detail, cure)
-    if spec.provider == OFFLINE:
+    except DatabaseError as error:
+        return Finding("model", False, f"the models cannot be read: {error}", "See the database.")
+    if spec.handler_name == OFFLINE:
         return Finding("model", True, "offline: tools only, no language model is configured")
     return _reach(spec)
 
 
 def _reach(spec: ModelSpec) -> Finding:
-    reached = reachability.check(spec)
+    reached = reachability.check(spec, SETTINGS)
     return Finding("model", reached.ok, reached.detail, reached.cure)
 
 

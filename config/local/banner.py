@@ -9,17 +9,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiops.errors import Refused
-from aiops.llm import choice
-from aiops.llm.providers import OFFLINE
 from aiops.settings import Settings
 from config.local.home import Home
 
 FLOWER_USER = "aiops"
 
 
-def text(settings: Settings, home: Home, administrator: str, *, address: str, elsewhere: Sequence[str]) -> str:
-    """Return the text; ``elsewhere`` are URLs for other machines."""
+def text(
+    settings: Settings, home: Home, administrator: str, *, model: str, address: str, elsewhere: Sequence[str]
+) -> str:
+    """Return the text; ``model`` says which one answers, ``elsewhere`` are URLs for other machines."""
     own = command(home.path)
     signs_in = f"{administrator}   (password forgotten: {own} manage changepassword {administrator})"
     if home.first_password.exists():
@@ -28,7 +27,7 @@ def text(settings: Settings, home: Home, administrator: str, *, address: str, el
         ("Address", settings.public_url or address),
         *([("", "   ".join(elsewhere[:3]))] if elsewhere else []),
         ("Sign in", signs_in),
-        ("Model", _model(settings)),
+        ("Model", model),
         ("Data", str(home.path)),
         ("Logs", str(home.logs)),
         ("API token", str(home.token)),
@@ -50,13 +49,3 @@ def command(home: Path) -> str:
     else:
         program = shlex.quote(str(installed))
     return f"AIOPS_HOME={shlex.quote(str(home))} {program}"
-
-
-def _model(settings: Settings) -> str:
-    try:
-        spec = choice.choose(settings, {})
-    except Refused as problem:
-        return f"none: {problem.detail}"
-    if spec.provider == OFFLINE:
-        return "offline: tools only, no language model (to add one: LLM_TYPE and LLM_MODEL, see the README)"
-    return f"{spec.name} ({spec.provider})"

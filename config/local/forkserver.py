@@ -28,9 +28,8 @@ import django
 from django.conf import settings
 from setproctitle import setproctitle
 
-from aiops.errors import Refused
-from aiops.llm import choice
-from aiops.llm.providers import PROVIDERS
+from aiops.llm import environment
+from aiops.llm.providers import HANDLERS
 from config.local import priority
 from config.local.launching import end_with_parent
 
@@ -66,8 +65,8 @@ def _import() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     modules = [*NEEDED, BROKERS.get(urlsplit(settings.SETTINGS.broker).scheme, "kombu.transport.pyamqp")]
-    with suppress(Refused):  # no model is configured; the workers report that
-        modules.append(PROVIDERS[choice.choose(settings.SETTINGS, {}).provider].module)
+    with suppress(ValueError):  # the workers report that; here no connection to the database may be opened
+        modules.append(HANDLERS[environment.model(settings.SETTINGS).handler_name].module)
     for module in modules:
         importlib.import_module(module)
     gc.collect()

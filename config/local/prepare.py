@@ -1,4 +1,4 @@
-"""Migrates the database for ``aiops up`` and creates the first administrator; prints their name as JSON."""
+"""Migrates the database for ``aiops up``, creates the first administrator; prints their name and the model as JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
     try:
         management.make_database()
         call_command("migrate", verbosity=0, interactive=False)
-        print(json.dumps({"name": _people(Path(sys.argv[1]), Path(sys.argv[2]))}))
+        print(json.dumps({"name": _people(Path(sys.argv[1]), Path(sys.argv[2])), "model": _model()}))
     except (Unusable, DatabaseError, InconsistentMigrationHistory, CommandError) as error:
         print(error if isinstance(error, Unusable) else _sentence(error), file=sys.stderr)
         sys.exit(UNUSABLE)
@@ -59,6 +59,23 @@ def _people(token_path: Path, password_path: Path) -> str:
         _, text = tokens.issue(administrator, name="aiops up")
         _write(token_path, text)
     return administrator.username
+
+
+def _model() -> str:
+    """Return which model answers, for the eyes of whoever starts aiops."""
+    from django.conf import settings
+
+    from aiops.errors import Refused
+    from aiops.llm import choice, snapshot
+    from aiops.llm.providers import OFFLINE
+
+    try:
+        spec = choice.choose(snapshot.current(settings.SETTINGS), {})
+    except Refused as problem:
+        return f"none: {problem.detail}"
+    if spec.handler_name == OFFLINE:
+        return "offline: tools only, no language model (to add one: the page Models, see the README)"
+    return f"{spec.name} ({spec.provider})"
 
 
 def _write(path: Path, text: str) -> None:

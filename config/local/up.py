@@ -127,7 +127,15 @@ class Up:
         others = listening.names(self._options.host) if self._options.host in listening.WILDCARDS else []
         elsewhere = [f"http://{n}:{self._options.port}" for n in others if n.strip("[]") not in listening.LOOPBACK]
         print(
-            banner.text(self._settings, self._home, made["name"], address=self._local, elsewhere=elsewhere), flush=True
+            banner.text(
+                self._settings,
+                self._home,
+                made["name"],
+                model=made["model"],
+                address=self._local,
+                elsewhere=elsewhere,
+            ),
+            flush=True,
         )
         self._home.first_password.unlink(missing_ok=True)
 

@@ -19,14 +19,14 @@ from aiops.agent import build
 from aiops.agent.memory.redis import RedisSaver
 from aiops.agent.values import Limits
 from aiops.events.redaction import Redactor
-from aiops.llm.values import ModelSpec
+from aiops.llm.environment import OFFLINE_MODEL
 from aiops.settings import Settings
 from aiops.tool_servers.client.pool import Catalogue, ToolPool
 from aiops.tool_servers.client.values import CallLimits, ServerSpec
 from config import env
 from tests.benchmarks import echo
+from tests.models import client_of
 
-SPEC = ModelSpec("offline", "offline")
 HOST = ServerSpec("host", command=sys.executable, args=("-m", "aiops.tool_servers.host"))
 
 
@@ -57,6 +57,7 @@ class Bare:
         self.memory = RedisSaver(client, key=keyspace.memory, pattern=keyspace.MEMORY_PATTERN, ttl_s=600)
         self.tools = ToolPool([HOST], limits=CallLimits(settings.tool_timeout_s, settings.tool_timeout_s))
         self.redactor = Redactor.from_settings(settings)
+        self.client = client_of(echo.Echo(), OFFLINE_MODEL)
         s = settings
         self.limits = Limits(
             s.max_model_calls,
@@ -70,7 +71,7 @@ class Bare:
 
     async def turn(self, catalogue: Catalogue) -> None:
         agent = build.build(
-            SPEC,
+            self.client,
             catalogue,
             tools=self.tools,
             limits=self.limits,
@@ -108,5 +109,4 @@ async def main(count: int, clients: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.modules["aiops.llm.offline.model"] = echo
     asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))

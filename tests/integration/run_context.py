@@ -16,6 +16,7 @@ from aiops import database, keyspace, settings
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.values import Limits
 from aiops.events.redaction import Redactor
+from aiops.llm.clients import Clients
 
 
 @contextlib.asynccontextmanager
@@ -38,6 +39,7 @@ async def run_context(tools: Any, limits: Limits) -> AsyncIterator[Any]:
             memory_away=(),
             tools=tools,
             redactor=Redactor(),
+            clients=Clients(django_settings.SETTINGS),
             pacer=None,
             in_thread=in_thread,
         )

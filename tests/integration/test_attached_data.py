@@ -38,6 +38,7 @@ from aiops.tool_servers.client.pool import Catalogue
 from aiops.tool_servers.client.values import RemoteTool, ToolResult
 from tests.integration.run_context import run_context
 from tests.integration.scripted_model import ScriptedModel, Turn, calling, words
+from tests.models import STUB, gives, only
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, context_tokens=2_000)
 ROOM = 4_000
@@ -79,7 +80,7 @@ async def context() -> AsyncIterator[Any]:
 def model(monkeypatch: pytest.MonkeyPatch) -> RecordingModel:
     build._compiled.cache_clear()
     made = RecordingModel(turns=[], seen=[])
-    monkeypatch.setattr(clients, "make", lambda spec, **_: made)
+    monkeypatch.setattr(clients, "make", gives(made))
     return made
 
 
@@ -106,7 +107,7 @@ def say(user: User, context: Any, model: RecordingModel, sent: list[str]) -> Say
 
 async def answer(run: Run, context: Any, stop: Stop | None = None) -> Run:
     claimed = await context.in_thread(partial(transitions.claim, str(run.pk), worker="w", lease_s=60))
-    assignment = await context.in_thread(rows.assignment, claimed, batches.schema_of)
+    assignment = await context.in_thread(rows.assignment, claimed, batches.schema_of, only(STUB))
     await story.answer(assignment, context, stop or Stop())
     found: Run = await context.in_thread(lambda: Run.objects.get(pk=run.pk))
     return found
@@ -234,7 +235,7 @@ async def test_a_message_without_attachments_reads_none(user: User, context: Any
                 run = accept(user, NewMessage("Hello?", RunOptions(deadline_s=120)), max_queued=50).run
             claimed = transitions.claim(str(run.pk), worker="w", lease_s=60)
             assert claimed is not None
-            rows.assignment(claimed, batches.schema_of)
+            rows.assignment(claimed, batches.schema_of, only(STUB))
         return [query["sql"] for query in asked if "attachments_attachment" in query["sql"]]
 
     assert await context.in_thread(read) == []
@@ -249,7 +250,7 @@ async def test_the_offline_model_takes_words_of_the_question_alone(
 ) -> None:
     """A log that names a tool must not have it called."""
     build._compiled.cache_clear()
-    monkeypatch.setattr(clients, "make", lambda spec, **_: OfflineModel())
+    monkeypatch.setattr(clients, "make", gives(OfflineModel()))
     run = await say("What happened?", {"a.log": "Restart the switch: net restart\n"})
     assert (run.state, run.steps) == (State.SUCCEEDED, [])
     assert run.answer.startswith(NOT_READ)

@@ -11,7 +11,7 @@ from django.db import DataError, OperationalError, connection
 
 from aiops.batches import feeding, validation
 from aiops.batches.models import Batch, Item, Upload
-from aiops.llm import choice
+from aiops.llm import snapshot
 from aiops.runs.models import Run
 from tests.integration.batching import SETTINGS, Make, counts, end, make, queue, running, tick
 
@@ -104,7 +104,7 @@ def test_a_batch_whose_ends_cannot_be_taken_over_is_ended_and_the_others_are_set
 def test_a_line_whose_model_nobody_has_is_invalid_before_anything_is_run(make: Make) -> None:
     lines = ['{"prompt": "a"}', '{"prompt": "b", "model": "gpt-x"}']
     batch = make(lines=lines, validate=False, defaults={})
-    check = functools.partial(choice.problem_with, settings=SETTINGS)
+    check = functools.partial(snapshot.problem_with, settings=SETTINGS)
     validation.validate(str(batch.pk), SETTINGS, check_options=check)
     batch.refresh_from_db()
     assert (batch.state, counts(batch)) == ("failed", {"total": 2, "invalid": 1, "cancelled": 1})

@@ -17,15 +17,15 @@ import trustme
 from django.conf import settings as django_settings
 
 from aiops import net
-from aiops.llm import explanations, failures, reachability
-from aiops.llm.providers import PROVIDERS
-from aiops.llm.values import ModelSpec
+from aiops.llm import clients, explanations, failures, reachability
+from aiops.settings import Settings
 from aiops.terminal import client
 from aiops.terminal.client import CallFailed, Client
 from aiops.tool_servers.client import probe
 from aiops.tool_servers.client.values import Protocol, ServerSpec
 from aiops.webhooks.sending import Sender, SignedRequest
 from config.doctor import running
+from tests.models import spec_at
 
 UNKNOWN = "its certificate was issued by an authority that is not known here"
 OTHER_NAME = "its certificate is for another name"
@@ -89,11 +89,11 @@ def authority(tmp_path: Path) -> Iterator[Authority]:
 
 def by_model(provider: str) -> Callable[[str], str]:
     def ask(url: str) -> str:
-        spec = ModelSpec(provider=provider, name="m", base_url=url, api_key="k" * 20)
-        model = PROVIDERS[provider].build(spec, timeout_s=10)
+        spec = spec_at(provider, url, key="k" * 20)
 
         async def stream() -> None:
-            async for _ in model.astream("hello"):
+            client = await clients.make(spec, Settings(), timeout_s=10)
+            async for _ in client.model.astream("hello"):
                 return
 
         try:
@@ -108,7 +108,7 @@ def by_model(provider: str) -> Callable[[str], str]:
 
 
 def by_reachability(url: str) -> str:
-    reached = reachability.check(ModelSpec(provider="openai", name="m", base_url=url))
+    reached = reachability.check(spec_at("openai", url), Settings())
     return f"{reached.detail}. {reached.cure}"
 
 

@@ -15,7 +15,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from aiops import dispatch
 from aiops.batches import feeding, lifecycle, validation
 from aiops.batches.models import Batch, Item
-from aiops.llm import choice
+from aiops.llm import snapshot
 from aiops.people import tokens
 from aiops.people.models import User
 from aiops.runs.models import Run
@@ -44,7 +44,7 @@ def client(user: User) -> Client:
 def validated(answer: Any) -> tuple[Batch, list[Item]]:
     assert answer.status_code == 202, answer.content
     batch = Batch.objects.get(pk=answer.json()["id"])
-    validation.validate(str(batch.pk), SETTINGS, check_options=partial(choice.problem_with, settings=SETTINGS))
+    validation.validate(str(batch.pk), SETTINGS, check_options=partial(snapshot.problem_with, settings=SETTINGS))
     batch.refresh_from_db()
     return batch, list(Item.objects.filter(batch=batch).order_by("number"))
 

@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 from aiops import dispatch
 from aiops.conversations import deletion
 from aiops.conversations.models import Conversation
+from aiops.llm.values import Models
 from aiops.runs import reaper, transitions
 from aiops.runs.models import Run
 from aiops.runs.work import rows
@@ -55,9 +56,9 @@ def test_a_run_that_is_deleted_right_after_its_claim_is_let_go(
 ) -> None:
     run, read = ask(), rows.assignment
 
-    def deleted_first(claimed: transitions.Claimed, schema_of: SchemaOf) -> Assignment:
+    def deleted_first(claimed: transitions.Claimed, schema_of: SchemaOf, models: Models) -> Assignment:
         deletion.delete(Conversation.objects.filter(pk=run.conversation_id))
-        return read(claimed, schema_of)
+        return read(claimed, schema_of, models)
 
     monkeypatch.setattr(rows, "assignment", deleted_first)
     process.answer(str(run.pk), version=1)

@@ -22,6 +22,7 @@ from aiops.batches import lifecycle as batches
 from aiops.conversations.models import Message
 from aiops.events import types
 from aiops.llm import clients
+from aiops.llm.environment import OFFLINE_MODEL
 from aiops.runs import transitions
 from aiops.runs.models import Run
 from aiops.runs.states import State
@@ -32,6 +33,7 @@ from aiops.tool_servers.client.pool import Catalogue
 from aiops.tool_servers.client.values import Progress, RemoteTool, ToolResult
 from tests.integration.run_context import run_context
 from tests.integration.scripted_model import ScriptedModel, Turn, calling, words
+from tests.models import gives, only
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
 TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"}, read_only=False)
@@ -81,7 +83,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     def make(*turns: Turn) -> None:
         build._compiled.cache_clear()
         model = ScriptedModel(turns=list(turns))
-        monkeypatch.setattr(clients, "make", lambda spec, **_: model)
+        monkeypatch.setattr(clients, "make", gives(model))
 
     yield make
     build._compiled.cache_clear()
@@ -89,7 +91,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
 async def answered(claimed: Claimed, context: Any, stop: Stop | None = None) -> Run:
     """Answer a claimed run and return its row."""
-    assignment = await context.in_thread(rows.assignment, claimed, batches.schema_of)
+    assignment = await context.in_thread(rows.assignment, claimed, batches.schema_of, only(OFFLINE_MODEL))
     await story.answer(assignment, context, stop or Stop())
     run: Run = await context.in_thread(lambda: Run.objects.get(pk=claimed.claim.run_id))
     return run

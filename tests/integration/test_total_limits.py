@@ -15,7 +15,6 @@ import pytest
 
 from aiops import lookups
 from aiops.llm import reachability
-from aiops.llm.values import ModelSpec
 from aiops.tool_servers.client import http, probe, transport
 from aiops.tool_servers.client.pool import ToolPool
 from aiops.tool_servers.client.server import ToolTimeout
@@ -24,6 +23,7 @@ from config.doctor import running
 from config.local.home import Home
 from tests.acceptance.system import eventually
 from tests.integration.receivers import Silent
+from tests.models import spec_at
 
 WITHIN_S = 60
 Dripping = Callable[..., Any]
@@ -145,7 +145,7 @@ def test_asking_a_provider_that_drips_ends_in_time(
 ) -> None:
     monkeypatch.setattr(reachability, "TIMEOUT_S", 0.5)
     url = dripping(**{part: {"GET"}}).url
-    reached = in_time(lambda: reachability.check(ModelSpec("openai", "m", base_url=f"{url}/v1")))
+    reached = in_time(lambda: reachability.check(spec_at("openai", f"{url}/v1"), running.SETTINGS))
     assert reached.ok == (part == "body"), "of the answer nothing but its status counts"
     assert part == "body" or "did not answer within 0.5 s" in reached.detail
 
@@ -153,7 +153,7 @@ def test_asking_a_provider_that_drips_ends_in_time(
 @pytest.mark.usefixtures("no_names")
 def test_asking_a_provider_whose_name_is_never_found_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reachability, "TIMEOUT_S", 0.5)
-    reached = in_time(lambda: reachability.check(ModelSpec("ollama", "m", base_url="http://models.internal")))
+    reached = in_time(lambda: reachability.check(spec_at("ollama", "http://models.internal"), running.SETTINGS))
     assert not reached.ok
 
 

@@ -31,6 +31,7 @@ from aiops.runs.work.stopping import Stop
 from aiops.tool_servers.client.pool import Catalogue
 from aiops.tool_servers.client.values import RemoteTool, ToolResult
 from tests.integration.scripted_model import ScriptedModel
+from tests.models import STUB, gives, only
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
 ANY = {"type": "object", "properties": {}, "additionalProperties": True}
@@ -68,7 +69,7 @@ async def answered(
         )
 
     async def run(turns: list[list[AIMessageChunk]], *, result: str = "done") -> Any:
-        monkeypatch.setattr(clients, "make", lambda spec, timeout_s: ScriptedModel(turns=turns))
+        monkeypatch.setattr(clients, "make", gives(ScriptedModel(turns=turns)))
         tools = Tools(result)
         context = SimpleNamespace(
             settings=django_settings.SETTINGS,
@@ -78,12 +79,13 @@ async def answered(
             memory_away=(),
             tools=tools,
             redactor=Redactor(),
+            clients=clients.Clients(django_settings.SETTINGS),
             pacer=None,
             in_thread=in_thread,
         )
         made = await in_thread(ask)
         claimed = await in_thread(lambda: transitions.claim(str(made.pk), worker="w", lease_s=60))
-        await story.answer(await in_thread(rows.assignment, claimed, batches.schema_of), context, Stop())
+        await story.answer(await in_thread(rows.assignment, claimed, batches.schema_of, only(STUB)), context, Stop())
         row = await in_thread(lambda: Run.objects.get(pk=made.pk))
         said = await in_thread(lambda: list(Message.objects.filter(conversation=row.conversation_id).order_by("pk")))
         events = [types.Event.loads(e[b"e"]) for _, e in await client.xrange(keyspace.events(str(made.pk)))]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from aiops.agent import build
 from aiops.agent.values import Limits
 from aiops.events.redaction import Redactor
-from aiops.llm import clients
-from aiops.llm.values import ModelSpec
 from aiops.tool_servers.client.pool import Catalogue, Missing, ToolPool
 from aiops.tool_servers.client.values import CallLimits, RemoteTool, ToolResult
 from tests.integration.scripted_model import ScriptedModel, calling, words
+from tests.models import client_of
 
 LIMITS = Limits(5, 5, 10, 1, 10, 1_000, 1_000)
 TOOL = RemoteTool("t_look", "t", "look", "Look.", {"type": "object", "properties": {}}, read_only=True)
@@ -48,35 +46,35 @@ class StubPool(ToolPool):
         return ToolResult("seen")
 
 
-def test_the_text_of_a_failure_compiles_no_second_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "make", lambda spec, timeout_s: ScriptedModel(turns=[]))
+def test_the_text_of_a_failure_compiles_no_second_graph() -> None:
+    client = client_of(ScriptedModel(turns=[]))
     pool, redactor, memory = StubPool([], limits=CallLimits(1, 1)), Redactor(), InMemorySaver()
 
     def nodes(server: str, reason: str) -> Any:
         catalogue = Catalogue((TOOL,), (Missing(server, reason),))
         given: Any = {"tools": pool, "limits": LIMITS, "redactor": redactor, "memory": memory}
-        return build.build(ModelSpec("ollama", "stub"), catalogue, **given).nodes["model"]
+        return build.build(client, catalogue, **given).nodes["model"]
 
     first = nodes("netbox", "ConnectError: attempt 1")
     assert nodes("netbox", "ConnectError: attempt 2") is first
     assert nodes("other", "ConnectError: attempt 1") is not first, "the prompt names who is missing"
 
 
-async def test_each_run_sees_its_own_tool_calls_alone(monkeypatch: Any) -> None:
+async def test_each_run_sees_its_own_tool_calls_alone() -> None:
     turns = [calling(TOOL.name, "{}"), words("done"), words("hello")]
-    monkeypatch.setattr(clients, "make", lambda spec, timeout_s: ScriptedModel(turns=turns))
+    client = client_of(ScriptedModel(turns=turns))
     pool, redactor = StubPool([], limits=CallLimits(1, 1)), Redactor()
     watchers = [StubWatcher(), StubWatcher()]
     agents = [
         build.build(
-            ModelSpec("ollama", "stub", reason=reason),
+            client,
             Catalogue((TOOL,), ()),
             tools=pool,
             limits=LIMITS,
             redactor=redactor,
             memory=InMemorySaver(),
         )
-        for reason in ("default", "asked for")
+        for _ in watchers
     ]
     assert agents[0].nodes["model"] is agents[1].nodes["model"]
     assert agents[0].checkpointer is not agents[1].checkpointer

@@ -11,6 +11,7 @@ from langchain_core.exceptions import ModelConnectionError
 from aiops.llm import failures
 from aiops.llm.explanations import explain
 from aiops.llm.values import ModelSpec
+from tests.models import spec_at
 
 
 def error(status: int, **headers: str) -> Exception:
@@ -27,7 +28,7 @@ def interrupted() -> BaseException:
     return cancelled
 
 
-SPEC = ModelSpec("openai", "m", base_url="http://m")
+SPEC = spec_at("openai", "http://m")
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from aiops.agent.middleware.instructions import Instructions
 from aiops.agent.middleware.model_retry import ModelRetry
 from aiops.errors import RunFailed
 from aiops.llm import failures
-from aiops.llm.values import ModelSpec
+from tests.models import spec_at
 
-SPEC = ModelSpec("openai", "m", base_url="http://m")
+SPEC = spec_at("openai", "http://m")
 SCHEMA = json.dumps({"type": "object", "required": ["host"]})
 Handler = Callable[[Any], Awaitable[ModelResponse[Any]]]
 

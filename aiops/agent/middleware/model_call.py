@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelResponse
-from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from aiops import untrusted
-from aiops.agent.answer import REASONS, Answer, Call, End
+from aiops.agent.answer import REASONING, REASONS, Answer, Call, End, as_chunk
 from aiops.agent.ports import Watcher
 from aiops.errors import RunFailed
 from aiops.llm import failures
-from aiops.llm.providers import PROVIDERS
+from aiops.llm.providers import HANDLERS
 from aiops.llm.values import ModelSpec
 
 PROVIDER_IDS = "provider_call_ids"
@@ -50,7 +50,9 @@ class ModelCall(AgentMiddleware[Any, Any]):
         super().__init__()
         self._spec = spec
         self._idle_s = idle_s
-        self._reports_finish = PROVIDERS[spec.provider].reports_finish
+        handler = HANDLERS[spec.handler_name]
+        self._reports_finish = handler.reports_finish
+        self._binding = handler.one_call if "parallel_tools" in spec.lacks else {}
         self._bound: tuple[Any, Any] | None = None
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -74,7 +76,10 @@ class ModelCall(AgentMiddleware[Any, Any]):
         elif end in NOT_MADE and _unmade_before(request.messages) >= MAX_UNMADE:
             raise self._failed(answer, end)
         refused = NOT_MADE[end].format(reason=answer.reason) if end in NOT_MADE else ""
-        return ModelResponse(result=await _messages(answer, calls, refused, watcher))
+        said, *results = await _messages(answer, calls, refused, watcher)
+        if calls and self._spec.echoes_reasoning:
+            said.additional_kwargs |= answer.reasoning()
+        return ModelResponse(result=[said, *results])
 
     async def _stream(self, request: Any, watcher: Watcher) -> Answer:
         answer, loop = Answer(), asyncio.get_running_loop()
@@ -83,8 +88,9 @@ class ModelCall(AgentMiddleware[Any, Any]):
             asyncio.timeout(self._idle_s) as idle,
             contextlib.aclosing(self._model(request).astream(messages)) as chunks,
         ):
-            async for chunk in chunks:
-                if not isinstance(chunk, AIMessageChunk):
+            async for received in chunks:
+                chunk = as_chunk(received)
+                if chunk is None:
                     continue
                 text, thinking = answer.add(chunk)
                 if thinking:
@@ -100,10 +106,11 @@ class ModelCall(AgentMiddleware[Any, Any]):
         """Return the model with its tools; the description of the same tools is made once."""
         if request.model_settings or not request.tools:
             settings = request.model_settings
-            bound = request.model.bind_tools(request.tools, **settings) if request.tools else request.model
+            options = {**self._binding, **settings}
+            bound = request.model.bind_tools(request.tools, **options) if request.tools else request.model
             return bound if request.tools or not settings else bound.bind(**settings)
         if self._bound is None or self._bound[0] is not request.tools:
-            self._bound = (request.tools, request.model.bind_tools(request.tools))
+            self._bound = (request.tools, request.model.bind_tools(request.tools, **self._binding))
         return self._bound[1]
 
     async def _notify(self, watcher: Watcher, answer: Answer, end: End) -> None:
@@ -171,9 +178,17 @@ def on_wire(messages: list[AnyMessage]) -> list[AnyMessage]:
             theirs |= message.additional_kwargs.get(PROVIDER_IDS, {})
     counted = Counter(theirs.values())
     wanted = {ours: id_ for ours, id_ in theirs.items() if id_ and counted[id_] == 1}
-    if not wanted:
-        return messages
-    return [_renamed(message, wanted) for message in messages]
+    asked_at = max((n for n, message in enumerate(messages) if message.type == "human"), default=0)
+    renamed = [_renamed(message, wanted) for message in messages] if wanted else messages
+    return [_without_reasoning(message) if n < asked_at else message for n, message in enumerate(renamed)]
+
+
+def _without_reasoning(message: AnyMessage) -> AnyMessage:
+    """Return a message of an earlier turn without what the model thought, which is wanted back within a turn only."""
+    if not REASONING.intersection(message.additional_kwargs):
+        return message
+    kept = {name: value for name, value in message.additional_kwargs.items() if name not in REASONING}
+    return message.model_copy(update={"additional_kwargs": kept})
 
 
 def _renamed(message: AnyMessage, ids: dict[str, str]) -> AnyMessage:

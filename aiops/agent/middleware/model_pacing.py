@@ -21,6 +21,8 @@ SAID_AFTER_S = 3.0
 """The reader gets a notice after waiting this long."""
 BUSY = "The model {model!r} has many requests at once: this answer waits for its turn."
 LOADING = "The model {model!r} is being loaded by its server: this answer waits for it."
+OF_SETTINGS = "LLM_MAX_CONCURRENCY, LLM_REQUESTS_PER_MINUTE, LLM_TOKENS_PER_MINUTE"
+OF_ROW = "in the model's row"
 
 logger = log.get(__name__)
 
@@ -37,10 +39,11 @@ class ModelPacing(AgentMiddleware[Any, Any]):
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Call the model; raises RunFailed ``model_busy``, or the provider's refusal when it lasts too long."""
-        tokens = count_tokens_approximately(request.messages) if self._pacer.pace.tokens_per_minute else 0
+        pace = self._spec.pace or self._pacer.pace
+        tokens = count_tokens_approximately(request.messages) if pace.tokens_per_minute else 0
         patience = _Patience(self._spec, request.runtime.context, self._patience_s)
         while True:
-            call = await self._pacer.enter(self._model, tokens=tokens, waiting=patience.wait)
+            call = await self._pacer.enter(self._model, tokens=tokens, waiting=patience.wait, pace=pace)
             try:
                 async with self._pacer.holding(self._model, call):
                     response = await handler(request)
@@ -83,7 +86,7 @@ class _Patience:
             raise RunFailed(
                 f"The model {self._spec.name!r} of {self._spec.provider} had too many requests at once: this answer "
                 f"waited {self._patience_s:.0f} s for its turn. Try again, or raise its limits "
-                "(LLM_MAX_CONCURRENCY, LLM_REQUESTS_PER_MINUTE, LLM_TOKENS_PER_MINUTE).",
+                f"({OF_ROW if self._spec.pace else OF_SETTINGS}).",
                 code="model_busy",
                 retry=True,
             )

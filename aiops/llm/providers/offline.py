@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiops.llm.provider import Provider
-from aiops.llm.values import ModelSpec
+from aiops.llm.handler import BaseLLMProviderHandler, schema
 
 
-def build(spec: ModelSpec, *, timeout_s: float) -> Any:
-    from aiops.llm.offline.model import OfflineModel
+class OfflineHandler(BaseLLMProviderHandler):
+    """Answers with the tools alone."""
 
-    return OfflineModel()
+    config_schema = schema()
+    model_schema = schema()
+    module = "aiops.llm.offline.model"
+    reports_finish = True
+
+    async def get_chat_model(
+        self, model_name: str, api_key: str | None = None, temperature: float | None = None, **kwargs: Any
+    ) -> Any:
+        from aiops.llm.offline.model import OfflineModel
+
+        return OfflineModel()
 
 
-PROVIDER = Provider(name="offline", build=build, module="aiops.llm.offline.model", reports_finish=True)
+HANDLER = OfflineHandler

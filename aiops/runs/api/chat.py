@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aiops import background
-from aiops.llm import choice
+from aiops.llm import choice, snapshot
 from aiops.people.models import ApiToken, User
 from aiops.runs import send
 from aiops.runs.accept import NewMessage, accept
@@ -75,7 +75,7 @@ def ask_instead(user: User, run: Run, text: str | None, source: Source) -> dict[
 
 def _accept(user: User, new: NewMessage) -> dict[str, Any]:
     settings = django_settings.SETTINGS
-    choice.choose(settings, new.options.stored())
+    choice.choose(snapshot.current(settings), new.options.stored())
     accepted = accept(user, new, max_queued=settings.max_queued_runs)
     transaction.on_commit(lambda: background.run_later(send.send_accepted, accepted, ttl_s=settings.stream_ttl_s))
     run = accepted.run

@@ -12,7 +12,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from aiops.agent.values import Limits
 from aiops.conversations.transcript import PastMessage
 from aiops.events.redaction import Redactor
+from aiops.llm.clients import Clients
 from aiops.llm.pacing import Pacer
+from aiops.llm.values import Models
 from aiops.runs.options import RunOptions
 from aiops.runs.transitions import Claim
 from aiops.settings import Settings
@@ -38,6 +40,8 @@ class Assignment:
     queue: str
     since: float
     """When it was claimed (monotonic seconds)."""
+    models: Models
+    """The models that were configured when it was claimed; the run knows no others until its end."""
     answer_schema: str = ""
     """JSON Schema, as JSON, that the answer must match; empty when there is none."""
 
@@ -67,5 +71,6 @@ class RunContext:
     memory_away: tuple[type[Exception], ...]
     tools: ToolPool
     redactor: Redactor
+    clients: Clients
     pacer: Pacer
     in_thread: Callable[..., Coroutine[Any, Any, Any]]

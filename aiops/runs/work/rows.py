@@ -11,6 +11,7 @@ from uuid import UUID
 from aiops.conversations import transcript
 from aiops.conversations.models import Conversation, Message
 from aiops.events import stream
+from aiops.llm.values import Models
 from aiops.runs.models import Run
 from aiops.runs.options import RunOptions
 from aiops.runs.states import State
@@ -23,7 +24,7 @@ MEMORY_UNAVAILABLE = "memory_unavailable"
 SchemaOf = Callable[[UUID], dict[str, Any] | None]
 
 
-def assignment(claimed: Claimed, schema_of: SchemaOf) -> Assignment:
+def assignment(claimed: Claimed, schema_of: SchemaOf, models: Models) -> Assignment:
     """Return a claimed run as plain values; ``schema_of`` returns the schema that the answer must match."""
     run = claimed.run
     options = RunOptions.of(run.options, default_deadline_s=run.deadline_s)
@@ -41,6 +42,7 @@ def assignment(claimed: Claimed, schema_of: SchemaOf) -> Assignment:
         position=run.position,
         queue=run.queue,
         since=time.monotonic(),
+        models=models,
         answer_schema=json.dumps(schema_of(run.pk)) if options.answer_schema else "",
     )
 

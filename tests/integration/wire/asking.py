@@ -18,7 +18,8 @@ from aiops.agent.middleware.model_call import ModelCall
 from aiops.agent.middleware.model_retry import ModelRetry
 from aiops.errors import RunFailed
 from aiops.llm import clients
-from aiops.llm.values import ModelSpec
+from aiops.settings import Settings
+from tests.models import spec_at
 
 
 async def _look(**arguments: Any) -> str:
@@ -93,11 +94,12 @@ async def ask(
     tries: int = 1,
 ) -> Asked:
     """Make one model call and return what came of it."""
-    spec = ModelSpec(provider, "m", base_url=url + ("/v1" if provider == "openai" else ""), api_key="k")
+    spec = spec_at(provider, url, key="k")
+    client = await clients.make(spec, Settings(), timeout_s=idle_s)
     watcher = Watcher()
     runtime: Any = SimpleNamespace(context=watcher)
     request: Any = ModelRequest(
-        model=clients.make(spec, timeout_s=idle_s),
+        model=client.model,
         messages=list(messages or [HumanMessage("which host?")]),
         tools=list(tools),
         runtime=runtime,
@@ -109,6 +111,8 @@ async def ask(
         response: ModelResponse[Any] = await handler(request)
     except RunFailed as error:
         return Asked(watcher, error=error)
+    finally:
+        await client.handler.aclose(client.model)
     said, *results = response.result
     assert isinstance(said, AIMessage)
     return Asked(watcher, said, [result for result in results if isinstance(result, ToolMessage)])

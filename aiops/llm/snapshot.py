@@ -1,0 +1,142 @@
+"""The models that are configured now, as one frozen value per process; a change is in force within a second.
+
+Each change raises the tables' version in its own transaction (``version``); a process reads that number at most every
+half a second, and the tables only when it has changed. The control message makes no difference to what is in force:
+it lets workers make the new default's client before the first run needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError
+
+from aiops import log
+from aiops.llm import choice, environment, version
+from aiops.llm.models import LLMModel, ModelFallback
+from aiops.llm.providers import HANDLERS
+from aiops.llm.values import CAPABILITIES, Models, ModelSpec, Pace, Price
+from aiops.secrets.checking import spec_of
+from aiops.settings import Settings
+
+FRESH_S = 0.5
+NO_DEFAULT = (
+    "There is no default model in {environment}: add a provider and a model and make it the default, on the page "
+    "Models or with aiops models."
+)
+NOT_ENABLED = "The default model {model} cannot be used, because its provider {provider} is not enabled: enable it."
+
+logger = log.get(__name__)
+
+
+@dataclass(slots=True)
+class _Held:
+    settings: Settings
+    models: Models
+    read_at: float
+
+
+_lock = threading.Lock()
+_held: _Held | None = None
+
+
+def current(settings: Settings) -> Models:
+    """Return the models of now; while the database is away, those of before."""
+    global _held
+    held = _held
+    if held is not None and held.settings is settings and time.monotonic() - held.read_at < FRESH_S:
+        return held.models
+    with _lock:
+        held = _held if _held is not None and _held.settings is settings else None
+        try:
+            number = version.number()
+            models = held.models if held is not None and held.models.version == number else read(settings, number)
+        except (DatabaseError, InterfaceError) as error:
+            if held is None:
+                raise
+            logger.warning("models.unread", error=str(error))
+            models = held.models
+        _held = _Held(settings, models, time.monotonic())
+    return models
+
+
+def problem_with(options: dict[str, Any], settings: Settings) -> str:
+    """Return why no run can have these options now; empty when it can, or while no model is configured at all."""
+    return choice.problem_with(options, current(settings))
+
+
+def forget() -> None:
+    """Read the version again at the next call: a change was announced, or made here."""
+    global _held
+    held = _held
+    if held is not None:
+        _held = _Held(held.settings, held.models, float("-inf"))
+
+
+def read(settings: Settings, number: int = 0) -> Models:
+    """Return what the tables and, in LAB, the environment say."""
+    rows = LLMModel.objects.filter(is_enabled=True).select_related("provider", "model_secret_key", "advanced_model")
+    usable = [row for row in rows if row.provider.is_enabled]
+    fallbacks: dict[object, list[str]] = {}
+    for owner, name in ModelFallback.objects.values_list("llm_model_id", "fallback__name"):
+        fallbacks.setdefault(owner, []).append(name)
+    specs = [spec(row, fallbacks.get(row.pk, ())) for row in usable]
+    default = next((one for row, one in zip(usable, specs, strict=True) if row.is_default), None)
+    problem = ""
+    if default is None:
+        stuck = next((row for row in rows if row.is_default), None)
+        problem = (
+            NOT_ENABLED.format(model=stuck.name, provider=stuck.provider.name)
+            if stuck is not None
+            else NO_DEFAULT.format(environment=settings.environment)
+        )
+    if settings.environment != "LAB":
+        return Models(tuple(specs), default, problem, number)
+    names = {one.name for one in specs}
+    try:
+        own = environment.model(settings)
+    except ValueError as error:
+        return Models((*specs, environment.OFFLINE_MODEL), default, str(error), number)
+    gaps = [one for one in dict.fromkeys((own, environment.OFFLINE_MODEL)) if one.name not in names]
+    return Models((*specs, *gaps), default or own, "", number)
+
+
+def spec(row: LLMModel, fallbacks: Iterable[str] = ()) -> ModelSpec:
+    """Return a row as a value."""
+    capabilities = row.capabilities
+    handler = HANDLERS.get(row.provider.handler)
+    lacks = {name for name in CAPABILITIES if capabilities.get(name) is False}
+    echoes = bool(capabilities.get("reasoning_echo"))
+    if handler is not None:
+        try:
+            made = handler(row.provider.config_schema)
+        except ValueError:  # a worker says why when it makes the client
+            pass
+        else:
+            called = str(row.model_config.get("model") or row.name)
+            lacks |= {"temperature"} & made.refused(called, row.model_config).keys()
+            echoes = echoes or made.echoes_reasoning(row.model_config)
+    return ModelSpec(
+        row.provider.name,
+        row.name,
+        temperature=row.temperature,
+        handler=row.provider.handler,
+        config=json.dumps(row.provider.config_schema, sort_keys=True),
+        parameters=json.dumps(row.model_config, sort_keys=True),
+        secret=spec_of(row.model_secret_key) if row.model_secret_key is not None else None,
+        client_ttl_s=row.cache_ttl,
+        context_window=row.context_window,
+        lacks=frozenset(lacks),
+        echoes_reasoning=echoes,
+        price=Price(row.price_in, row.price_out),
+        pace=Pace(**row.limits) if row.limits else None,
+        advanced=row.advanced_model.name if row.advanced_model is not None else "",
+        patterns=tuple(row.advanced_patterns),
+        fallbacks=tuple(fallbacks),
+        from_row=True,
+    )
