@@ -114,6 +114,8 @@ class Feature(AppConfig):
     """Path → a GET endpoint that Starlette serves beside Django: event streams and long downloads."""
     referrers: ClassVar[str] = ""
     """A function of a secret's name that returns what refers to it, as people read it."""
+    logged: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Tables whose changes are logged, as ``package.module:Model``, each with the columns that nobody may read."""
     trials: ClassVar[Mapping[str, str]] = {}
     """Kind of trial → a function that a worker calls with (arguments, settings) while a person waits: it reads what it
     needs from the database and returns an awaitable of the answer, a JSON object."""

@@ -125,6 +125,9 @@ class Settings(BaseModel):
         "127.0.0.0/8,::1",
         "private addresses and networks where providers of the tables may be, also by http, comma-separated",
     )
+    require_change_reason: bool = _env(
+        "AIOPS_REQUIRE_CHANGE_REASON", False, "whether every change of configuration rows needs a reason: true or false"
+    )
     currency: str = _env("AIOPS_CURRENCY", "USD", "currency of the models' prices, such as EUR", pattern=r"^[A-Z]{3}$")
 
     web_processes: int = _env(

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "config.apps.Unfold",
     "config.apps.Administration",
+    "auditlog",
     "django_celery_beat",
     "django_filters",
     "django_htmx",
@@ -85,6 +86,8 @@ LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/sign-in/"
 APPEND_SLASH = False
+AUDITLOG_USE_FK_STRING_REPRESENTATION = True
+AUDITLOG_DISABLE_REMOTE_ADDR = True  # behind a proxy it is the proxy's
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -6,11 +6,11 @@ from django.apps import apps
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView
-from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import ViewSetMixin
 
 from aiops.apps import features, load
 from aiops.people.pages.signing_in import AdminSignIn
+from aiops.web.api.rows import Router
 from aiops.web.pages import failures
 
 admin.autodiscover()  # here, because only the web process needs the administration
@@ -21,7 +21,7 @@ for model in apps.get_app_config("django_celery_beat").get_models():
 
 def _api() -> list[URLPattern | URLResolver]:
     """Return all features' resources; views first, because a viewset's path may match theirs."""
-    router = SimpleRouter(use_regex_path=False)
+    router = Router(use_regex_path=False)
     views: list[URLPattern | URLResolver] = []
     for feature in features():
         for prefix, dotted in feature.api.items():

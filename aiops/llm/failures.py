@@ -60,7 +60,7 @@ BROKEN = (httpx.TransportError, ConnectionError, ssl.SSLError, StreamCut, ModelC
 def status_of(error: BaseException) -> int | None:
     """Return the HTTP status that the provider's client reports, or the status in an error within a stream."""
     status = getattr(error, "status_code", None)
-    if isinstance(status, int) and status > 0:
+    if isinstance(status, int) and status >= 300:  # an error within a stream may carry the 200 that it began with
         return status
     code = _field(getattr(error, "body", None), "code")
     return code if isinstance(code, int) and 400 <= code < 600 else None
@@ -77,7 +77,12 @@ def words(error: BaseException) -> str:
 
 def is_unreachable(error: BaseException) -> bool:
     """Return whether the server could not be reached or the connection broke."""
-    return any(isinstance(e, BROKEN) for e in causes(error))
+    return any(isinstance(e, BROKEN) or _is_of_transport(e) for e in causes(error))
+
+
+def _is_of_transport(error: BaseException) -> bool:
+    """Return whether it is a TransportError of whichever successor of httpx a client uses."""
+    return any(one.__name__ == "TransportError" for one in type(error).__mro__)
 
 
 def is_timeout(error: BaseException) -> bool:
@@ -107,7 +112,8 @@ def is_transient(error: BaseException) -> bool:
 
 def is_in_stream(error: BaseException) -> bool:
     """Return whether the provider reported the error within a stream that had begun well."""
-    has_no_status = getattr(error, "status_code", None) in (None, -1)
+    status = getattr(error, "status_code", None)
+    has_no_status = not isinstance(status, int) or status < 300
     return has_no_status and (isinstance(getattr(error, "body", None), dict | str) or hasattr(error, "error"))
 
 

@@ -28,6 +28,7 @@ class LLMProvider(models.Model):
     config_schema = models.JSONField(default=dict, blank=True)
     """Its settings, which fit the handler's ``config_schema``; the seeds name the field so."""
     is_enabled = models.BooleanField(default=True)
+    tags = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -78,6 +79,9 @@ class LLMModel(models.Model):
     limits = models.JSONField(default=dict, blank=True)
     is_enabled = models.BooleanField(default=True)
     is_default = models.BooleanField(default=False)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    """Written at most once a minute by each worker process."""
+    tags = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 
+from aiops.changes import recording
 from aiops.errors import Conflict, Forbidden, Invalid, NotFound
 from aiops.llm import snapshot
 from aiops.llm.models import LLMModel, LLMProvider, ModelFallback
@@ -160,7 +161,9 @@ def _put_fallbacks(row: LLMModel, names: list[Any]) -> None:
         raise Invalid("Correct fallbacks.", errors={"fallbacks": [f"At most {MAX_FALLBACKS} other models, each once."]})
     if [one.fallback_id for one in row.fallback_rows.all()] == [one.pk for one in found]:
         return
+    before = [one.fallback.name for one in row.fallback_rows.select_related("fallback")]
     for old in row.fallback_rows.all():
         old.delete()
     for position, one in enumerate(found):
         ModelFallback(llm_model=row, fallback=one, position=position).save()
+    recording.note(row, fallbacks=(", ".join(before), ", ".join(one.name for one in found)))

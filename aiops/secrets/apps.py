@@ -9,4 +9,5 @@ class Secrets(Feature):
     api = {"secrets": "aiops.secrets.api:Secrets"}
     pages = "aiops.secrets.pages"
     navigation = (NavigationItem("Secrets", "secrets", order=75, permission="secrets.view_secret", group=MANAGE),)
+    logged = {"aiops.secrets.models:Secret": ("encrypted",)}
     trials = {"secret": "aiops.secrets.checking:check"}

@@ -33,6 +33,7 @@ class Secret(models.Model):
     """Where the value is: a variable, a path below AIOPS_SECRETS_DIR, or ``mount:path#field`` of Vault."""
     encrypted = models.TextField(blank=True, editable=False)
     """The value of kind ``stored`` (see ``encryption``); empty otherwise."""
+    tags = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

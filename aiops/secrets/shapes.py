@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from aiops.secrets.models import Secret
 from aiops.secrets.saving import MASK
-from aiops.web.api.parsing import NameField, Strict
+from aiops.web.api.parsing import NameField, Strict, TagsField
 
 MAX_VALUE_CHARACTERS = 8_192
 
@@ -30,6 +30,7 @@ class SecretChange(Strict):
         max_length=MAX_VALUE_CHARACTERS,
         help_text=f"of kind stored; {MASK} leaves it as it is",
     )
+    tags = TagsField(required=False)
 
 
 class SecretIn(SecretChange):
@@ -43,10 +44,11 @@ class SecretOut(serializers.ModelSerializer[Secret]):
     """A secret: where its value is, not what it is."""
 
     value = serializers.SerializerMethodField(help_text=f"{MASK} when one is stored, otherwise empty")
+    tags = TagsField()
 
     class Meta:
         model = Secret
-        fields = ["id", "name", "kind", "reference", "value", "created_at", "updated_at"]
+        fields = ["id", "name", "kind", "reference", "value", "tags", "created_at", "updated_at"]
 
     def get_value(self, secret: Any) -> str:
         return MASK if secret.encrypted else ""

@@ -19,6 +19,7 @@ from aiops.conversations.models import Message
 from aiops.events import types
 from aiops.events.redaction import Redactor
 from aiops.events.writer import EventWriter
+from aiops.llm.environment import OFFLINE_MODEL
 from aiops.runs import transitions
 from aiops.runs.models import Run
 from aiops.runs.states import State
@@ -27,6 +28,7 @@ from aiops.runs.work import conclusion, rows
 from aiops.runs.work import recorder as recorder_module
 from aiops.runs.work.recorder import ARGUMENTS_BYTES, Recorder
 from aiops.tool_servers.client.values import Progress, RemoteTool
+from tests.models import only
 
 TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"}, read_only=False)
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,7 +64,7 @@ async def context() -> AsyncIterator[Context]:
 
 async def recorder(claimed: Claimed, context: Context) -> Recorder:
     now = await context.in_thread(lambda: Run.objects.select_related("message").get(pk=claimed.claim.run_id))
-    assignment = rows.assignment(Claimed(claimed.claim, now), batches.schema_of)
+    assignment = rows.assignment(Claimed(claimed.claim, now), batches.schema_of, only(OFFLINE_MODEL))
     client: redis.asyncio.Redis = context.redis
     events = EventWriter(client, claimed.claim.run_id, fence=1, message_id="m", redactor=context.redactor, ttl_s=60)
     return Recorder(assignment, context, events)  # type: ignore[arg-type]
@@ -106,7 +108,7 @@ async def test_large_arguments_are_cut_however_deep_they_are(claimed: Claimed, c
 
 async def test_an_answer_that_cannot_be_stored_ends_the_run_all_the_same(claimed: Claimed, context: Context) -> None:
     ending = Ending(State.SUCCEEDED, "half a pair: \ud800")
-    assignment = await context.in_thread(rows.assignment, claimed, batches.schema_of)
+    assignment = await context.in_thread(rows.assignment, claimed, batches.schema_of, only(OFFLINE_MODEL))
     written, _ = await conclusion._finish(assignment, ending, context)  # type: ignore[arg-type]
     assert written is not None
     assert written.state == State.FAILED

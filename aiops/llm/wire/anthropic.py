@@ -8,6 +8,7 @@ from typing import Any
 import anthropic
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata
 
 
 def make(**options: Any) -> ChatAnthropic:
@@ -27,6 +28,8 @@ class _Chat(ChatAnthropic):
             chunk = AIMessageChunk(content="", response_metadata={"done": True})
         if chunk is None:
             return chunk, block
+        if event.type == "message_start":  # some servers say at the end only what was answered
+            chunk.usage_metadata = _usage(event.message.usage)
         if reason := chunk.response_metadata.get("stop_reason"):
             chunk.response_metadata["finish_reason"] = reason
         said = getattr(event, "delta", None) or getattr(event, "content_block", None)
@@ -39,6 +42,12 @@ class _Chat(ChatAnthropic):
         messages = [_with_thought(message) for message in self._convert_input(input_).to_messages()]
         payload: dict[str, Any] = super()._get_request_payload(messages, stop=stop, **kwargs)
         return payload
+
+
+def _usage(used: Any) -> UsageMetadata:
+    cached = (used.cache_creation_input_tokens or 0) + (used.cache_read_input_tokens or 0)
+    into, out = used.input_tokens + cached, used.output_tokens
+    return UsageMetadata(input_tokens=into, output_tokens=out, total_tokens=into + out)
 
 
 def _with_thought(message: Any) -> Any:

@@ -5,6 +5,7 @@ The client of huggingface_hub 1.x keeps every streamed response until it is clos
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -18,7 +19,9 @@ from langchain_huggingface import ChatHuggingFace
 from pydantic import PrivateAttr
 
 from aiops.llm.failures import ProviderFailed
-from aiops.llm.wire.openai import tidied
+from aiops.llm.wire.openai import END_OF_STREAM, tidied
+
+DATA = "data:"
 
 
 def make(model_name: str, *, url: str, api_key: str, timeout: float | None, **options: Any) -> ChatHuggingFace:
@@ -31,11 +34,14 @@ def make(model_name: str, *, url: str, api_key: str, timeout: float | None, **op
 class HuggingFaceRefused(Exception):
     """An error of the server, in the form of the other providers' clients."""
 
-    def __init__(self, error: HfHubHTTPError) -> None:
+    def __init__(self, error: HfHubHTTPError, body: bytes) -> None:
         super().__init__(str(error))
         self.response = error.response
         self.status_code = error.response.status_code
-        self.body = {"message": error.server_message}
+        try:
+            self.body = json.loads(body)
+        except ValueError:
+            self.body = None
 
 
 class _Chat(ChatHuggingFace):
@@ -54,25 +60,48 @@ class _Chat(ChatHuggingFace):
     ) -> AsyncIterator[ChatGenerationChunk]:
         sent, options = self._create_message_dicts(messages, stop)
         options |= {**kwargs, "stream": True, "stream_options": {"include_usage": True}}
-        async with AsyncInferenceClient(**self._connection) as client:
+        async with _Client(**self._connection) as client:
             try:
-                async for part in await client.chat_completion(messages=sent, **options):
-                    yield _chunk(part)
+                async for _ in await client.chat_completion(messages=sent, **options):
+                    yield _chunk(json.loads(client.latest))
             except TextGenerationError as error:
                 raise ProviderFailed(str(error)) from error
             except HfHubHTTPError as error:
-                raise HuggingFaceRefused(error) from error
+                raise HuggingFaceRefused(error, await error.response.aread()) from error
+            if client.is_done:
+                yield ChatGenerationChunk(message=AIMessageChunk(content=""), generation_info={"done": True})
 
 
-def _chunk(part: Mapping[str, Any]) -> ChatGenerationChunk:
+class _Client(AsyncInferenceClient):
+    """Keeps each line as it came: the client's own classes drop what they do not know, such as thinking."""
+
+    latest = ""
+    is_done = False
+
+    async def _inner_post(self, request_parameters: Any, *, stream: bool = False) -> Any:
+        lines: Any = await super()._inner_post(request_parameters, stream=stream)
+        return self._noted(lines)
+
+    async def _noted(self, lines: AsyncIterator[str]) -> AsyncIterator[str]:
+        async for line in lines:
+            if line.startswith(DATA):
+                self.latest = line.removeprefix(DATA).strip()
+                self.is_done = self.latest == END_OF_STREAM
+            yield line
+
+
+def _chunk(part: dict[str, Any]) -> ChatGenerationChunk:
     delta = tidied(part)
     choice = part["choices"][0] if part["choices"] else {}
-    thought = delta.get("reasoning_content") or delta.get("reasoning")
+    said = {
+        "reasoning_content": delta.get("reasoning_content") or delta.get("reasoning"),
+        "refusal": delta.get("refusal"),
+    }
     used = part.get("usage")
     return ChatGenerationChunk(
         message=AIMessageChunk(
             content=delta.get("content") or "",
-            additional_kwargs={"reasoning_content": thought} if isinstance(thought, str) else {},
+            additional_kwargs={name: text for name, text in said.items() if isinstance(text, str)},
             tool_call_chunks=[
                 tool_call_chunk(
                     name=call["function"]["name"],

@@ -79,14 +79,14 @@ class Execution:
             "metadata": {"run": assignment.claim.run_id},
         }
         self._tokens = {"input_tokens": 0, "output_tokens": 0}
-        self._spec: ModelSpec | None = None
+        self.spec: ModelSpec | None = None
         self._reported_memory = False
 
     async def execute(self) -> None:
         """Read memory, build the agent, stream its steps, and prune memory."""
         assignment, context, recorder = self._assignment, self._context, self._recorder
         await recorder.events.emit(types.STARTED, attempt=assignment.attempt, worker=assignment.worker)
-        spec = self._spec = choice.choose(assignment.models, assignment.options.stored(), text=assignment.text)
+        spec = self.spec = choice.choose(assignment.models, assignment.options.stored(), text=assignment.text)
         remembered = await self._memory.aget_tuple(self._config)  # None, with a notice, if its server is down
         await self._report_memory()
         catalogue = await context.tools.catalogue()
@@ -113,7 +113,7 @@ class Execution:
                     raise
                 await recorder.model_call_failed("model_fallback")
                 await recorder.notice("model_fallback", FELL_BACK.format(reason=failure.detail, name=instead.name))
-                spec = self._spec = instead
+                spec = self.spec = instead
                 given = await self._continued(given)
         await recorder.report_failed_tools()
         await self._memory.aprune([assignment.conversation_id])
@@ -216,9 +216,9 @@ class Execution:
         error = usage = None
         if failure is not None:
             error = {"code": failure.code, "detail": redactor.redact(failure.detail), "retry": failure.retry}
-        if self._spec is not None:
-            cost = prices.cost(self._spec.price, **self._tokens)
-            usage = {"model": self._spec.label, "reason": self._spec.reason, **self._tokens, "cost": cost}
+        if self.spec is not None:
+            cost = prices.cost(self.spec.price, **self._tokens)
+            usage = {"model": self.spec.label, "reason": self.spec.reason, **self._tokens, "cost": cost}
         return Ending(
             state,
             recorder.events.said,

@@ -9,6 +9,7 @@ from langgraph.errors import GraphBubbleUp
 from aiops import log
 from aiops.errors import AiopsError
 from aiops.events.writer import EventWriter
+from aiops.llm import last_use
 from aiops.runs.states import State
 from aiops.runs.work import conclusion
 from aiops.runs.work.context import Assignment, RunContext
@@ -57,3 +58,5 @@ async def answer(assignment: Assignment, context: RunContext, stop: Stop) -> Non
             deadline.cancel()
         await recorder.close()
         await conclusion.conclude(assignment, context, recorder, execution.ending(state, failure), why=stop.why)
+        if execution.spec is not None and last_use.is_due(execution.spec):
+            await context.in_thread(last_use.record, execution.spec.name)

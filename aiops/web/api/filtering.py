@@ -20,7 +20,9 @@ class StrictFilters(DjangoFilterBackend):
 
     def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         filters = self.get_filterset_class(view, queryset)
-        refuse_unknown_parameters(request.query_params, known=PAGING | set(filters.base_filters if filters else ()))
+        known = PAGING | set(filters.base_filters if filters else ())
+        known |= {"ordering"} if getattr(view, "orderings", ()) else set()
+        refuse_unknown_parameters(request.query_params, known=known)
         empty = sorted(name for name in EXACT & set(request.query_params) if not request.query_params[name])
         if empty:
             raise Invalid("A parameter is empty.", errors={name: ["Give a value."] for name in empty})

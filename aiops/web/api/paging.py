@@ -69,3 +69,19 @@ class ByPosition(ByUpdate):
 
 class ByName(ByUpdate):
     ordering = "name"
+
+
+class ByChoice(ByName):
+    """By name, or as ``ordering`` says: one of the view's ``orderings``, - before it for descending."""
+
+    def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
+        named = request.query_params.get("ordering", "name")
+        if named.removeprefix("-") not in view.orderings:
+            known = ", ".join(view.orderings)
+            raise Invalid("ordering is not known.", errors={"ordering": [f"One of {known}; - before it: descending."]})
+        return (named, "-id" if named.startswith("-") else "id")
+
+    def get_schema_operation_parameters(self, view: Any) -> Any:
+        known: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        names = [sign + name for name in view.orderings for sign in ("", "-")]
+        return [*known, {"name": "ordering", "in": "query", "schema": {"type": "string", "enum": names}}]

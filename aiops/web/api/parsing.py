@@ -25,6 +25,9 @@ class StrictJSON(BaseParser):
     cure = ""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        return self._parsed(stream, lists=False)
+
+    def _parsed(self, stream: Any, *, lists: bool) -> Any:
         data = stream.read(-1 if self.max_bytes is None else self.max_bytes + 1)
         if self.max_bytes is not None and len(data) > self.max_bytes:
             raise TooLarge(f"The body is larger than {self.max_bytes} bytes. {self.cure}".strip())
@@ -32,11 +35,14 @@ class StrictJSON(BaseParser):
             text = data.decode()
         except UnicodeDecodeError as error:
             raise Invalid(f"The body is not JSON: {error}", code="invalid_json") from error
-        return read_json(text, what="body")
+        return read_json(text, what="body", lists=lists)
 
 
-def read_json(text: str, *, what: str) -> dict[str, Any]:
-    """Parse a JSON object strictly; raises Invalid, which calls the text ``what`` and names its fields."""
+def read_json(text: str, *, what: str, lists: bool = False) -> Any:
+    """Parse a JSON object strictly; raises Invalid, which calls the text ``what`` and names its fields.
+
+    With ``lists``, a list of objects does as well.
+    """
     try:
         value = json.loads(text, object_pairs_hook=_without_repetition)
         found = untrusted.faults(value, max_depth=MAX_DEPTH)
@@ -47,6 +53,8 @@ def read_json(text: str, *, what: str) -> dict[str, Any]:
     if found:
         errors = {place or what: [reason] for place, reason in found.items()}
         raise Invalid(f"Correct {', '.join(errors)}.", errors=errors, code="invalid_json")
+    if lists and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        return value
     if not isinstance(value, dict):
         raise Invalid(f"The {what} must be a JSON object.", code="invalid_json")
     return value
@@ -57,6 +65,13 @@ def refuse_unknown_parameters(given: Iterable[str], *, known: Set[str]) -> None:
     if unknown := sorted(set(given) - known):
         reason = "There is no such parameter."
         raise Invalid(reason, errors={name[:100]: [reason] for name in unknown})
+
+
+class StrictRows(StrictJSON):
+    """Parses a JSON object, or a list of them."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        return self._parsed(stream, lists=True)
 
 
 class Strict(serializers.Serializer[Any]):
@@ -107,6 +122,21 @@ class NameField(serializers.CharField):
         if not isinstance(data, str):
             raise serializers.ValidationError("Not a text.")
         return super().to_internal_value(data)
+
+
+class TagsField(serializers.ListField):
+    """Short words without commas, each once, in any order."""
+
+    child = NameField(max_length=40)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=20, **options)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        tags: list[str] = super().to_internal_value(data)
+        if any("," in tag or '"' in tag for tag in tags):
+            raise serializers.ValidationError("A tag has no comma and no quotation mark.")
+        return sorted(set(tags))
 
 
 class WebhookField(NameField):

@@ -1,13 +1,42 @@
-"""The API of rows that configure aiops: by Django's permissions."""
+"""The API of rows that configure aiops: by Django's permissions, one by one or many at once, with a change log."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+from urllib.parse import unquote
 
+import django_filters
+from django.db import transaction
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+from rest_framework.viewsets import GenericViewSet
 
+from aiops.changes import recording
+from aiops.errors import Invalid, NotFound
+from aiops.people.models import User
+from aiops.web.api import creating
 from aiops.web.api.authentication import MayWrite
+from aiops.web.api.filtering import StrictFilters
+from aiops.web.api.paging import ByChoice, ById
+from aiops.web.api.parsing import IdField, Strict, StrictRows
 
+MOST = 1_000
+"""Rows of one request."""
+NOT_POSSIBLE = "idempotency_not_possible"
+REASON = "Change-Reason"
+WHY = OpenApiParameter(
+    REASON,
+    {"type": "string", "maxLength": 3_000},
+    OpenApiParameter.HEADER,
+    description="Why, for the change log: ASCII, other characters percent-encoded (UTF-8).",
+)
 VERBS = {
     "GET": "view",
     "HEAD": "view",
@@ -33,3 +62,225 @@ class MayManage(MayWrite):
         return super().has_permission(request, view) and request.user.has_perm(
             f"{meta.app_label}.{verb}_{meta.model_name}"
         )
+
+
+class Router(SimpleRouter):
+    """DRF's, with PATCH and DELETE of a list for the views that take them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        lists: Any = self.routes[0]
+        mapping = {**lists.mapping, "patch": "bulk_update", "delete": "bulk_destroy"}
+        self.routes = [lists._replace(mapping=mapping), *self.routes[1:]]
+
+
+class TagFilter(django_filters.CharFilter):
+    """Rows that have a tag."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(field_name="tags", max_length=40, **options)
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Look for the word in the JSON text, which both databases can."""
+        return qs.filter(tags__icontains=f'"{value}"') if value else qs
+
+
+class ChangeOut(serializers.Serializer[Any]):
+    """One entry of a row's change log."""
+
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField(source="timestamp")
+    actor = serializers.SerializerMethodField(help_text="who; empty: the system")
+    action = serializers.SerializerMethodField()
+    changes = serializers.SerializerMethodField(help_text="field → [before, after], as text; secrets are masked")
+    reason = serializers.SerializerMethodField()
+
+    def get_actor(self, entry: Any) -> str:
+        return entry.actor.username if entry.actor is not None else ""
+
+    def get_action(self, entry: Any) -> str:
+        return str(entry.get_action_display())
+
+    def get_changes(self, entry: Any) -> dict[str, list[str | None]]:
+        return entry.changes or {}
+
+    def get_reason(self, entry: Any) -> str:
+        return str((entry.additional_data or {}).get(recording.REASON, ""))
+
+
+class RowId(Strict):
+    """Names a row of a list."""
+
+    id = IdField()
+
+
+def described(
+    tag: str, *, new: type[Strict], change: type[Strict], row: type[Any], example: tuple[str, dict[str, Any]]
+) -> Callable[[type[Any]], type[Any]]:
+    """Describe a resource of rows in the OpenAPI document; ``example`` is a title and the body of a new row."""
+    title, body = example
+    examples = [OpenApiExample(title, body, request_only=True)]
+    each: dict[str, Any] = {"filters": False, "parameters": [WHY], "tags": [tag]}
+    return extend_schema_view(
+        list=extend_schema(parameters=[OpenApiParameter("search", str)], tags=[tag]),
+        retrieve=extend_schema(tags=[tag]),
+        create=extend_schema(
+            request=new,
+            responses={201: row},
+            parameters=[creating.PARAMETER, WHY],
+            examples=examples,
+            tags=[tag],
+            description="Create a row, or each of a list, all or none: the body is one, or a list of at most 1,000.",
+        ),
+        update=extend_schema(request=new, responses=row, parameters=[WHY], tags=[tag]),
+        partial_update=extend_schema(request=change, responses=row, parameters=[WHY], tags=[tag]),
+        destroy=extend_schema(responses={204: None}, parameters=[WHY], tags=[tag]),
+        bulk_update=extend_schema(request=change(many=True), responses=row(many=True), **each),
+        bulk_destroy=extend_schema(request=RowId(many=True), responses={204: None}, **each),
+        history=extend_schema(responses=ChangeOut(many=True), filters=False, tags=[tag]),
+    )
+
+
+class Rows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
+    """A resource of configuration rows, by name; ``shape`` reads a new row, ``change`` the fields of an old one."""
+
+    permission_classes = [MayManage]
+    parser_classes = [StrictRows]
+    rights = {"history": "view"}
+    pagination_class = ByChoice
+    filter_backends = [StrictFilters]
+    lookup_value_converter = "uuid"
+    table: ClassVar[type[Any]]
+    shape: ClassVar[type[Strict]]
+    change: ClassVar[type[Strict]]
+    defaults: ClassVar[dict[str, Any]] = {}
+    """What PUT sets where the body is silent."""
+    orderings = ("name", "created_at", "updated_at")
+    """What a list can be ordered by; - before it: descending."""
+    keyed = True
+    """Whether an Idempotency-Key is taken; it keeps a digest of the body."""
+
+    def save_row(self, row: Any, fields: dict[str, Any], user: User) -> Any:
+        """Apply fields and save; raises Invalid, Forbidden or Conflict."""
+        raise NotImplementedError
+
+    def remove_row(self, row: Any) -> None:
+        """Delete a row; raises Conflict while it is in use."""
+        raise NotImplementedError
+
+    def create(self, request: Request) -> Response:
+        """Create a row, or each of a list, all or none."""
+        bodies = request.data if isinstance(request.data, list) else [request.data]
+        _refuse_many(bodies)
+        user = cast(User, request.user)
+
+        def act(_: User) -> tuple[int, Any]:
+            made = self._each(bodies, lambda body: self.save_row(self.table(), self.shape.read(body), user))
+            return 201, made if isinstance(request.data, list) else made[0]
+
+        with self._by(request):
+            if self.keyed:
+                return creating.create(request, act)
+            if creating.HEADER in request.headers:
+                raise Invalid("A digest of the value would be kept: send no Idempotency-Key here.", code=NOT_POSSIBLE)
+            with transaction.atomic():
+                status, made = act(user)
+            return Response(made, status=status)
+
+    def partial_update(self, request: Request, pk: Any) -> Response:
+        """Change fields of a row; it is in force within a second."""
+        return self._change(request, pk, self.change.read(_one(request.data)))
+
+    def update(self, request: Request, pk: Any) -> Response:
+        """Replace a row."""
+        return self._change(request, pk, {**self.defaults, **self.shape.read(_one(request.data))})
+
+    def destroy(self, request: Request, pk: Any) -> Response:
+        """Delete a row; 409, naming what uses it, while it is in use."""
+        with self._by(request), transaction.atomic():
+            self.remove_row(self._locked(pk))
+        return Response(status=204)
+
+    def bulk_update(self, request: Request) -> Response:
+        """Change each row of a list, all or none: {id, and the fields to change}."""
+        bodies = _list(request.data)
+
+        def change(body: dict[str, Any]) -> Any:
+            named = RowId.read({"id": body.get("id")})["id"]
+            fields = self.change.read({name: value for name, value in body.items() if name != "id"})
+            return self.save_row(self._locked(named), fields, cast(User, request.user))
+
+        with self._by(request), transaction.atomic():
+            return Response(self._each(bodies, change))
+
+    def bulk_destroy(self, request: Request) -> Response:
+        """Delete each row of a list of {id}, all or none."""
+        bodies = _list(request.data)
+
+        def delete(body: dict[str, Any]) -> None:
+            self.remove_row(self._locked(RowId.read(body)["id"]))
+
+        with self._by(request), transaction.atomic():
+            self._each(bodies, delete, show=False)
+        return Response(status=204)
+
+    @action(detail=True, methods=["get"], pagination_class=ById, filter_backends=[])
+    def history(self, request: Request, pk: Any) -> Response:
+        """Return the row's change log, the latest first."""
+        page = self.paginate_queryset(recording.of(self.get_object()))
+        return self.get_paginated_response(ChangeOut(page, many=True).data)
+
+    def _change(self, request: Request, pk: Any, fields: dict[str, Any]) -> Response:
+        with self._by(request), transaction.atomic():
+            row = self.save_row(self._locked(pk), fields, cast(User, request.user))
+        return Response(self.get_serializer(row).data)
+
+    def _each(self, bodies: list[Any], act: Callable[[Any], Any], *, show: bool = True) -> list[Any]:
+        made = []
+        for index, body in enumerate(bodies):
+            try:
+                made.append(act(body))
+            except (Invalid, serializers.ValidationError) as error:
+                if len(bodies) == 1:
+                    raise
+                raise _at(index, error) from error
+        return [self.get_serializer(row).data for row in made] if show else []
+
+    def _locked(self, pk: Any) -> Any:
+        row = self.get_queryset().select_for_update(of=("self",)).filter(pk=pk).first()
+        if row is None:
+            raise NotFound("There is no such row, or it was deleted meanwhile.")
+        return row
+
+    def _by(self, request: Request) -> Any:
+        return recording.by(cast(User, request.user), reason=unquote(request.headers.get(REASON, "")).strip())
+
+
+def _one(body: Any) -> Any:
+    if isinstance(body, list):
+        raise Invalid("The body must be a JSON object.", code="invalid_json")
+    return body
+
+
+def _list(body: Any) -> list[Any]:
+    if not isinstance(body, list):
+        raise Invalid("The body must be a list of JSON objects.", code="invalid_json")
+    _refuse_many(body)
+    return body
+
+
+def _refuse_many(bodies: list[Any]) -> None:
+    if not 1 <= len(bodies) <= MOST:
+        raise Invalid(f"A list of 1 to {MOST} rows, not of {len(bodies)}.", code="invalid_json")
+
+
+def _at(index: int, error: Invalid | serializers.ValidationError) -> Invalid:
+    """Return the error with the place of its row before the names of its fields."""
+    if isinstance(error, Invalid):
+        found: dict[str, Any] = error.errors
+    else:
+        found = error.detail if isinstance(error.detail, dict) else {"row": error.detail}
+    return Invalid(
+        f"Row {index} cannot be saved; none was.",
+        errors={f"{index}.{field}": [str(one) for one in reasons] for field, reasons in found.items()},
+    )

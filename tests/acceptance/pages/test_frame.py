@@ -63,6 +63,11 @@ def paths(system: System) -> dict[str, str]:
         schedule = client.post("/api/schedules/", json={"name": "Morning", "message": "hi", "every_s": 86_400}).json()
         server = client.get("/api/mcp-servers/").json()["results"][0]
         client.post("/api/secrets/", json={"name": "shown", "kind": "env", "reference": "AIOPS_SECRET_CANARY"})
+        provider = {"name": "shown", "handler": "openai", "config_schema": {"base_url": "http://127.0.0.1:9/v1"}}
+        provider = client.post("/api/llm-providers/", json=provider).json()
+        model = {"name": "gpt-4o", "provider": "shown", "model_secret_key": "shown", "price_in": 2.5, "price_out": 10}
+        model = client.post("/api/llm-models/", json=model).json()
+        client.patch(f"/api/llm-models/{model['id']}/", json={"temperature": 0.3}, headers={"Change-Reason": "Calmer"})
         client.post("/api/saved-prompts/", json={"name": "hosts", "text": "Which disks are full?", "is_shared": True})
         shared = client.post(f"/api/conversations/{run['conversation']}/share/").json()
     return {
@@ -84,6 +89,10 @@ def paths(system: System) -> dict[str, str]:
         "maintenance-job": "/upkeep/reaper/",
         "webhooks": "/webhooks/",
         "secrets": "/secrets/",
+        "models": "/models/",
+        "model": f"/models/{model['id']}/",
+        "providers": "/providers/",
+        "provider": f"/providers/{provider['id']}/",
         "saved-prompts": "/saved-prompts/",
         "profile": "/profile/",
         "people": "/people/",

@@ -24,11 +24,11 @@ def grown(name: str, *codes: str) -> User:
     return user
 
 
-def calls(user: User) -> Call:
+def calls(user: User, base: str = PATH) -> Call:
     web = Client(headers={"host": "localhost", "authorization": f"Bearer {tokens.issue(user, name='t')[1]}"})
 
     def call(method: str, path: str = "", body: Any = None, **headers: str) -> Any:
-        where = path if path.startswith("/") else PATH + path
+        where = path if path.startswith("/") else base + path
         return web.generic(
             method, where, *([] if body is None else [json.dumps(body).encode(), "application/json"]), headers=headers
         )

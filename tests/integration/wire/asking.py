@@ -92,9 +92,10 @@ async def ask(
     tools: Sequence[Any] = (TOOL,),
     idle_s: float = 5,
     tries: int = 1,
+    echo: bool = False,
 ) -> Asked:
     """Make one model call and return what came of it."""
-    spec = spec_at(provider, url, key="k")
+    spec = spec_at(provider, url, key="k", echoes_reasoning=echo)
     client = await clients.make(spec, Settings(), timeout_s=idle_s)
     watcher = Watcher()
     runtime: Any = SimpleNamespace(context=watcher)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from aiops.llm import failures
-from tests.integration.wire import ollama_cases, openai_cases
+from tests.integration.wire import anthropic_cases, ollama_cases, openai_cases
 from tests.integration.wire.asking import ask
 from tests.integration.wire.case import Case
 from tests.integration.wire.raw_server import (
@@ -28,6 +29,12 @@ from tests.integration.wire.raw_server import (
 # What a server sends in another form than its API's is read all the same; the client library only warns of it.
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 STOP = delta("stop")
+KEYS = {"azure_ai": "AZURE_OPENAI_API_KEY", "huggingface": "HF_TOKEN"}
+OF_OTHERS = [
+    replace(case, provider=provider, words=case.words.replace("OPENAI_API_KEY", KEYS[provider]))
+    for provider in ("azure_ai", "huggingface")
+    for case in openai_cases.CASES
+]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +55,9 @@ def serve(server: RawServer) -> Callable[..., RawServer]:
 
 
 @pytest.mark.parametrize(
-    "case", [*openai_cases.CASES, *ollama_cases.CASES], ids=lambda case: f"{case.provider}: {case.name}"
+    "case",
+    [*openai_cases.CASES, *OF_OTHERS, *ollama_cases.CASES, *anthropic_cases.CASES],
+    ids=lambda case: f"{case.provider}: {case.name}",
 )
 async def test_an_answer_is_what_the_server_sent(case: Case, serve: Callable[..., RawServer]) -> None:
     seen = await ask(
