@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from aiops.llm.clients import Client
+from aiops.llm.client import Client
 from aiops.llm.providers import HANDLERS
 from aiops.llm.values import Models, ModelSpec
 

@@ -18,7 +18,7 @@ from aiops.agent.middleware.answer_schema import INSTRUCTION
 from aiops.agent.ports import Tools
 from aiops.agent.values import MISSING, PROMPT, Limits
 from aiops.events.redaction import Redactor
-from aiops.llm.clients import Client
+from aiops.llm.client import Client
 from aiops.llm.pacing import Pacer
 from aiops.tool_servers.client.listing import as_langchain
 from aiops.tool_servers.client.pool import Catalogue

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import redis
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from aiops import database, dispatch, keyspace, log, metrics
 from aiops.batches import lifecycle, removal
@@ -24,6 +26,7 @@ from aiops.batches.sharing import Demand, shares
 from aiops.conversations import deletion, memories
 from aiops.conversations.models import Conversation
 from aiops.events import stream, types
+from aiops.llm.prices import total
 from aiops.runs import accept, send, states, transitions
 from aiops.runs.accept import NewItem
 from aiops.runs.models import Run
@@ -99,9 +102,17 @@ def _settle_batch(batch_id: UUID, due: QuerySet[Item]) -> list[Item]:
         Item.objects.bulk_update(items, ["state", "error", "not_before"])
         # an item's final state and the batch's counter have the same name
         Batch.objects.filter(pk=batch_id).update(**{name: F(name) + n for name, n in sums.items()})
+        _add_cost(batch_id, items)
     for state in ENDS.values():
         metrics.count(metrics.ITEMS_SETTLED, state, by=sums[state])
     return items
+
+
+def _add_cost(batch_id: UUID, items: Sequence[Item]) -> None:
+    """Add what these items' attempts cost, as far as their models' prices are known."""
+    cost = total((item.run.usage or {}).get("cost") for item in items if item.run is not None)
+    if cost is not None:
+        Batch.objects.filter(pk=batch_id).update(cost=Coalesce(F("cost"), Decimal(0)) + Decimal(cost))
 
 
 def _settle_one(item: Item, sums: Counter[str]) -> None:

@@ -72,6 +72,8 @@ class Batch(models.Model):
     expired = models.PositiveIntegerField(default=0)
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=18, decimal_places=6, null=True)
+    """Of all attempts whose price is known; null when none is."""
     error = models.JSONField(null=True)
     """Why the whole batch failed: code and detail."""
 

@@ -113,6 +113,7 @@ def _context(request: HttpRequest, batch_id: UUID) -> dict[str, Any]:
     return {
         "here": "batches",
         "batch": batch,
+        "currency": SETTINGS.currency,
         "bad": batch.settled - batch.succeeded,
         "items": found[:SHOWN],
         "next": found[SHOWN - 1].number if len(found) > SHOWN else None,

@@ -126,10 +126,11 @@ class BatchOut(serializers.ModelSerializer[Batch]):
         pending = max(batch.total - batch.settled - running, 0)
         return {"total": batch.total, "pending": pending, "running": running, **ended}
 
-    @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
-    def get_usage(self, batch: Batch) -> dict[str, int]:
-        """Tokens of all attempts so far."""
-        return {"input_tokens": batch.input_tokens, "output_tokens": batch.output_tokens}
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": ["integer", "string", "null"]}})
+    def get_usage(self, batch: Batch) -> dict[str, int | str | None]:
+        """Tokens of all attempts so far, and their cost; null when no price is known."""
+        cost = None if batch.cost is None else str(batch.cost)
+        return {"input_tokens": batch.input_tokens, "output_tokens": batch.output_tokens, "cost": cost}
 
     @extend_schema_field({"type": "object", "additionalProperties": {"type": ["string", "null"]}})
     def get_timings(self, batch: Batch) -> dict[str, str | None]:

@@ -27,6 +27,9 @@ from aiops.people.models import User
 from aiops.runs.states import State
 from aiops.web import markdown
 
+MOST_MODELS = 100
+"""Models that the form offers."""
+
 
 @require_GET
 @login_required
@@ -117,12 +120,14 @@ def _memory(conversation: Conversation, shown: list[dict[str, Any]]) -> dict[str
 
 
 def _model() -> dict[str, Any]:
+    known = snapshot.current(django_settings.SETTINGS)
     try:
-        spec = choice.choose(snapshot.current(django_settings.SETTINGS), {})
+        spec = choice.choose(known, {})
     except Refused as error:
         return {"problem": error.detail}
-    shown: dict[str, Any] = {"name": spec.name, "provider": spec.provider}
-    if spec.provider == OFFLINE:
+    others = [one for one in known.specs if one != spec and one.handler_name != OFFLINE][:MOST_MODELS]
+    shown: dict[str, Any] = {"name": spec.name, "provider": spec.provider, "others": others}
+    if spec.handler_name == OFFLINE:
         found = local.ollama()
         shown |= {"offline": True, "ollama": found is not None, "ollama_model": (found or [""])[0]}
     return shown

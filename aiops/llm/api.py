@@ -30,7 +30,8 @@ from aiops.runs.sources import Source
 from aiops.web.api import creating
 from aiops.web.api.authentication import MayWrite
 from aiops.web.api.parsing import no_fields
-from aiops.web.api.rows import WHY, Rows, TagFilter, described
+from aiops.web.api.row_shapes import WHY, described
+from aiops.web.api.rows import Rows, TagFilter
 
 PROVIDERS, MODELS = "llm-providers", "llm-models"
 

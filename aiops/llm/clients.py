@@ -7,13 +7,11 @@ import contextlib
 import importlib
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from typing import Any
-
-from langchain_core.language_models.chat_models import BaseChatModel
 
 from aiops import log
 from aiops.errors import RunFailed
+from aiops.llm.client import Client
 from aiops.llm.handler import BaseLLMProviderHandler
 from aiops.llm.providers import BROKEN, HANDLERS, OFFLINE
 from aiops.llm.values import ModelSpec
@@ -24,18 +22,6 @@ MOST = 64
 """Clients that are kept; the one that was unused for longest goes first."""
 
 logger = log.get(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class Client:
-    """A chat model with its handler, and how many runs use it."""
-
-    spec: ModelSpec
-    model: BaseChatModel
-    handler: BaseLLMProviderHandler
-    made_at: float = field(default_factory=time.monotonic)
-    users: int = 0
-    retired: bool = False
 
 
 class Clients:

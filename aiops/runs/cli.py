@@ -19,7 +19,7 @@ from aiops.terminal.client import CallFailed, Client
 from aiops.terminal.exit_codes import INTERRUPTED, OK, report_failure
 from aiops.terminal.listing import Row
 from aiops.terminal.options import client_options
-from aiops.terminal.text import one_line, printable, span, step_name, when
+from aiops.terminal.text import money, one_line, printable, span, step_name, when
 from aiops.terminal.types import ID
 
 COLUMNS = {
@@ -31,6 +31,7 @@ COLUMNS = {
     "user": (12, 125),
     "model": (20, 160),
     "tokens": (7, 160),
+    "cost": (10, 175),
     "prompt": (0, 75),
 }
 """Of each column of the list: its width (0: the rest), and the width of the terminal from which it is shown."""
@@ -156,7 +157,8 @@ def _cells(run: Row) -> list[str]:
     says = run["prompt"] + (f" ({run['error']['detail']})" if run["error"] else "")
     says += " (a tool failed)" if says_tool_failed(run["notices"]) else ""
     facts = [run["id"], run["state"], when(run["timings"]["queued"]), _took(run), run["source"], run["user"]]
-    return [one_line(cell) for cell in [*facts, run["model"] or "-", str(tokens or "-"), says]]
+    spent = [run["model"] or "-", str(tokens or "-"), money(usage.get("cost"))]
+    return [one_line(cell) for cell in [*facts, *spent, says]]
 
 
 def _took(run: Row) -> str:

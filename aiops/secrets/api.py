@@ -16,7 +16,8 @@ from aiops.secrets.models import Secret
 from aiops.secrets.shapes import CheckOut, SecretChange, SecretIn, SecretOut
 from aiops.trials.asking import ask
 from aiops.web.api.parsing import no_fields
-from aiops.web.api.rows import Rows, TagFilter, described
+from aiops.web.api.row_shapes import described
+from aiops.web.api.rows import Rows, TagFilter
 
 TAG = "secrets"
 

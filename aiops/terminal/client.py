@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 import httpx
 import httpx_sse
@@ -38,6 +39,11 @@ class Event:
     data: dict[str, Any]
 
 
+def _why(reason: str) -> dict[str, str]:
+    """Return the header of a change's reason, for the change log."""
+    return {"Change-Reason": quote(reason)} if reason else {}
+
+
 class Client:
     """Calls one server with one token; all methods raise CallFailed."""
 
@@ -56,15 +62,16 @@ class Client:
         """Return the JSON response; parameters that are None are left out."""
         return self._call("GET", path, params={k: v for k, v in params.items() if v is not None})
 
-    def post(self, path: str, body: dict[str, Any] | None = None, *, secret: bool = False) -> Any:
+    def post(self, path: str, body: Any = None, *, secret: bool = False, reason: str = "") -> Any:
         """Post JSON with an Idempotency-Key; without one if the body is ``secret``, for the server refuses it then."""
-        return self._call("POST", path, json=body, headers={} if secret else {"Idempotency-Key": str(uuid.uuid4())})
+        keys = {} if secret else {"Idempotency-Key": str(uuid.uuid4())}
+        return self._call("POST", path, json=body, headers=keys | _why(reason))
 
-    def patch(self, path: str, body: dict[str, Any]) -> Any:
-        return self._call("PATCH", path, json=body)
+    def patch(self, path: str, body: Any, *, reason: str = "") -> Any:
+        return self._call("PATCH", path, json=body, headers=_why(reason))
 
-    def delete(self, path: str) -> None:
-        self._call("DELETE", path)
+    def delete(self, path: str, *, reason: str = "") -> None:
+        self._call("DELETE", path, headers=_why(reason))
 
     def upload(self, path: str, file: Path, **fields: str) -> Any:
         """Post a form of a file and texts with an Idempotency-Key."""

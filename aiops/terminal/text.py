@@ -7,6 +7,7 @@ import io
 import os
 import unicodedata
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TextIO
 
 BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
@@ -54,6 +55,14 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a text as ``printable``, in one line."""
     return " ".join(printable(text).split())
+
+
+def money(amount: str | Decimal | None, currency: str = "") -> str:
+    """Return an amount without trailing zeros: "0.0125 EUR"; – for none."""
+    if amount is None:
+        return "–"
+    exact = Decimal(amount).normalize()
+    return f"{exact:f} {currency}".strip()
 
 
 def step_name(step: dict[str, str]) -> str:

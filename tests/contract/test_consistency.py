@@ -86,7 +86,7 @@ def test_a_command_loads_its_own_module_and_no_other_commands(entry: importlib.m
 def test_every_module_of_commands_has_its_entry_point() -> None:
     files = [*ROOT.glob("aiops/*/cli.py"), *(path.parent for path in ROOT.glob("aiops/*/cli/__init__.py"))]
     modules = sorted(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files)
-    assert sorted(entry.module for entry in COMMANDS) == modules
+    assert sorted({entry.module for entry in COMMANDS}) == modules
 
 
 def test_celery_publishes_to_our_broker_wherever_django_is_set_up() -> None:

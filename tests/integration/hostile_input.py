@@ -182,8 +182,11 @@ def calls() -> Iterator[Call]:
 def bodies(draw: st.DrawFn, call: Call) -> bytes:
     """Draw a body of which one value is hostile."""
     body = copy.deepcopy(draw(st.sampled_from(call.examples)))
-    fields = call.plausible(call.body)
-    places = [*_ways(body, ()), *((name,) for name in {**fields, "unknown": None} if name not in body)]
+    fields, here = call.plausible(call.body), ()
+    if isinstance(fields, list):  # of rows
+        fields, here = fields[0], (0,)
+    known = body[0] if here else body
+    places = [*_ways(body, ()), *((*here, name) for name in {**fields, "unknown": None} if name not in known)]
     *way, last = draw(st.sampled_from([place for place in places if place]))
     inner = body
     for step in way:

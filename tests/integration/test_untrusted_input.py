@@ -11,9 +11,11 @@ from django.db import transaction
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 
+from aiops.llm.models import LLMProvider
 from aiops.people import tokens
 from aiops.people.idempotency import MAX_KEY_CHARACTERS
 from aiops.people.models import User
+from aiops.secrets.models import Secret
 from tests.integration import hostile_input
 from tests.integration.hostile_input import Call
 
@@ -32,6 +34,13 @@ plenty = settings(
 @pytest.fixture
 def boss(db: None) -> User:
     return User.objects.create_superuser("boss", password="correct-horse-battery")
+
+
+@pytest.fixture(autouse=True)
+def named(db: None) -> None:
+    """What the examples of the document refer to."""
+    secret = Secret.objects.create(name="openai", kind="env", reference="AIOPS_SECRET_OPENAI")
+    LLMProvider.objects.create(name=secret.name, handler="openai")
 
 
 @pytest.fixture

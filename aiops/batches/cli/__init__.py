@@ -18,7 +18,7 @@ from aiops.terminal.client import Client
 from aiops.terminal.exit_codes import report_failure
 from aiops.terminal.listing import Row
 from aiops.terminal.options import action, client_options, deletion
-from aiops.terminal.text import printable, when
+from aiops.terminal.text import money, printable, when
 from aiops.terminal.types import COLUMN, ID
 
 COLOURS = {"completed": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "in_progress": "cyan"}
@@ -127,6 +127,7 @@ def show_batch(client: Client, batch_id: UUID, as_json: bool) -> None:
             "state": row["state"],
             **{name: count for name, count in row["counts"].items() if count or name == "total"},
             "tokens": f"{row['usage']['input_tokens']} in, {row['usage']['output_tokens']} out",
+            "cost": money(row["usage"]["cost"]) if row["usage"]["cost"] is not None else None,
             "sent": when(row["timings"]["created"]),
             "ended": when(ended) if ended else None,
             "error": f"{error['code']}: {printable(error['detail'])}" if error else None,

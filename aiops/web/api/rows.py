@@ -9,7 +9,6 @@ from urllib.parse import unquote
 import django_filters
 from django.db import transaction
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -25,18 +24,12 @@ from aiops.web.api import creating
 from aiops.web.api.authentication import MayWrite
 from aiops.web.api.filtering import StrictFilters
 from aiops.web.api.paging import ByChoice, ById
-from aiops.web.api.parsing import IdField, Strict, StrictRows
+from aiops.web.api.parsing import Strict, StrictRows
+from aiops.web.api.row_shapes import REASON, ChangeOut, RowId
 
 MOST = 1_000
 """Rows of one request."""
 NOT_POSSIBLE = "idempotency_not_possible"
-REASON = "Change-Reason"
-WHY = OpenApiParameter(
-    REASON,
-    {"type": "string", "maxLength": 3_000},
-    OpenApiParameter.HEADER,
-    description="Why, for the change log: ASCII, other characters percent-encoded (UTF-8).",
-)
 VERBS = {
     "GET": "view",
     "HEAD": "view",
@@ -83,62 +76,6 @@ class TagFilter(django_filters.CharFilter):
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Look for the word in the JSON text, which both databases can."""
         return qs.filter(tags__icontains=f'"{value}"') if value else qs
-
-
-class ChangeOut(serializers.Serializer[Any]):
-    """One entry of a row's change log."""
-
-    id = serializers.IntegerField()
-    at = serializers.DateTimeField(source="timestamp")
-    actor = serializers.SerializerMethodField(help_text="who; empty: the system")
-    action = serializers.SerializerMethodField()
-    changes = serializers.SerializerMethodField(help_text="field → [before, after], as text; secrets are masked")
-    reason = serializers.SerializerMethodField()
-
-    def get_actor(self, entry: Any) -> str:
-        return entry.actor.username if entry.actor is not None else ""
-
-    def get_action(self, entry: Any) -> str:
-        return str(entry.get_action_display())
-
-    def get_changes(self, entry: Any) -> dict[str, list[str | None]]:
-        return entry.changes or {}
-
-    def get_reason(self, entry: Any) -> str:
-        return str((entry.additional_data or {}).get(recording.REASON, ""))
-
-
-class RowId(Strict):
-    """Names a row of a list."""
-
-    id = IdField()
-
-
-def described(
-    tag: str, *, new: type[Strict], change: type[Strict], row: type[Any], example: tuple[str, dict[str, Any]]
-) -> Callable[[type[Any]], type[Any]]:
-    """Describe a resource of rows in the OpenAPI document; ``example`` is a title and the body of a new row."""
-    title, body = example
-    examples = [OpenApiExample(title, body, request_only=True)]
-    each: dict[str, Any] = {"filters": False, "parameters": [WHY], "tags": [tag]}
-    return extend_schema_view(
-        list=extend_schema(parameters=[OpenApiParameter("search", str)], tags=[tag]),
-        retrieve=extend_schema(tags=[tag]),
-        create=extend_schema(
-            request=new,
-            responses={201: row},
-            parameters=[creating.PARAMETER, WHY],
-            examples=examples,
-            tags=[tag],
-            description="Create a row, or each of a list, all or none: the body is one, or a list of at most 1,000.",
-        ),
-        update=extend_schema(request=new, responses=row, parameters=[WHY], tags=[tag]),
-        partial_update=extend_schema(request=change, responses=row, parameters=[WHY], tags=[tag]),
-        destroy=extend_schema(responses={204: None}, parameters=[WHY], tags=[tag]),
-        bulk_update=extend_schema(request=change(many=True), responses=row(many=True), **each),
-        bulk_destroy=extend_schema(request=RowId(many=True), responses={204: None}, **each),
-        history=extend_schema(responses=ChangeOut(many=True), filters=False, tags=[tag]),
-    )
 
 
 class Rows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from aiops import settings
 from aiops.runs.notices import says_tool_failed
 from aiops.terminal import text
 
@@ -50,6 +52,12 @@ def span_ms(ms: float | None) -> str:
 def span_seconds(seconds: float | None) -> str:
     """Show a duration in seconds of any size: "3 ms", "2 s"."""
     return span_ms(None if seconds is None else seconds * 1e3)
+
+
+@register.filter
+def money(amount: str | Decimal | None) -> str:
+    """Show an amount in the currency of the models' prices."""
+    return text.money(amount, settings.current().currency)
 
 
 @register.filter

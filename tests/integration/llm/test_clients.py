@@ -13,7 +13,8 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from aiops.errors import RunFailed
 from aiops.llm import clients, providers
-from aiops.llm.clients import Client, Clients
+from aiops.llm.client import Client
+from aiops.llm.clients import Clients
 from aiops.llm.handler import BaseLLMProviderHandler
 from aiops.llm.values import ModelSpec
 from aiops.secrets.values import SecretSpec

@@ -35,6 +35,7 @@ function show(batch) {
   part("rate").textContent = ended || !rate ? "–" : `${rate.toFixed(1)} a second`;
   part("left").textContent = ended || !rate ? "–" : span((c.total - done) / rate);
   part("tokens").textContent = (batch.usage.input_tokens + batch.usage.output_tokens).toLocaleString();
+  part("cost").textContent = batch.usage.cost === null ? "–" : `${Number(batch.usage.cost)} ${part("cost").dataset.currency}`;
   part("batch-problem").hidden = !batch.error;
   part("batch-problem").textContent = batch.error?.detail ?? "";
   for (const form of ["results", "results-csv", "results-openai"]) part(form).hidden = !c.succeeded;

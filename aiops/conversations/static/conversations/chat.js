@@ -59,8 +59,10 @@ async function send(message) {
   if (attaching.uploading()) return complain("A file is still being uploaded: send when it is there.");
   const attachments = attaching.attachments();
   const ids = attachments.map((file) => file.id);
-  if (pending?.body.message !== message || String(pending.body.attachments ?? []) !== String(ids)) {
+  const model = form.elements.model?.value;
+  if (pending?.body.message !== message || String(pending.body.attachments ?? []) !== String(ids) || (pending.body.model ?? "") !== (model ?? "")) {
     const body = { message };
+    if (model) body.model = model;
     if (ids.length) body.attachments = ids;
     if (main.dataset.conversation) body.conversation = main.dataset.conversation;
     if (running()) body.on_busy = form.elements.on_busy.value;

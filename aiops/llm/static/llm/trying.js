@@ -7,7 +7,8 @@ const ENDED = new Set(["succeeded", "failed", "cancelled", "expired"]);
 
 function summary({ usage, timings, state }, target) {
   const parts = [state];
-  if (timings?.ms !== null && timings?.ms !== undefined) parts.push(`${(timings.ms / 1000).toFixed(1)} s`);
+  const ms = timings.ms.queued_to_finished;
+  if (ms !== null) parts.push(`${(ms / 1000).toFixed(1)} s`);
   if (usage) {
     parts.push(`${usage.model}`, `${usage.input_tokens} tokens in, ${usage.output_tokens} out`);
     if (usage.cost !== null) parts.push(`cost ${Number(usage.cost)}`);
