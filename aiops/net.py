@@ -133,7 +133,8 @@ def refuse(address: Address, *, scheme: str, host: str, allowed: Sequence[Networ
     plain = _plain(address)
     listed = any(plain in network for network in allowed if network.version == plain.version)
     if not listed and not _is_public(plain):
-        raise BadAddress(f"{host} is {address}, which is not public ({cure}).")
+        named = host if host.strip("[]") == str(address) else f"{host} is {address}, which"
+        raise BadAddress(f"{named} is not public ({cure}).")
     if not listed and scheme != "https":
         raise BadAddress(f"It must begin with https:// ({cure}).")
     if plain.is_multicast or plain.is_unspecified:

@@ -15,7 +15,16 @@ from aiops.events import stream
 from aiops.runs import listing, sources, states
 from aiops.runs.models import Run
 from aiops.runs.states import State
-from aiops.web.api.parsing import IdField, NameField, NumberField, Strict, TextField, WebhookField, WholeNumberField
+from aiops.web.api.parsing import (
+    IdField,
+    NameField,
+    NumberField,
+    Strict,
+    TextField,
+    TruthField,
+    WebhookField,
+    WholeNumberField,
+)
 
 SETTINGS = django_settings.SETTINGS
 ON_BUSY = ["enqueue", "reject", "interrupt", "rollback"]
@@ -30,6 +39,7 @@ class ChatIn(Strict):
     model = NameField(required=False, max_length=200)
     provider = NameField(required=False, max_length=100)
     temperature = NumberField(required=False, min_value=0, max_value=2)
+    force_advanced = TruthField(required=False, help_text="the advanced model of the one that would answer")
     on_busy = serializers.ChoiceField(ON_BUSY, required=False)
     deadline_s = WholeNumberField(required=False, min_value=1, max_value=3_600)
     webhook = WebhookField(required=False)

@@ -81,7 +81,12 @@ def described(
 
     def describe(view: type[Any]) -> type[Any]:
         for method, options in lists.items():  # which extend_schema_view does not know
-            more: dict[str, Any] = {"operation_id": f"{name}_{method}", "filters": False, "parameters": [WHY], "tags": [tag]}
+            more: dict[str, Any] = {
+                "operation_id": f"{name}_{method}",
+                "filters": False,
+                "parameters": [WHY],
+                "tags": [tag],
+            }
             setattr(view, method, extend_schema(**options, **more)(_copy(getattr(view, method))))
         described_view: type[Any] = view_schema(view)
         return described_view
