@@ -114,6 +114,8 @@ class Feature(AppConfig):
     """Path → a GET endpoint that Starlette serves beside Django: event streams and long downloads."""
     referrers: ClassVar[str] = ""
     """A function of a secret's name that returns what refers to it, as people read it."""
+    prompt_users: ClassVar[str] = ""
+    """A function of a SystemPrompt that returns what uses it, as people read it."""
     logged: ClassVar[Mapping[str, Sequence[str]]] = {}
     """Tables whose changes are logged, as ``package.module:Model``, each with the columns that nobody may read."""
     trials: ClassVar[Mapping[str, str]] = {}

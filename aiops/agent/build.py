@@ -7,6 +7,8 @@ run gets its own memory and passes its watcher as ``context``.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from langchain.agents import create_agent
@@ -20,10 +22,14 @@ from aiops.agent.values import MISSING, PROMPT, Limits
 from aiops.events.redaction import Redactor
 from aiops.llm.client import Client
 from aiops.llm.pacing import Pacer
+from aiops.llm.values import ModelSpec
+from aiops.system_prompts import fields
 from aiops.tool_servers.client.listing import as_langchain
 from aiops.tool_servers.client.pool import Catalogue
 from aiops.tool_servers.client.values import RemoteTool
 
+NO_DATE = date.min
+"""Of prompts that have no fields."""
 STEPS_PER_CALL = 12
 """Graph steps allowed for one model call and its tools, for LangGraph's recursion limit."""
 
@@ -47,7 +53,10 @@ def build(
     """
     # Reasons differ from run to run; as part of the cache key they would cause a compilation for each.
     missing = tuple(one.server for one in catalogue.missing)
-    graph = _compiled(client, catalogue.tools, missing, tools, limits, redactor, pacer, answer_schema, instructed)
+    today = datetime.now(UTC).date() if client.spec.prompt is not None else NO_DATE
+    graph = _compiled(
+        client, catalogue.tools, missing, tools, limits, redactor, pacer, answer_schema, instructed, today
+    )
     return graph.copy({"checkpointer": memory})
 
 
@@ -62,11 +71,12 @@ def _compiled(
     pacer: Pacer | None,
     answer_schema: str,
     instructed: bool,
+    today: date,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
         client.model,
         [as_langchain(tool) for tool in offered],
-        system_prompt=_prompt(missing, answer_schema),
+        system_prompt=_prompt(client.spec, offered, missing, answer_schema, today),
         middleware=chain(
             client.spec,
             offered,
@@ -82,9 +92,20 @@ def _compiled(
     return graph.with_config(recursion_limit=limits.model_calls * STEPS_PER_CALL)
 
 
-def _prompt(missing: tuple[str, ...], answer_schema: str) -> str:
+def _prompt(
+    spec: ModelSpec, offered: Sequence[RemoteTool], missing: tuple[str, ...], answer_schema: str, today: date
+) -> str:
     unavailable = MISSING.format(names=", ".join(missing)) if missing else ""
-    return PROMPT + unavailable + (INSTRUCTION.format(schema=answer_schema) if answer_schema else "")
+    text = PROMPT
+    if spec.prompt is not None:
+        values = {
+            "current_date": today.isoformat(),
+            "current_month": f"{today:%B %Y}",
+            "model_name": spec.name,
+            "tool_names": ", ".join(tool.name for tool in offered) or "none",
+        }
+        text = fields.fill(spec.prompt.text, values)
+    return text + unavailable + (INSTRUCTION.format(schema=answer_schema) if answer_schema else "")
 
 
 def durability(catalogue: Catalogue) -> Literal["exit", "sync"]:

@@ -18,12 +18,14 @@ from aiops.agent.middleware.repair import Repair
 from aiops.agent.middleware.steps import Steps
 from aiops.agent.middleware.tool_call import ToolCall
 from aiops.agent.middleware.truncation import Truncation
+from aiops.agent.middleware.user_name import UserName
 from aiops.agent.middleware.window import Window
 from aiops.agent.ports import Tools
 from aiops.agent.values import Limits
 from aiops.events.redaction import Redactor
 from aiops.llm.pacing import Pacer
 from aiops.llm.values import ModelSpec
+from aiops.system_prompts import fields
 from aiops.tool_servers.client.values import RemoteTool
 
 
@@ -46,6 +48,7 @@ def chain(
         Window(budget_tokens=min(limits.context_tokens, spec.context_window or limits.context_tokens)),
         ModelCallLimitMiddleware(run_limit=limits.model_calls, exit_behavior="error"),
         ToolCallLimitMiddleware(run_limit=limits.tool_calls, exit_behavior="continue"),
+        UserName() if spec.prompt is not None and fields.uses(spec.prompt.text, fields.USER) else None,
         Instructions() if instructed else None,
         AnswerSchema(answer_schema) if answer_schema else None,
         Steps(catalogue),  # outside the next two: people see the result that the model gets

@@ -29,6 +29,10 @@ class Watcher(Protocol):
     def instructions(self) -> str:
         """What the asker adds to the system prompt; empty without any."""
 
+    @property
+    def user_name(self) -> str:
+        """The asker's name, for a system prompt that has it."""
+
     def new_call_id(self) -> str:
         """Return an id for a tool call that no other call of the conversation has."""
 

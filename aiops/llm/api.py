@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aiops.llm import saving, trying
-from aiops.llm.models import LLMModel, LLMProvider, ProviderHealth
+from aiops.llm.models import LLMModel, LLMProvider, ProviderHealth, with_references
 from aiops.llm.shapes import (
     LLMModelOut,
     LLMProviderOut,
@@ -91,9 +91,7 @@ class LLMModels(Rows):
     """``/api/llm-models/``."""
 
     table = LLMModel
-    queryset = LLMModel.objects.select_related("provider", "model_secret_key", "advanced_model").prefetch_related(
-        "fallback_rows__fallback"
-    )
+    queryset = with_references().prefetch_related("fallback_rows__fallback")
     rights = {**Rows.rights, "make_default": "change", "try_model": "change"}
     serializer_class = LLMModelOut
     filterset_class = ModelFilters
@@ -104,6 +102,7 @@ class LLMModels(Rows):
         "temperature": None,
         "cache_ttl": 300,
         "model_config": {},
+        "system_prompt": None,
         "context_window": None,
         "price_in": None,
         "price_out": None,

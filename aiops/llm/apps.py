@@ -27,6 +27,7 @@ class LanguageModels(Feature):
         "/api/llm-providers/": lambda _: MAX_BYTES,
         "/api/llm-models/": lambda _: MAX_BYTES,
     }
+    prompt_users = "aiops.llm.saving:users_of_prompt"
     referrers = "aiops.llm.saving:users_of_secret"
     control = {
         keyspace.SLOW_DOWN: lambda worker, model: worker.slow_down(model),

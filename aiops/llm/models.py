@@ -64,6 +64,10 @@ class LLMModel(models.Model):
     """Seconds after which a worker builds this model's client again."""
     model_config = models.JSONField(default=dict, blank=True)
     """Its parameters, which fit the handler's ``model_schema``."""
+    system_prompt = models.ForeignKey(
+        "system_prompts.SystemPrompt", models.PROTECT, null=True, blank=True, related_name="llm_models"
+    )
+    """Null: the one of aiops."""
     context_window = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1_000)])
     price_in = models.DecimalField(
         max_digits=12, decimal_places=6, null=True, blank=True, validators=[MinValueValidator(0)]
@@ -110,6 +114,11 @@ class LLMModel(models.Model):
 
     def clean(self) -> None:
         rules.check_model(self)
+
+
+def with_references() -> models.QuerySet[LLMModel]:
+    """Return all models with the rows that they refer to, which costs no further queries."""
+    return LLMModel.objects.select_related("provider", "model_secret_key", "advanced_model", "system_prompt")
 
 
 class ModelFallback(models.Model):

@@ -17,11 +17,12 @@ from django.views.decorators.http import require_GET
 
 from aiops.changes import recording
 from aiops.llm import inputs, snapshot, trying
-from aiops.llm.models import LLMModel, LLMProvider, ProviderHealth
+from aiops.llm.models import LLMModel, LLMProvider, ProviderHealth, with_references
 from aiops.llm.providers import HANDLERS
 from aiops.llm.rules import LIMITS
 from aiops.llm.values import CAPABILITIES
 from aiops.secrets.models import Secret
+from aiops.system_prompts.models import SystemPrompt
 from aiops.web.pages.listing import page_of
 from aiops.web.pages.rights import needs
 
@@ -53,8 +54,7 @@ def models(request: HttpRequest) -> HttpResponse:
 @ensure_csrf_cookie
 def model(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Show one model: where its calls go, a form to try and to change it, and its change log."""
-    rows = LLMModel.objects.select_related("provider", "model_secret_key", "advanced_model")
-    found = get_object_or_404(rows.prefetch_related("fallback_rows__fallback"), pk=pk)
+    found = get_object_or_404(with_references().prefetch_related("fallback_rows__fallback"), pk=pk)
     context = {
         "here": "models",
         "model": found,
@@ -134,6 +134,7 @@ def _choices(model: LLMModel, request: HttpRequest) -> dict[str, Any]:
         "row": model,
         "providers": LLMProvider.objects.all()[:MOST_OFFERED],
         "secrets": Secret.objects.all()[:MOST_OFFERED] if sees_secrets else [],
+        "prompts": SystemPrompt.objects.filter(status=SystemPrompt.Status.APPROVED)[:MOST_OFFERED],
         "others": LLMModel.objects.exclude(pk=model.pk)[:MOST_OFFERED],
         "parameters": parameters,
         "capabilities": [(name, _label(name), model.capabilities.get(name)) for name in CAPABILITIES],

@@ -96,6 +96,10 @@ def check_model(model: LLMModel) -> None:
         errors["advanced_model"] = "Name the model that these tasks go to."
     if model.advanced_model_id is not None and model.advanced_model_id == model.pk:
         errors["advanced_model"] = "It cannot be its own advanced model."
+    if model.system_prompt is not None and model.system_prompt.status != "approved":
+        errors["system_prompt"] = (
+            f"The prompt {model.system_prompt.name!r} is {model.system_prompt.status}: approve it."
+        )
     if model.is_default and not model.is_enabled:
         errors["is_default"] = "A model that is not enabled cannot be the default."
     if model.provider_id is not None:

@@ -15,6 +15,7 @@ from aiops.llm import snapshot
 from aiops.llm.models import LLMModel, LLMProvider, ModelFallback
 from aiops.rows import check
 from aiops.secrets.models import USE, Secret
+from aiops.system_prompts.models import SystemPrompt
 
 REACHED_BY_PROVIDER = {"handler", "config_schema"}
 REACHED_BY_MODEL = {"provider", "model_secret_key", "model_config"}
@@ -23,6 +24,7 @@ REFERENCES: dict[str, type[Model]] = {
     "provider": LLMProvider,
     "model_secret_key": Secret,
     "advanced_model": LLMModel,
+    "system_prompt": SystemPrompt,
 }
 MAX_FALLBACKS = 10
 SHOWN_USERS = 10
@@ -117,6 +119,11 @@ def refuse_secret(name: str | None, user: Any) -> None:
 def users_of_secret(name: str) -> list[str]:
     """Return the models that refer to a secret."""
     return [f"the model {one}" for one in LLMModel.objects.filter(model_secret_key__name=name)]
+
+
+def users_of_prompt(prompt: SystemPrompt) -> list[str]:
+    """Return the models that use a system prompt."""
+    return [f"the model {one}" for one in LLMModel.objects.filter(system_prompt=prompt)]
 
 
 def _users(row: LLMProvider | LLMModel) -> Iterable[str]:

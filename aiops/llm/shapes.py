@@ -87,6 +87,7 @@ class ModelChange(Strict):
         help_text="seconds after which its client is built again",
     )
     model_config = ObjectField(required=False, help_text="its parameters; model: the name that the provider knows")
+    system_prompt = NameField(required=False, allow_null=True, max_length=60, help_text="id or name of an approved one")
     context_window = WholeNumberField(required=False, allow_null=True, min_value=1_000, max_value=100_000_000)
     price_in = serializers.DecimalField(
         required=False,
@@ -119,6 +120,7 @@ class LLMModelOut(serializers.ModelSerializer[LLMModel]):
 
     provider = serializers.SlugRelatedField[LLMProvider](slug_field="name", read_only=True)
     model_secret_key = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
+    system_prompt = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
     advanced_model = serializers.SlugRelatedField[LLMModel](slug_field="name", read_only=True)
     fallbacks = serializers.SerializerMethodField()
     model_config = ObjectField()
@@ -138,6 +140,7 @@ class LLMModelOut(serializers.ModelSerializer[LLMModel]):
             "temperature",
             "cache_ttl",
             "model_config",
+            "system_prompt",
             "context_window",
             "price_in",
             "price_out",

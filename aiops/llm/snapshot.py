@@ -18,9 +18,9 @@ from django.db import DatabaseError, InterfaceError
 
 from aiops import log
 from aiops.llm import choice, environment, version
-from aiops.llm.models import LLMModel, ModelFallback
+from aiops.llm.models import LLMModel, ModelFallback, with_references
 from aiops.llm.providers import HANDLERS
-from aiops.llm.values import CAPABILITIES, Models, ModelSpec, Pace, Price
+from aiops.llm.values import CAPABILITIES, Models, ModelSpec, Pace, Price, PromptSpec
 from aiops.secrets.checking import spec_of
 from aiops.settings import Settings
 
@@ -80,7 +80,7 @@ def forget() -> None:
 
 def read(settings: Settings, number: int = 0) -> Models:
     """Return what the tables and, in LAB, the environment say."""
-    rows = LLMModel.objects.filter(is_enabled=True).select_related("provider", "model_secret_key", "advanced_model")
+    rows = with_references().filter(is_enabled=True)
     usable = [row for row in rows if row.provider.is_enabled]
     fallbacks: dict[object, list[str]] = {}
     for owner, name in ModelFallback.objects.values_list("llm_model_id", "fallback__name"):
@@ -130,6 +130,9 @@ def spec(row: LLMModel, fallbacks: Iterable[str] = ()) -> ModelSpec:
         parameters=json.dumps(row.model_config, sort_keys=True),
         secret=spec_of(row.model_secret_key) if row.model_secret_key is not None else None,
         client_ttl_s=row.cache_ttl,
+        prompt=PromptSpec(row.system_prompt.name, row.system_prompt.version, row.system_prompt.prompt_text)
+        if row.system_prompt is not None
+        else None,
         context_window=row.context_window,
         lacks=frozenset(lacks),
         echoes_reasoning=echoes,

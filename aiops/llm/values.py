@@ -38,6 +38,20 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptSpec:
+    """A version of a system prompt; its text may have fields."""
+
+    name: str
+    version: int
+    text: str
+
+    @property
+    def label(self) -> str:
+        """Its name in the usage of runs."""
+        return f"{self.name}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """One configured model of a provider; those that are equal share clients and compiled agents."""
 
@@ -56,6 +70,8 @@ class ModelSpec:
     secret: SecretSpec | None = None
     client_ttl_s: int = 0
     """Seconds after which its client is built again; 0: never."""
+    prompt: PromptSpec | None = None
+    """None: the one of aiops."""
     context_window: int | None = None
     lacks: frozenset[str] = frozenset()
     """Capabilities that it does not have: see ``CAPABILITIES``."""

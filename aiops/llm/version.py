@@ -12,9 +12,10 @@ from django.db.models.signals import post_delete, post_save
 from aiops import keyspace, log
 from aiops.llm.models import LLMModel, LLMProvider, ModelFallback, TablesVersion
 from aiops.secrets.models import Secret
+from aiops.system_prompts.models import SystemPrompt
 
 ROW = 1
-WATCHED = (LLMProvider, LLMModel, ModelFallback, Secret)
+WATCHED = (LLMProvider, LLMModel, ModelFallback, Secret, SystemPrompt)
 
 logger = log.get(__name__)
 

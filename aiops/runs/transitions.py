@@ -38,6 +38,7 @@ class Claimed:
 
     claim: Claim
     run: Run
+    user_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,12 @@ def claim(run_id: str, *, worker: str, lease_s: float) -> Claimed | None:
             )
             if not won:
                 return None
-            run = Run.objects.select_related("message").annotate(owner_active=F("user__is_active")).get(pk=run_id)
+            rows = Run.objects.select_related("message")
+            run = rows.annotate(owner_active=F("user__is_active"), owner_name=F("user__username")).get(pk=run_id)
             if not run.owner_active and run.queue != dispatch.BATCH_QUEUE:  # may_begin would slow each claim
                 transaction.set_rollback(True)
                 return None
-            return Claimed(Claim(str(run_id), run.fence), run)
+            return Claimed(Claim(str(run_id), run.fence), run, run.owner_name)
     except IntegrityError:  # the unique index: another run of this conversation is active
         return None
 

@@ -218,7 +218,14 @@ class Execution:
             error = {"code": failure.code, "detail": redactor.redact(failure.detail), "retry": failure.retry}
         if self.spec is not None:
             cost = prices.cost(self.spec.price, **self._tokens)
-            usage = {"model": self.spec.label, "reason": self.spec.reason, **self._tokens, "cost": cost}
+            prompt = self.spec.prompt.label if self.spec.prompt is not None else None
+            usage = {
+                "model": self.spec.label,
+                "reason": self.spec.reason,
+                "prompt_version": prompt,
+                **self._tokens,
+                "cost": cost,
+            }
         return Ending(
             state,
             recorder.events.said,

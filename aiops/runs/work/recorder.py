@@ -54,6 +54,11 @@ class Recorder:
         return self._assignment.options.instructions or ""
 
     @property
+    def user_name(self) -> str:
+        """The asker's name."""
+        return self._assignment.user_name
+
+    @property
     def first_delta_ago_s(self) -> float | None:
         """Seconds since the first text was shown; None when none was."""
         return None if self._first_delta is None else time.monotonic() - self._first_delta

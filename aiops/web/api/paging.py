@@ -63,6 +63,12 @@ class ByNumber(ByUpdate):
     ordering = "number"
 
 
+class ByNewestNumber(ByUpdate):
+    """Versions, the latest first."""
+
+    ordering = "-number"
+
+
 class ByPosition(ByUpdate):
     ordering = "position"
 

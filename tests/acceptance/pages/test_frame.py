@@ -68,6 +68,9 @@ def paths(system: System) -> dict[str, str]:
         model = {"name": "gpt-4o", "provider": "shown", "model_secret_key": "shown", "price_in": 2.5, "price_out": 10}
         model = client.post("/api/llm-models/", json=model).json()
         client.patch(f"/api/llm-models/{model['id']}/", json={"temperature": 0.3}, headers={"Change-Reason": "Calmer"})
+        prompt = {"name": "shown", "prompt_text": "Today is {current_date}.\nBe brief.", "status": "approved"}
+        prompt = client.post("/api/system-prompts/", json=prompt).json()
+        client.patch(f"/api/system-prompts/{prompt['id']}/", json={"prompt_text": "Today is {current_date}.\nBe kind."})
         client.post("/api/saved-prompts/", json={"name": "hosts", "text": "Which disks are full?", "is_shared": True})
         shared = client.post(f"/api/conversations/{run['conversation']}/share/").json()
     return {
@@ -91,6 +94,8 @@ def paths(system: System) -> dict[str, str]:
         "secrets": "/secrets/",
         "models": "/models/",
         "model": f"/models/{model['id']}/",
+        "prompts": "/prompts/",
+        "prompt": f"/prompts/{prompt['id']}/",
         "providers": "/providers/",
         "provider": f"/providers/{provider['id']}/",
         "saved-prompts": "/saved-prompts/",

@@ -1,7 +1,7 @@
-// The pages of providers and models: saves a form as JSON, deletes rows, and makes a model the default.
+// Pages of configuration rows: saves a form as JSON, deletes rows, and makes a model the default.
 
-import { call, explain } from "../web/api.js";
-import { confirmed } from "../web/ask.js";
+import { call, explain } from "./api.js";
+import { confirmed } from "./ask.js";
 
 const form = document.getElementById("row-form");
 const rows = document.getElementById("rows");
@@ -9,6 +9,7 @@ const problem = document.getElementById("rows-problem");
 
 const readers = {
   text: (input) => input.value.trim(),
+  raw: (input) => input.value,
   number: (input) => (input.value === "" ? "" : Number(input.value)),
   truth: (input) => input.checked,
   json: (input) => (input.value.trim() === "" ? "" : JSON.parse(input.value)),
@@ -49,6 +50,7 @@ const why = () => {
 
 function show() {
   const choice = form.elements.handler ?? form.elements.provider;
+  if (!choice) return;
   const handler = form.elements.handler ? choice.value : choice.selectedOptions[0]?.dataset.handler;
   for (const part of form.querySelectorAll("fieldset[data-handler]")) {
     part.hidden = part.dataset.handler !== handler;

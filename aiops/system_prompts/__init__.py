@@ -1,0 +1,1 @@
+"""System prompts of models: rows with versions, and the fields that they may have."""
