@@ -88,6 +88,21 @@ def test_tools_are_added_as_it_is_written(plain: System, tmp_path: Path) -> None
     assert "docs" in done.stdout
 
 
+def test_a_model_is_added_as_it_is_written(plain: System, tmp_path: Path) -> None:
+    (tmp_path / ".aiops").symlink_to(plain.home)
+    part = README.partition("## Add a language model")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"```sh\n(.*?)```", part, re.DOTALL)
+    environment = {name: value for name, value in plain.env.items() if name != "AIOPS_HOME"}
+    environment |= {"PATH": f"{BIN}:{plain.env['PATH']}"}
+    undo = "aiops models set gpt-4o is_default=false; aiops models remove gpt-4o; aiops providers remove openai"
+    script = f"set -e\n{block}\naiops models list\n{undo}\naiops secrets remove openai"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90, input="key\n"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "gpt-4o\topenai\tdefault" in done.stdout
+
+
 @pytest.mark.parametrize("block", re.findall(r"```ini\n(.*?)```", README, re.DOTALL))
 def test_every_setting_that_is_shown_is_one(block: str) -> None:
     pairs = dict(line.split("=", 1) for line in block.splitlines() if "=" in line and not line.startswith("#"))

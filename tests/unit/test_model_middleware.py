@@ -18,8 +18,10 @@ from aiops.agent.middleware import model_retry
 from aiops.agent.middleware.answer_schema import AnswerSchema
 from aiops.agent.middleware.instructions import Instructions
 from aiops.agent.middleware.model_retry import ModelRetry
+from aiops.agent.middleware.user_name import UserName
 from aiops.errors import RunFailed
 from aiops.llm import failures
+from aiops.system_prompts.fields import MARK
 from tests.models import spec_at
 
 SPEC = spec_at("openai", "http://m")
@@ -31,6 +33,7 @@ class Recorded:
     """A watcher that keeps why model calls were discarded."""
 
     instructions = "Answer in German."
+    user_name = "ann"
 
     def __init__(self) -> None:
         self.discarded: list[str] = []
@@ -146,3 +149,10 @@ async def test_the_askers_instructions_follow_the_system_prompt() -> None:
     assert with_prompt.startswith("Be aiops.\n\n")
     assert with_prompt.endswith("Answer in German.")
     assert without.endswith("Answer in German.")
+
+
+async def test_a_prompt_names_the_asker_of_this_run() -> None:
+    handler, asked = model(said("hello"))
+    prompt = SystemMessage(f"You help {MARK}, and {MARK} alone.")
+    await UserName().awrap_model_call(request(Recorded()).override(system_message=prompt), handler)
+    assert asked[0].system_message.text == "You help ann, and ann alone."
