@@ -59,7 +59,7 @@ def one_line(text: str) -> str:
 
 def money(amount: str | Decimal | None, currency: str = "") -> str:
     """Return an amount without trailing zeros: "0.0125 EUR"; – for none."""
-    if amount is None:
+    if amount is None or amount == "":  # a template's word for what is not there
         return "–"
     exact = Decimal(amount).normalize()
     return f"{exact:f} {currency}".strip()
