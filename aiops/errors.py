@@ -173,6 +173,8 @@ RunCode = Literal[
     "bad_model",
     "provider_missing",
     "secret_unread",
+    "middleware_failed",
+    "input_refused",
     "no_default_model",
     "invalid",
     "too_many_model_calls",

@@ -22,6 +22,11 @@ STOP, SLOW_DOWN, TOOLS, SECRETS, MODELS = "stop", "slow_down", "tools", "secrets
 changed."""
 
 
+def answer(digest: str) -> str:
+    """Return the key of an answer that is kept for the same question."""
+    return f"aiops:answer:{digest}"
+
+
 def control(name: str, payload: str = "") -> str:
     """Return a message for the control channel."""
     return f"{name}:{payload}"

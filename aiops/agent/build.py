@@ -79,6 +79,7 @@ def _compiled(
         system_prompt=_prompt(client.spec, offered, missing, answer_schema, today),
         middleware=chain(
             client.spec,
+            client.chain[0] if client.chain is not None else (),
             offered,
             missing,
             tools,

@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelCallLimitMiddleware, ToolCallLimitMiddleware
 
+from aiops.agent import chain_rows
 from aiops.agent.middleware.answer_schema import AnswerSchema
 from aiops.agent.middleware.concessions import Concessions
 from aiops.agent.middleware.instructions import Instructions
@@ -31,6 +32,7 @@ from aiops.tool_servers.client.values import RemoteTool
 
 def chain(
     spec: ModelSpec,
+    rows: Sequence[AgentMiddleware[Any, Any]],
     offered: Sequence[RemoteTool],
     missing: tuple[str, ...],
     tools: Tools,
@@ -54,7 +56,8 @@ def chain(
         Steps(catalogue),  # outside the next two: people see the result that the model gets
         Truncation(max_bytes=limits.tool_result_bytes),
         Redaction(redactor),
-        ModelRetry(spec, tries=limits.model_tries),
+        *rows,  # those of the model's rows, by priority: around all attempts of a call
+        ModelRetry(spec, tries=chain_rows.tries(spec, limits.model_tries)),
         Concessions(),
         # Inside retry, so that each attempt waits for its turn; outside the call, whose limit must not count waiting.
         ModelPacing(spec, pacer, patience_s=limits.model_patience_s) if pacer is not None else None,

@@ -30,6 +30,10 @@ class Watcher(Protocol):
         """What the asker adds to the system prompt; empty without any."""
 
     @property
+    def user_id(self) -> str:
+        """The asker's id."""
+
+    @property
     def user_name(self) -> str:
         """The asker's name, for a system prompt that has it."""
 

@@ -58,6 +58,7 @@ class Redactor:
     def __init__(self, *, values: Iterable[str] = (), patterns: Iterable[str] = ()) -> None:
         self._values = frozenset(values)
         self._patterns = tuple(patterns)
+        self._including: dict[tuple[str, ...], Redactor] = {}
         self._compile()
 
     def _compile(self) -> None:
@@ -92,6 +93,14 @@ class Redactor:
         }
         values |= {secret for value in values for secret in _without_scheme(value)}
         return cls(values=values, patterns=settings.redact_patterns)
+
+    def including(self, patterns: tuple[str, ...]) -> Redactor:
+        """Return one that removes what matches these patterns, too; itself without any."""
+        if not patterns:
+            return self
+        if patterns not in self._including:
+            self._including[patterns] = Redactor(values=self._values, patterns=(*self._patterns, *patterns))
+        return self._including[patterns]
 
     def redact(self, text: str) -> str:
         """Return the text with every secret masked and characters that cannot be stored removed."""

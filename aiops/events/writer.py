@@ -62,6 +62,10 @@ class EventWriter:
         self.lost = 0
         self.outdated = False
 
+    def also_remove(self, patterns: Sequence[str]) -> None:
+        """Remove what matches these regular expressions from all further texts, too."""
+        self._redactor = self._redactor.including(tuple(patterns))
+
     async def emit(self, event_type: str, **data: Any) -> None:
         """Write an event after all text so far."""
         await self.emit_all([(event_type, data)])

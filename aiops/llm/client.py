@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
 
@@ -21,3 +22,5 @@ class Client:
     made_at: float = field(default_factory=time.monotonic)
     users: int = 0
     retired: bool = False
+    chain: Any = None
+    """What ``agent.chain_rows`` built for this client; None before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from django.urls import path
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
 
+from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.changes import recording
 from aiops.llm import inputs, snapshot, trying
 from aiops.llm.models import LLMModel, LLMProvider, ProviderHealth, with_references
@@ -61,6 +63,7 @@ def model(request: HttpRequest, pk: UUID) -> HttpResponse:
         "health": _health([found.provider.name]).get(found.provider.name),
         "target": trying.target(found),
         "changes": recording.of(found)[:SHOWN_CHANGES],
+        **_chain(found),
     }
     return render(request, "llm/model.html", {**context, **_choices(found, request)})
 
@@ -144,6 +147,18 @@ def _choices(model: LLMModel, request: HttpRequest) -> dict[str, Any]:
         "currency": django_settings.SETTINGS.currency,
         **_reason(),
     }
+
+
+def _chain(model: LLMModel) -> dict[str, Any]:
+    """Return the model's middleware in nesting order, and what it can be given besides."""
+    chain = list(LLMMiddleware.objects.filter(llm_model=model).select_related("middleware"))
+    for one in chain:
+        one.shown = json.dumps({**one.middleware.default_config, **one.config})  # type: ignore[attr-defined]
+    types = list(MiddlewareType.objects.exclude(pk__in=[one.middleware_id for one in chain]))
+    for kind in types:
+        kind.shown_schema = json.dumps(kind.config_schema.get("properties", {}))  # type: ignore[attr-defined]
+        kind.shown_default = json.dumps(kind.default_config)  # type: ignore[attr-defined]
+    return {"chain": chain, "types": types}
 
 
 def _reason() -> dict[str, bool]:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from aiops.llm.models import MAX_CACHE_TTL_S, MAX_TEMPERATURE, MIN_CACHE_TTL_S, LLMModel, LLMProvider
-from aiops.web.api.parsing import NameField, NumberField, Strict, TagsField, TextField, TruthField, WholeNumberField
+from aiops.web.api.parsing import (
+    NameField,
+    NumberField,
+    ObjectField,
+    Strict,
+    TagsField,
+    TextField,
+    TruthField,
+    WholeNumberField,
+)
 
 MAX_QUESTION_BYTES = 8_192
-
-
-@extend_schema_field({"type": "object", "additionalProperties": True})
-class ObjectField(serializers.JSONField):
-    """A JSON object; ``rules`` checks what is in it."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, dict):
-            raise serializers.ValidationError("Not an object.")
-        return super().to_internal_value(data)
 
 
 class PatternsField(serializers.ListField):

@@ -17,10 +17,11 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 
 from aiops import log
+from aiops.chains.models import LLMMiddleware
 from aiops.llm import choice, environment, version
 from aiops.llm.models import LLMModel, ModelFallback, with_references
 from aiops.llm.providers import HANDLERS
-from aiops.llm.values import CAPABILITIES, Models, ModelSpec, Pace, Price, PromptSpec
+from aiops.llm.values import CAPABILITIES, MiddlewareSpec, Models, ModelSpec, Pace, Price, PromptSpec
 from aiops.secrets.checking import spec_of
 from aiops.settings import Settings
 
@@ -85,7 +86,8 @@ def read(settings: Settings, number: int = 0) -> Models:
     fallbacks: dict[object, list[str]] = {}
     for owner, name in ModelFallback.objects.values_list("llm_model_id", "fallback__name"):
         fallbacks.setdefault(owner, []).append(name)
-    specs = [spec(row, fallbacks.get(row.pk, ())) for row in usable]
+    chains = _chains()
+    specs = [spec(row, fallbacks.get(row.pk, ()), chains.get(row.pk, ())) for row in usable]
     default = next((one for row, one in zip(usable, specs, strict=True) if row.is_default), None)
     problem = ""
     if default is None:
@@ -106,7 +108,18 @@ def read(settings: Settings, number: int = 0) -> Models:
     return Models((*specs, *gaps), default or own, "", number)
 
 
-def spec(row: LLMModel, fallbacks: Iterable[str] = ()) -> ModelSpec:
+def _chains() -> dict[object, list[MiddlewareSpec]]:
+    """Return the active middleware of each model, by priority, then name."""
+    chains: dict[object, list[MiddlewareSpec]] = {}
+    rows = LLMMiddleware.objects.filter(is_active=True).select_related("middleware")
+    for row in rows.order_by("priority", "middleware__name"):
+        config = json.dumps({**row.middleware.default_config, **row.config}, sort_keys=True)
+        made = MiddlewareSpec(row.middleware.name, row.middleware.path, config, row.is_critical)
+        chains.setdefault(row.llm_model_id, []).append(made)
+    return chains
+
+
+def spec(row: LLMModel, fallbacks: Iterable[str] = (), chain: Iterable[MiddlewareSpec] = ()) -> ModelSpec:
     """Return a row as a value."""
     capabilities = row.capabilities
     handler = HANDLERS.get(row.provider.handler)
@@ -133,6 +146,7 @@ def spec(row: LLMModel, fallbacks: Iterable[str] = ()) -> ModelSpec:
         prompt=PromptSpec(row.system_prompt.name, row.system_prompt.version, row.system_prompt.prompt_text)
         if row.system_prompt is not None
         else None,
+        chain=tuple(chain),
         context_window=row.context_window,
         lacks=frozenset(lacks),
         echoes_reasoning=echoes,

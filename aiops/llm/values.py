@@ -52,6 +52,23 @@ class PromptSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MiddlewareSpec:
+    """One middleware of a model; the first of a chain is outermost."""
+
+    name: str
+    path: str
+    config: str = "{}"
+    """As JSON."""
+    is_critical: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The config."""
+        options: dict[str, Any] = json.loads(self.config)
+        return options
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """One configured model of a provider; those that are equal share clients and compiled agents."""
 
@@ -72,6 +89,7 @@ class ModelSpec:
     """Seconds after which its client is built again; 0: never."""
     prompt: PromptSpec | None = None
     """None: the one of aiops."""
+    chain: tuple[MiddlewareSpec, ...] = ()
     context_window: int | None = None
     lacks: frozenset[str] = frozenset()
     """Capabilities that it does not have: see ``CAPABILITIES``."""

@@ -10,12 +10,13 @@ from django.db.models import F
 from django.db.models.signals import post_delete, post_save
 
 from aiops import keyspace, log
+from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.llm.models import LLMModel, LLMProvider, ModelFallback, TablesVersion
 from aiops.secrets.models import Secret
 from aiops.system_prompts.models import SystemPrompt
 
 ROW = 1
-WATCHED = (LLMProvider, LLMModel, ModelFallback, Secret, SystemPrompt)
+WATCHED = (LLMProvider, LLMModel, ModelFallback, Secret, SystemPrompt, MiddlewareType, LLMMiddleware)
 
 logger = log.get(__name__)
 

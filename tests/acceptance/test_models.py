@@ -145,6 +145,36 @@ def test_a_secret_that_is_gone_or_wrong_fails_the_run_by_name(configured: System
     assert KEY not in str(wrong)
 
 
+def test_a_models_chain_answers_from_its_cache_and_refuses_and_removes(configured: System, model: ModelServer) -> None:
+    for command in (
+        ("models", "add", "chained", "--provider", "cloud", "--secret", "cloud"),
+        ("middleware", "add", "chained", "CacheMiddleware", "priority=20", "config.ttl_s=600"),
+        ("middleware", "add", "chained", "LoggingMiddleware", "priority=10"),
+        (
+            *("middleware", "add", "chained", "ValidationMiddleware", "is_critical=true"),
+            'config={"deny": [{"pattern": "rm -rf", "reason": "Not that."}], "remove": ["word1"]}',
+        ),
+    ):
+        done = configured.cli(*command)
+        assert done.returncode == 0, done.stderr
+    listed = configured.cli("middleware", "list", "--model", "chained").stdout.splitlines()
+    assert [line.split("\t")[2] for line in listed] == ["LoggingMiddleware", "CacheMiddleware", "ValidationMiddleware"]
+    time.sleep(1)
+    text = do(words=3)
+    first, second = (ask(configured, text, model="chained") for _ in range(2))
+    assert (first["state"], second["state"]) == ("succeeded", "succeeded"), (first, second)
+    assert "word1" not in first["answer"]
+    assert second["answer"] == first["answer"]
+    assert [one["code"] for one in second["notices"]] == ["answer_from_cache"]
+    assert sum(text in str(asked) for asked in model.asked) == 1
+    assert first["usage"]["chain"] == ["LoggingMiddleware", "CacheMiddleware", "ValidationMiddleware"]
+    refused = ask(configured, "please rm -rf /", model="chained")["error"]
+    assert (refused["code"], "Not that." in refused["detail"]) == ("input_refused", True)
+    assert configured.cli("middleware", "remove", "chained", "ValidationMiddleware").returncode == 0
+    time.sleep(1)
+    assert ask(configured, do("please rm -rf /", words=1), model="chained")["state"] == "succeeded"
+
+
 def test_rows_are_exported_and_imported_and_nothing_changes(configured: System, tmp_path: Any) -> None:
     for what in ("providers", "models"):
         exported = configured.cli(what, "export")

@@ -40,6 +40,7 @@ class Assignment:
     queue: str
     since: float
     """When it was claimed (monotonic seconds)."""
+    user_id: str
     user_name: str
     models: Models
     """The models that were configured when it was claimed; the run knows no others until its end."""

@@ -10,10 +10,11 @@ from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
-from aiops.agent import build, selection
+from aiops.agent import build, chain_rows, selection
 from aiops.agent.memory.run import RunMemory
 from aiops.agent.middleware.concessions import NO_TOOLS
 from aiops.agent.middleware.steps import earlier_result
+from aiops.agent.surroundings import Surroundings
 from aiops.conversations.transcript import PastMessage
 from aiops.errors import AiopsError, RunFailed
 from aiops.events import types
@@ -122,10 +123,15 @@ class Execution:
     async def _stream(self, spec: ModelSpec, catalogue: Catalogue, given: dict[str, Any] | None) -> None:
         """Let a model answer, step by step."""
         assignment, context, recorder = self._assignment, self._context, self._recorder
+        recorder.events.also_remove(chain_rows.removed_patterns(spec))
         if "tools" in spec.lacks and catalogue.tools:
             await recorder.notice(*NO_TOOLS)
             catalogue = replace(catalogue, tools=())
         async with context.clients.use(spec, timeout_s=context.limits.model_timeout_s) as client:
+            if client.chain is None:
+                client.chain = chain_rows.build(Surroundings(spec, context.redis))
+            for problem in client.chain[1]:
+                await recorder.notice("middleware_skipped", problem)
             agent = build.build(
                 client,
                 catalogue,
@@ -223,6 +229,7 @@ class Execution:
                 "model": self.spec.label,
                 "reason": self.spec.reason,
                 "prompt_version": prompt,
+                **({"chain": [one.name for one in self.spec.chain]} if self.spec.chain else {}),
                 **self._tokens,
                 "cost": cost,
             }

@@ -54,6 +54,11 @@ class Recorder:
         return self._assignment.options.instructions or ""
 
     @property
+    def user_id(self) -> str:
+        """The asker's id."""
+        return self._assignment.user_id
+
+    @property
     def user_name(self) -> str:
         """The asker's name."""
         return self._assignment.user_name

@@ -42,6 +42,7 @@ def assignment(claimed: Claimed, schema_of: SchemaOf, models: Models) -> Assignm
         position=run.position,
         queue=run.queue,
         since=time.monotonic(),
+        user_id=str(run.user_id),
         user_name=claimed.user_name,
         models=models,
         answer_schema=json.dumps(schema_of(run.pk)) if options.answer_schema else "",

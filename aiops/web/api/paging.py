@@ -80,8 +80,10 @@ class ByName(ByUpdate):
 class ByChoice(ByName):
     """By name, or as ``ordering`` says: one of the view's ``orderings``, - before it for descending."""
 
+    usual = "name"
+
     def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
-        named = request.query_params.get("ordering", "name")
+        named = request.query_params.get("ordering", self.usual)
         if named.removeprefix("-") not in view.orderings:
             known = ", ".join(view.orderings)
             raise Invalid("ordering is not known.", errors={"ordering": [f"One of {known}; - before it: descending."]})

@@ -124,6 +124,16 @@ class NameField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ObjectField(serializers.JSONField):
+    """A JSON object; the rules of its row check what is in it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("Not an object.")
+        return super().to_internal_value(data)
+
+
 class TagsField(serializers.ListField):
     """Short words without commas, each once, in any order."""
 

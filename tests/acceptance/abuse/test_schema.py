@@ -37,7 +37,7 @@ include-name-regex = "^(POST /api/(secrets|saved-prompts)/|(PUT|PATCH) /api/(sec
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]  # settings and parameters fit the schema of their handler, and rows refer to others
-include-name-regex = "^(POST|PUT|PATCH|DELETE) /api/(llm-(models|providers)|secrets|system-prompts)/"
+include-name-regex = "^(POST|PUT|PATCH|DELETE) /api/(llm-[a-z]+|middleware-types|secrets|system-prompts)/"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]  # the first server runs a command, which this user may not delete
@@ -71,6 +71,7 @@ MAKE = (
     "from django.contrib.auth.models import Permission\n"
     "u = User.objects.create_user('fuzzer', is_staff=True)\n"
     "what = ('mcpserver', 'user', 'secret', 'llmprovider', 'llmmodel', 'systemprompt')\n"
+    "what += ('middlewaretype', 'llmmiddleware')\n"
     "rights = [f'{may}_{one}' for may in ('view', 'add', 'change', 'delete') for one in what]\n"
     "u.user_permissions.set(Permission.objects.filter(codename__in=rights))\n"
     "print(tokens.issue(u, name='spare')[0].pk, tokens.issue(u, name='used')[1])"

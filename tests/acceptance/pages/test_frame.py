@@ -67,6 +67,8 @@ def paths(system: System) -> dict[str, str]:
         provider = client.post("/api/llm-providers/", json=provider).json()
         model = {"name": "gpt-4o", "provider": "shown", "model_secret_key": "shown", "price_in": 2.5, "price_out": 10}
         model = client.post("/api/llm-models/", json=model).json()
+        middleware = {"llm_model": "gpt-4o", "middleware": "CacheMiddleware", "config": {"ttl_s": 60}}
+        client.post("/api/llm-middleware/", json=middleware).raise_for_status()
         client.patch(f"/api/llm-models/{model['id']}/", json={"temperature": 0.3}, headers={"Change-Reason": "Calmer"})
         prompt = {"name": "shown", "prompt_text": "Today is {current_date}.\nBe brief.", "status": "approved"}
         prompt = client.post("/api/system-prompts/", json=prompt).json()

@@ -109,3 +109,27 @@ def test_a_model_is_changed_with_a_reason_and_deleted(browse: Open, system: Syst
     page.until(lambda: page.text("h1") == "Models", "the list")
     assert "pages-model" not in page.text("main")
     assert page.errors() == []
+
+
+def test_a_model_is_given_a_middleware_that_is_switched_off_and_removed(browse: Open, system: System) -> None:
+    with system.client() as client:
+        client.post("/api/llm-providers/", json={"name": "pages-cloud", "handler": "ollama"}).raise_for_status()
+        made = client.post("/api/llm-models/", json={"name": "pages-model", "provider": "pages-cloud"}).json()
+    page = browse()
+    page.open(f"/models/{made['id']}/")
+    Select(page.one("#chain-form [name=middleware]")).select_by_visible_text("CacheMiddleware")
+    assert "ttl_s" in page.text("#chain-schema")
+    config = page.one("#chain-form [name=config]")
+    config.clear()
+    config.send_keys('{"ttl_s": "long"}')
+    page.one("#chain-form [type=submit]").click()
+    page.until(lambda: "ttl_s" in page.text("#chain-form-problem"), "the refusal")
+    config.clear()
+    config.send_keys('{"ttl_s": 600}')
+    page.one("#chain-form [type=submit]").click()
+    page.until(lambda: '"ttl_s": 600' in page.text("main") and page.all("#chain"), "the row")
+    page.one("#chain [data-do=toggle]").click()
+    page.until(lambda: page.text("#chain [data-label=State]") == "off", "the row that is off")
+    page.one("#chain [data-do=remove]").click()
+    page.one("#ask .primary").click()
+    page.until(lambda: not page.all("#chain"), "the end of it")

@@ -1,0 +1,64 @@
+"""Refuses questions that a model must not get, and removes from answers what must not be in them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import regex
+from langchain.agents.middleware import AgentMiddleware
+from langchain_core.messages import AIMessage, AnyMessage
+
+from aiops.errors import RunFailed
+from aiops.events.redaction import MASK
+
+SEARCH_S = 0.5
+"""Longest search for one pattern; a question that takes longer is refused."""
+CONTROL = regex.compile(r"[\p{Cc}--[\t\n\r]]", regex.V1)
+
+
+class ValidationMiddleware(AgentMiddleware[Any, Any]):
+    """What is streamed loses the ``remove`` patterns in the event writer, before this sees the whole answer."""
+
+    def __init__(
+        self,
+        *,
+        max_characters: int | None = None,
+        deny: Sequence[dict[str, str]] = (),
+        remove: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self._max_characters = max_characters
+        self._deny = [(regex.compile(one["pattern"]), one["reason"]) for one in deny]
+        self._remove = regex.compile("|".join(f"(?:{one})" for one in remove)) if remove else None
+
+    async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Call the model; raises RunFailed ``input_refused`` with the reason."""
+        question = next((str(one.text) for one in reversed(request.messages) if one.type == "human"), "")
+        if reason := self._refusal(question):
+            raise RunFailed(f"The message is refused: {reason}", code="input_refused")
+        response = await handler(request)
+        response.result = [self._cleaned(one) for one in response.result]
+        return response
+
+    def _refusal(self, question: str) -> str:
+        if self._max_characters is not None and len(question) > self._max_characters:
+            return f"it has {len(question)} characters; the most is {self._max_characters}."
+        if CONTROL.search(question):
+            return "it has control characters."
+        for pattern, reason in self._deny:
+            try:
+                if pattern.search(question, timeout=SEARCH_S):
+                    return str(reason)
+            except TimeoutError:
+                return "checking it takes too long."
+        return ""
+
+    def _cleaned(self, message: AnyMessage) -> AnyMessage:
+        if self._remove is None or not isinstance(message, AIMessage) or not isinstance(message.content, str):
+            return message
+        try:
+            text = self._remove.sub(MASK, message.content, timeout=SEARCH_S)
+        except TimeoutError:
+            text = MASK
+        return message if text == message.content else message.model_copy(update={"content": text})

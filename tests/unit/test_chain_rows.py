@@ -1,0 +1,114 @@
+"""Which middleware a model's rows become, in which order, and what happens when one cannot start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain.agents.middleware import AgentMiddleware
+
+from aiops.agent import chain_rows
+from aiops.agent.chain import chain
+from aiops.agent.middleware.model_retry import ModelRetry
+from aiops.agent.surroundings import Surroundings
+from aiops.agent.values import Limits
+from aiops.chains import types
+from aiops.errors import RunFailed
+from aiops.events.redaction import Redactor
+from aiops.llm.values import MiddlewareSpec
+from tests.unit.test_chain_rows_middleware import Store, one, spec
+
+LIMITS = Limits(5, 5, 10, 3, 10, 1_000, 1_000)
+
+
+def test_retry_rows_configure_the_built_in_retry_and_add_none() -> None:
+    made = spec(one("RetryMiddleware", tries=7))
+    assert chain_rows.build(Surroundings(made, None)) == ((), ())
+    whole = chain(
+        made,
+        (),
+        [],
+        (),
+        None,
+        LIMITS,
+        Redactor(),
+        pacer=None,
+        answer_schema="",
+        instructed=False,  # type: ignore[arg-type]
+    )
+    assert [one._tries for one in whole if isinstance(one, ModelRetry)] == [7]
+    assert chain_rows.tries(spec(), 3) == 3
+
+
+def test_rows_go_in_at_one_place_in_the_order_of_the_drawing() -> None:
+    """Logging 10, cache 20, validation 40 around the built-in retry and the call, as the seed's drawing nests them."""
+    rows = (one("LoggingMiddleware"), one("CacheMiddleware"), one("RetryMiddleware"), one("ValidationMiddleware"))
+    made = spec(*rows)
+    built, _ = chain_rows.build(Surroundings(made, Store()))
+    tools: Any = None
+    whole = chain(made, built, [], (), tools, LIMITS, Redactor(), pacer=None, answer_schema="", instructed=False)
+    names = [type(one).__name__ for one in whole]
+    at = names.index("LoggingMiddleware")
+    assert names[at - 1 : at + 4] == [
+        "Redaction",
+        "LoggingMiddleware",
+        "CacheMiddleware",
+        "ValidationMiddleware",
+        "ModelRetry",
+    ]
+    assert names[-1] == "ModelCall"
+
+
+class Mine(AgentMiddleware[Any, Any]):
+    """As a package would write it."""
+
+    def __init__(self, *, word: str = "x") -> None:
+        super().__init__()
+        self.word = word
+
+
+class NoMiddleware:
+    """A class of something else."""
+
+
+def test_a_packages_class_is_built_with_its_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"{__name__}:Mine"
+    monkeypatch.setattr(chain_rows, "of_packages", lambda: {path: "mine"})
+    built, left_out = chain_rows.build(
+        Surroundings(spec(MiddlewareSpec("MineMiddleware", path, '{"word": "y"}')), None)
+    )
+    assert ([one.word for one in built], left_out) == (["y"], ())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("path", "config", "why"),
+    [
+        (f"{__name__}:Mine", '{"colour": "red"}', "TypeError"),
+        (f"{__name__}:Gone", "{}", "AttributeError"),
+        ("no_such_package:Mine", "{}", "ModuleNotFoundError"),
+        (f"{__name__}:NoMiddleware", "{}", "TypeError"),
+        ("os:system", "{}", "LookupError"),
+    ],
+)
+def test_one_that_cannot_start_is_left_out_or_fails_the_run_by_name(
+    path: str, config: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if path != "os:system":
+        monkeypatch.setattr(chain_rows, "of_packages", lambda: {path: "mine"})
+    broken = MiddlewareSpec("MineMiddleware", path, config)
+    built, (problem,) = chain_rows.build(Surroundings(spec(broken, one("LoggingMiddleware")), None))
+    assert [type(one).__name__ for one in built] == ["LoggingMiddleware"]
+    assert "MineMiddleware cannot start" in problem
+    assert why in problem
+    critical = MiddlewareSpec("MineMiddleware", path, config, is_critical=True)
+    with pytest.raises(RunFailed, match="MineMiddleware") as failed:
+        chain_rows.build(Surroundings(spec(critical), None))
+    assert failed.value.code == "middleware_failed"
+
+
+@pytest.mark.parametrize("name", types.BUILT_IN)
+def test_every_built_in_type_is_there_and_takes_its_default_config(name: str) -> None:
+    kind = types.BUILT_IN[name]
+    made, left_out = chain_rows.build(Surroundings(spec(one(name, **kind.default)), Store()))
+    assert left_out == ()
+    assert len(made) == (name != types.RETRY)
