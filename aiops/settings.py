@@ -125,6 +125,7 @@ class Settings(BaseModel):
         "127.0.0.0/8,::1",
         "private addresses and networks where providers of the tables may be, also by http, comma-separated",
     )
+    plugin_dir: str = _env("AIOPS_PLUGIN_DIR", "", "folder of Python files with LLM plugins (docs/extending.md)")
     require_change_reason: bool = _env(
         "AIOPS_REQUIRE_CHANGE_REASON", False, "whether every change of configuration rows needs a reason: true or false"
     )

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from aiops import settings
-from aiops.llm import providers
+from aiops.llm import plugins, providers
 from aiops.llm.providers import HANDLERS
 from aiops.settings import Settings
 from config import consistency, envfile
@@ -94,6 +94,7 @@ def load() -> Settings:
     except BadEnvironment as bad:
         raise SystemExit(str(bad)) from None
     export_authorities(made)
+    plugins.load(made.plugin_dir)
     return made
 
 

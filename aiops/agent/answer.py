@@ -92,6 +92,8 @@ class Answer:
     usage: UsageMetadata | None = None
     reason: str = ""
     """The provider's own word for the end."""
+    answered_by: str = ""
+    """The model that answered, where a provider chose it itself."""
     _refusal: str = ""
     _thought: dict[str, str] = field(default_factory=dict)
     _marked: bool = False
@@ -113,6 +115,7 @@ class Answer:
             self.usage = _later(self.usage, chunk.usage_metadata)
         if reason := metadata.get("finish_reason") or metadata.get("done_reason"):
             self.reason = untrusted.clean(str(reason))[:MAX_WORDS]
+        self.answered_by = untrusted.clean(str(metadata.get("answered_by") or self.answered_by))
         self._marked = self._marked or bool(metadata.get(DONE))
         return text + refusal, thinking
 

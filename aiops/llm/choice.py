@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -78,6 +79,9 @@ def _named(models: Models, name: str | None, provider: str | None) -> ModelSpec:
 
 def _routed(models: Models, chosen: ModelSpec, text: str, *, force: bool, named: bool) -> ModelSpec:
     """Return the advanced model instead, if it was forced, or no model was named and a task pattern matches."""
+    if force and chosen.routes_itself:
+        parameters = json.dumps({**json.loads(chosen.parameters), "force_advanced": True}, sort_keys=True)
+        return replace(chosen, parameters=parameters, reason=FORCED)
     if not force and (named or not any(_matches(pattern, text) for pattern in chosen.patterns)):
         return chosen
     advanced = next((one for one in models.specs if one.name == chosen.advanced), None) if chosen.advanced else None

@@ -109,7 +109,7 @@ async def make(spec: ModelSpec, settings: Settings, *, timeout_s: float) -> Clie
         raise RunFailed(f"The model {spec.name!r} cannot be used. {problem}", code="secret_unread") from problem
     except ImportError as error:
         raise RunFailed(f"The model {spec.name!r} cannot be used: {error}", code="provider_missing") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, LookupError, OSError) as error:
         raise RunFailed(f"The model {spec.name!r} cannot be used: {error}", code="bad_model") from error
     return Client(spec, model, handler)
 

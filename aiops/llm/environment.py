@@ -19,17 +19,19 @@ def model(settings: Settings) -> ModelSpec:
         raise ValueError(f"LLM_TYPE={name} is not one of {', '.join(HANDLERS)}: correct it.")
     if name == OFFLINE:
         return OFFLINE_MODEL
-    if not settings.llm_model:
+    if handler.needs_model and not settings.llm_model:
         raise ValueError(f"LLM_TYPE={name} needs LLM_MODEL, the model's name: set it.")
     if missing := handler.missing_variable(settings):
         raise ValueError(f"LLM_TYPE={name} needs {missing}.")
     return ModelSpec(
         name,
-        settings.llm_model,
+        settings.llm_model or settings.llm_type,
         temperature=settings.llm_temperature,
         max_tokens=settings.llm_max_tokens,
         config=json.dumps(handler.config_of(settings), sort_keys=True),
         api_key=settings.of_provider(handler.key.name) if handler.key else "",
+        lacks=handler.lacks,
+        routes_itself=handler.routes_itself,
     )
 
 

@@ -62,6 +62,12 @@ class BaseLLMProviderHandler(ABC):
     reports_finish: ClassVar[bool] = False
     """Quirk: every complete answer has a finish reason, so a stream that ends without one was cut.
     An answer of other providers passes for whole without a finish reason, but its tool calls are never made."""
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """Capabilities that none of its models has."""
+    routes_itself: ClassVar[bool] = False
+    """Whether ``get_chat_model`` takes ``force_advanced``, and chooses the advanced model itself."""
+    needs_model: ClassVar[bool] = True
+    """Whether LAB's model needs LLM_MODEL."""
     one_call: ClassVar[Mapping[str, Any]] = {}
     """Options of ``bind_tools`` that make the model call one tool at a time; empty: it has none."""
     can_echo: ClassVar[bool] = False

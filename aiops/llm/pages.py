@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET
 
 from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.changes import recording
-from aiops.llm import inputs, snapshot, trying
+from aiops.llm import inputs, plugins, snapshot, trying
 from aiops.llm.models import LLMModel, LLMProvider, ProviderHealth, with_references
 from aiops.llm.providers import HANDLERS
 from aiops.llm.rules import LIMITS
@@ -78,7 +78,13 @@ def providers(request: HttpRequest) -> HttpResponse:
     known = _health(provider.name for provider in page.rows)
     for provider in page.rows:
         provider.health = known.get(provider.name)
-    context = {"here": "providers", "page": page, "handlers": _handlers(LLMProvider(handler=USUAL)), **_reason()}
+    context = {
+        "here": "providers",
+        "page": page,
+        "handlers": _handlers(LLMProvider(handler=USUAL)),
+        "plugins": plugins.FOUND,
+        **_reason(),
+    }
     return render(request, "llm/providers.html", context)
 
 

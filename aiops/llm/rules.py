@@ -35,6 +35,7 @@ KEY_HERE = "{name} looks like a secret: keys belong into a secret, which the mod
 def check_provider(provider: LLMProvider) -> None:
     """Raise ValidationError, by field, for a provider that could not be used."""
     errors: dict[str, Any] = {}
+    provider.handler = provider.handler.lower()
     if provider.handler not in HANDLERS:
         known = ", ".join(HANDLERS)
         reason = BROKEN.get(provider.handler)

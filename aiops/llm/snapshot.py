@@ -126,6 +126,7 @@ def spec(row: LLMModel, fallbacks: Iterable[str] = (), chain: Iterable[Middlewar
     lacks = {name for name in CAPABILITIES if capabilities.get(name) is False}
     echoes = bool(capabilities.get("reasoning_echo"))
     if handler is not None:
+        lacks |= handler.lacks
         try:
             made = handler(row.provider.config_schema)
         except ValueError:  # a worker says why when it makes the client
@@ -149,6 +150,7 @@ def spec(row: LLMModel, fallbacks: Iterable[str] = (), chain: Iterable[Middlewar
         chain=tuple(chain),
         context_window=row.context_window,
         lacks=frozenset(lacks),
+        routes_itself=handler is not None and handler.routes_itself,
         echoes_reasoning=echoes,
         price=Price(row.price_in, row.price_out),
         pace=Pace(**row.limits) if row.limits else None,

@@ -93,6 +93,8 @@ class ModelSpec:
     context_window: int | None = None
     lacks: frozenset[str] = frozenset()
     """Capabilities that it does not have: see ``CAPABILITIES``."""
+    routes_itself: bool = False
+    """Whether its provider chooses an advanced model itself."""
     echoes_reasoning: bool = False
     """Whether it wants back what it thought before it called tools."""
     price: Price = Price()

@@ -77,6 +77,8 @@ class ModelCall(AgentMiddleware[Any, Any]):
             raise self._failed(answer, end)
         refused = NOT_MADE[end].format(reason=answer.reason) if end in NOT_MADE else ""
         said, *results = await _messages(answer, calls, refused, watcher)
+        if answer.answered_by:
+            said.response_metadata["answered_by"] = answer.answered_by
         if calls and self._spec.echoes_reasoning:
             said.additional_kwargs |= answer.reasoning()
         return ModelResponse(result=[said, *results])

@@ -81,6 +81,7 @@ class Execution:
         }
         self._tokens = {"input_tokens": 0, "output_tokens": 0}
         self.spec: ModelSpec | None = None
+        self._answered_by = ""
         self._reported_memory = False
 
     async def execute(self) -> None:
@@ -208,6 +209,7 @@ class Execution:
                     await self._recorder.model_answered(str(message.text))
                 else:
                     await self._recorder.model_call_failed("before_a_tool")
+                self._answered_by = str(message.response_metadata.get("answered_by", ""))
                 used = cast(dict[str, int], message.usage_metadata or {})
                 for name in self._tokens:
                     self._tokens[name] += used.get(name, 0)
@@ -226,7 +228,7 @@ class Execution:
             cost = prices.cost(self.spec.price, **self._tokens)
             prompt = self.spec.prompt.label if self.spec.prompt is not None else None
             usage = {
-                "model": self.spec.label,
+                "model": f"{self.spec.provider}:{self._answered_by}" if self._answered_by else self.spec.label,
                 "reason": self.spec.reason,
                 "prompt_version": prompt,
                 **({"chain": [one.name for one in self.spec.chain]} if self.spec.chain else {}),
