@@ -192,6 +192,7 @@ SPECTACULAR_SETTINGS = {
         "BatchStateEnum": "aiops.batches.models.Batch.State",
         "SecretKindEnum": "aiops.secrets.models.Secret.Kind",
         "StatusEnum": "aiops.tool_servers.models.MCPServer.Status",
+        "PromptStatusEnum": "aiops.system_prompts.models.SystemPrompt.Status",
         "TrialStatusEnum": ["ok", "error"],
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "aiops.web.api.schema.with_problems"],

@@ -10,6 +10,7 @@ from aiops.chains import saving
 from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.chains.shapes import LLMMiddlewareOut, MiddlewareTypeOut, TypeChange, TypeIn, UseChange, UseIn
 from aiops.people.models import User
+from aiops.web.api.filtering import TruthFilter
 from aiops.web.api.paging import ByChoice
 from aiops.web.api.row_shapes import described
 from aiops.web.api.rows import Rows, TagFilter
@@ -18,7 +19,7 @@ TYPES, USES = "middleware-types", "llm-middleware"
 
 
 class TypeFilters(django_filters.FilterSet):
-    is_custom = django_filters.BooleanFilter()
+    is_custom = TruthFilter()
     tag = TagFilter()
     search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", max_length=200)
 
@@ -26,7 +27,7 @@ class TypeFilters(django_filters.FilterSet):
 class UseFilters(django_filters.FilterSet):
     llm_model = django_filters.CharFilter(field_name="llm_model__name", max_length=200)
     middleware = django_filters.CharFilter(field_name="middleware__name", max_length=60)
-    is_active = django_filters.BooleanFilter()
+    is_active = TruthFilter()
     tag = TagFilter()
     search = django_filters.CharFilter(field_name="middleware__name", lookup_expr="icontains", max_length=200)
 

@@ -29,6 +29,7 @@ from aiops.people.models import ApiToken, User
 from aiops.runs.sources import Source
 from aiops.web.api import creating
 from aiops.web.api.authentication import MayWrite
+from aiops.web.api.filtering import TruthFilter
 from aiops.web.api.parsing import no_fields
 from aiops.web.api.row_shapes import WHY, described
 from aiops.web.api.rows import Rows, TagFilter
@@ -38,7 +39,7 @@ PROVIDERS, MODELS = "llm-providers", "llm-models"
 
 class ProviderFilters(django_filters.FilterSet):
     handler = django_filters.CharFilter(max_length=40)
-    is_enabled = django_filters.BooleanFilter()
+    is_enabled = TruthFilter()
     tag = TagFilter()
     search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", max_length=200)
 
@@ -47,7 +48,7 @@ class ModelFilters(ProviderFilters):
     handler = django_filters.CharFilter(field_name="provider__handler", max_length=40)
     provider = django_filters.CharFilter(field_name="provider__name", max_length=40)
     secret = django_filters.CharFilter(field_name="model_secret_key__name", max_length=60)
-    is_default = django_filters.BooleanFilter()
+    is_default = TruthFilter()
 
 
 @described(

@@ -19,14 +19,14 @@ from aiops.saved_prompts import saving
 from aiops.saved_prompts.models import SavedPrompt, visible_to
 from aiops.saved_prompts.shapes import SavedPromptChange, SavedPromptIn, SavedPromptOut
 from aiops.web.api import creating
-from aiops.web.api.filtering import StrictFilters
+from aiops.web.api.filtering import StrictFilters, TruthFilter
 from aiops.web.api.paging import ByUpdate
 
 OF_OTHERS = "It belongs to somebody else, who shares it: save a copy of your own."
 
 
 class SavedPromptFilters(django_filters.FilterSet):
-    is_shared = django_filters.BooleanFilter()
+    is_shared = TruthFilter()
     search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", max_length=200)
 
 

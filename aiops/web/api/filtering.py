@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import django_filters
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 
@@ -15,6 +16,14 @@ EXACT = {"state", "source", "user", "model", "notice", "conversation", "status",
 """Parameters that may not be empty, because they would not filter then."""
 
 
+class TruthFilter(django_filters.TypedChoiceFilter):
+    """true or false; anything else is refused, where django-filter's own would ignore it."""
+
+    def __init__(self, **options: Any) -> None:
+        choices = [("true", "true"), ("false", "false")]
+        super().__init__(choices=choices, coerce=lambda word: word == "true", empty_value=None, **options)
+
+
 class StrictFilters(DjangoFilterBackend):
     """django-filter, but unknown or empty parameters are refused."""
 
@@ -23,7 +32,8 @@ class StrictFilters(DjangoFilterBackend):
         known = PAGING | set(filters.base_filters if filters else ())
         known |= {"ordering"} if getattr(view, "orderings", ()) else set()
         refuse_unknown_parameters(request.query_params, known=known)
-        empty = sorted(name for name in EXACT & set(request.query_params) if not request.query_params[name])
+        filtering = (name for name in request.query_params if name in EXACT or name.startswith("is_"))
+        empty = sorted(name for name in filtering if not request.query_params[name])
         if empty:
             raise Invalid("A parameter is empty.", errors={name: ["Give a value."] for name in empty})
         filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)

@@ -17,7 +17,7 @@ request-timeout = 300  # an answer that came too late would make the same input 
 checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "404", "409", "422", "429"]
 
 [[operations]]  # a cursor is opaque: this one begins at the end
-include-name-regex = "^GET /api/[^ ]*(s|people)/$"
+include-name-regex = "^GET /api/[^ ]*(s|people|history|middleware)/$"
 parameters = { cursor = "cj0x" }
 
 [[operations]]  # a file is text, or the configuration of another client, which the schema can't tell

@@ -110,7 +110,10 @@ def test_rows_are_filtered_sorted_and_paged(call: Call) -> None:
         "c",
         "d",
     ]
-    assert call("GET", "?nonsense=1").status_code == 400
+    assert names("?is_default=false&limit=1") == ["a"]
+    assert names("?is_default=true") == []
+    for wrong in ("nonsense=1", "is_default=1", "is_default=", "ordering=price_in", "tag="):
+        assert call("GET", f"?{wrong}").status_code == (200 if wrong == "tag=" else 400), wrong
 
 
 def test_a_list_asks_the_database_as_often_for_many_rows_as_for_few(
