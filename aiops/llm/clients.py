@@ -9,17 +9,18 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from aiops import log
+from aiops import log, net
 from aiops.errors import RunFailed
 from aiops.llm.client import Client
 from aiops.llm.handler import BaseLLMProviderHandler
 from aiops.llm.providers import BROKEN, HANDLERS, OFFLINE
-from aiops.llm.values import ModelSpec
+from aiops.llm.values import ADDRESS_CURE, ModelSpec
 from aiops.secrets.resolving import Unresolved, resolve
 from aiops.settings import Settings
 
 MOST = 64
 """Clients that are kept; the one that was unused for longest goes first."""
+
 
 logger = log.get(__name__)
 
@@ -99,6 +100,8 @@ async def make(spec: ModelSpec, settings: Settings, *, timeout_s: float) -> Clie
         options["max_tokens"] = spec.max_tokens
     try:
         handler = HANDLERS[name](spec.settings)
+        if spec.from_row:
+            await _check_address(handler, settings)
         if handler.module:
             await asyncio.to_thread(_load, handler)
         key = await asyncio.to_thread(resolve, spec.secret, settings) if spec.secret else spec.api_key
@@ -112,6 +115,17 @@ async def make(spec: ModelSpec, settings: Settings, *, timeout_s: float) -> Clie
     except (ValueError, TypeError, LookupError, OSError) as error:
         raise RunFailed(f"The model {spec.name!r} cannot be used: {error}", code="bad_model") from error
     return Client(spec, model, handler)
+
+
+async def _check_address(handler: BaseLLMProviderHandler, settings: Settings) -> None:
+    """Raise BadAddress, a ValueError, for a host whose name leads where no provider may be.
+
+    A name that is not found is left to the call itself, whose error a fallback may answer for.
+    """
+    if not (url := handler.url()):
+        return
+    with contextlib.suppress(OSError):  # TimeoutError is one
+        await net.resolve(url, allowed=settings.networks_of_models(), cure=ADDRESS_CURE)
 
 
 def _load(handler: BaseLLMProviderHandler) -> None:

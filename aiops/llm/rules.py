@@ -16,7 +16,7 @@ from aiops import net, schemas
 from aiops.events.redaction import SECRET_NAMES
 from aiops.llm.handler import BaseLLMProviderHandler
 from aiops.llm.providers import BROKEN, HANDLERS
-from aiops.llm.values import CAPABILITIES
+from aiops.llm.values import ADDRESS_CURE, CAPABILITIES
 
 if TYPE_CHECKING:
     from aiops.llm.models import LLMModel, LLMProvider
@@ -77,14 +77,9 @@ def check_address(url: str) -> None:
         address = ip_address(host)
     except ValueError:
         if scheme != "https" and not networks:
-            raise net.BadAddress(f"It must begin with https:// ({net_cure()}).") from None
+            raise net.BadAddress(f"It must begin with https:// ({ADDRESS_CURE}).") from None
         return
-    net.refuse(address, scheme=scheme, host=host, allowed=networks, cure=net_cure())
-
-
-def net_cure() -> str:
-    """Return which setting would allow an address."""
-    return "AIOPS_LLM_NETWORKS allows private networks, also by http"
+    net.refuse(address, scheme=scheme, host=host, allowed=networks, cure=ADDRESS_CURE)
 
 
 def check_model(model: LLMModel) -> None:

@@ -11,6 +11,7 @@ from aiops.secrets.values import SecretSpec
 
 QUESTION_CHARACTERS = "question_characters"
 """Key, in a user's message with attachments, of the length of the question before them."""
+ADDRESS_CURE = "AIOPS_LLM_NETWORKS allows private networks, also by http"
 CAPABILITIES = ("tools", "parallel_tools", "temperature", "streaming", "reasoning_echo")
 """What a model can do, as its row says; what a row does not mention is there, except ``reasoning_echo``."""
 

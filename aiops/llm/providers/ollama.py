@@ -54,7 +54,7 @@ class OllamaHandler(BaseLLMProviderHandler):
         return Chat(
             model=model_name,
             base_url=self.url(),
-            client_kwargs={"timeout": timeout, "headers": headers},
+            client_kwargs={"timeout": timeout, "headers": headers, "follow_redirects": False},
             **given(temperature=temperature, num_predict=max_tokens),
             **kwargs,
         )

@@ -19,8 +19,12 @@ def make(**options: Any) -> ChatAnthropic:
 class _Chat(ChatAnthropic):
     @functools.cached_property
     def _async_client(self) -> anthropic.AsyncAnthropic:
-        """Connections of this model's own: LangChain's would be shared, and not to be closed for one of them."""
-        return anthropic.AsyncAnthropic(**self._client_params)
+        """Connections of this model's own: LangChain's would be shared, and not to be closed for one of them.
+
+        A redirect, which is not followed, could lead to an address that nobody allowed.
+        """
+        connections = anthropic.DefaultAsyncHttpxClient(timeout=self.default_request_timeout, follow_redirects=False)
+        return anthropic.AsyncAnthropic(**self._client_params, http_client=connections)
 
     def _make_message_chunk_from_anthropic_event(self, event: Any, **options: Any) -> tuple[AIMessageChunk | None, Any]:
         chunk, block = super()._make_message_chunk_from_anthropic_event(event, **options)

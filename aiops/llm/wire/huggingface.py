@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import httpx
 from huggingface_hub import AsyncInferenceClient
 from huggingface_hub.errors import HfHubHTTPError, TextGenerationError
 from langchain_core.messages import AIMessageChunk, BaseMessage
@@ -77,6 +78,12 @@ class _Client(AsyncInferenceClient):
 
     latest = ""
     is_done = False
+
+    async def _get_async_client(self) -> httpx.AsyncClient:
+        if self._async_client is None:  # a redirect could lead to an address that nobody allowed
+            made = httpx.AsyncClient(follow_redirects=False, timeout=self.timeout)
+            self._async_client = await self.exit_stack.enter_async_context(made)
+        return self._async_client
 
     async def _inner_post(self, request_parameters: Any, *, stream: bool = False) -> Any:
         lines: Any = await super()._inner_post(request_parameters, stream=stream)

@@ -32,7 +32,8 @@ def make_azure(**options: Any) -> AzureChatOpenAI:
 
 def _client(options: dict[str, Any]) -> Any:
     """Return connections of this model's own: LangChain's would be shared, and not to be closed for one of them."""
-    return openai.DefaultAsyncHttpxClient(timeout=options.get("timeout"))
+    # A redirect could lead to an address that nobody allowed.
+    return openai.DefaultAsyncHttpxClient(timeout=options.get("timeout"), follow_redirects=False)
 
 
 def _marking(made: _Made) -> _Made:

@@ -21,7 +21,7 @@ from aiops.secrets.values import SecretSpec
 from aiops.settings import Settings
 from tests.integration.wire import anthropic_cases
 from tests.integration.wire.asking import ask
-from tests.integration.wire.raw_server import RawServer, calling, delta, sse
+from tests.integration.wire.raw_server import RawServer, Reply, calling, delta, sse
 from tests.models import spec_at
 
 KEY = SecretSpec("mine", "env", "AIOPS_SECRET_MINE")
@@ -165,6 +165,34 @@ async def test_a_request_without_tools_has_no_key_for_them(provider: str, serve:
     assert "tools" not in server.asked[0]
     await ask(provider, server.url)
     assert server.asked[1]["tools"]
+
+
+@pytest.mark.parametrize("provider", [*WORDS, "ollama"])
+async def test_a_redirect_is_not_followed(provider: str, serve: Callable[..., RawServer]) -> None:
+    elsewhere = RawServer()
+    elsewhere.begin(Reply((b"{}",)))
+    server = serve(Reply((b"moved",), 307, {"Location": f"{elsewhere.url}/v1/chat/completions"}))
+    seen = await ask(provider, server.url)
+    elsewhere.stop()
+    assert elsewhere.asked == []
+    assert seen.error is not None
+    assert provider == "huggingface" or "(307)" in seen.error.detail, "its client names no status of a redirect"
+
+
+async def test_a_name_that_leads_into_a_private_network_is_refused_when_the_client_is_made(
+    recording: type[Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Addressed(Recording):
+        address = "base_url"
+
+    monkeypatch.setitem(providers.HANDLERS, "addressed", Addressed)
+    spec = ModelSpec("p", "m", handler="addressed", config='{"base_url": "https://localhost/v1"}', from_row=True)
+    with pytest.raises(RunFailed, match="AIOPS_LLM_NETWORKS") as failed:
+        await clients.make(spec, Settings(llm_networks=""), timeout_s=5)
+    assert failed.value.code == "bad_model"
+    await clients.make(spec, Settings(), timeout_s=5)
+    await clients.make(replace(spec, config='{"base_url": "https://no-such-host.invalid"}'), Settings(), timeout_s=5)
+    await clients.make(replace(spec, from_row=False), Settings(llm_networks=""), timeout_s=5)
 
 
 THOUGHT = anthropic_cases.stream(
