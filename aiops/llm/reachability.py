@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from datetime import timedelta
 import httpx
 from django.db.models.functions import Now
 
-from aiops import certificates, log, net
+from aiops import certificates, log, lookups, net
 from aiops.llm import snapshot
 from aiops.llm.handler import BaseLLMProviderHandler, Health
 from aiops.llm.models import ProviderHealth
 from aiops.llm.providers import HANDLERS
-from aiops.llm.values import ModelSpec
+from aiops.llm.values import ADDRESS_CURE, ModelSpec
 from aiops.secrets.resolving import Unresolved, resolve
 from aiops.settings import Settings
 
@@ -50,6 +51,8 @@ def check(spec: ModelSpec, settings: Settings) -> Reached:
     shown = re.sub(r"//[^/@]*@", "//", base).partition("?")[0]  # without a password or a key
     where = f"{who} at {shown}"
     try:
+        if spec.from_row:
+            _check_address(base, settings)
         status = net.get(asked.url, headers=asked.headers, total_s=TIMEOUT_S).status
     except (httpx.HTTPError, TimeoutError) as error:
         if refused := certificates.problem(error):
@@ -78,6 +81,12 @@ def check_all(settings: Settings, *, redact: Callable[[str], str]) -> dict[str, 
         "providers_checked": len(reached),
         "providers_unreachable": sum(not one.ok for one in reached.values()),
     }
+
+
+def _check_address(url: str, settings: Settings) -> None:
+    """Raise BadAddress, a ValueError, for a name that leads where no provider of the tables may be."""
+    with contextlib.suppress(OSError):  # the request itself says what is wrong then
+        lookups.run(net.resolve(url, allowed=settings.networks_of_models(), cure=ADDRESS_CURE, timeout_s=TIMEOUT_S))
 
 
 def _request(spec: ModelSpec, key: str) -> tuple[Health | None, str]:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from aiops.llm import reachability
 from aiops.llm.models import ProviderHealth
 from tests.integration.tool_servers.rows import lab
+from tests.models import spec_at
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +62,12 @@ def test_providers_are_asked_and_what_they_answered_is_kept(provider: Any) -> No
     assert reachability.check_all(settings, redact=str)["providers_checked"] == 0, "asked again too soon"
     reachability.check_all(lab(llm_type="offline"), redact=str)
     assert not ProviderHealth.objects.exists()
+
+
+def test_the_provider_of_a_row_is_checked_only_where_one_may_be(provider: Any) -> None:
+    port, _ = provider
+    spec = spec_at("openai", f"http://localhost:{port}/v1", from_row=True)
+    assert reachability.check(spec, lab()).ok
+    refused = reachability.check(spec, lab(llm_networks=""))
+    assert not refused.ok
+    assert "AIOPS_LLM_NETWORKS" in refused.detail
