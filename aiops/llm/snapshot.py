@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError
 from aiops import log
 from aiops.chains.models import LLMMiddleware
 from aiops.llm import choice, environment, version
-from aiops.llm.models import LLMModel, ModelFallback, with_references
+from aiops.llm.models import LLMModel, ModelFallback
 from aiops.llm.providers import HANDLERS
 from aiops.llm.values import CAPABILITIES, MiddlewareSpec, Models, ModelSpec, Pace, Price, PromptSpec
 from aiops.secrets.checking import spec_of
@@ -81,7 +81,9 @@ def forget() -> None:
 
 def read(settings: Settings, number: int = 0) -> Models:
     """Return what the tables and, in LAB, the environment say."""
-    rows = with_references().filter(is_enabled=True)
+    # Few providers, secrets and prompts belong to many models: joined, each would be made once for every model.
+    shared = ("provider", "model_secret_key", "system_prompt", "advanced_model")
+    rows = LLMModel.objects.filter(is_enabled=True).prefetch_related(*shared)
     usable = [row for row in rows if row.provider.is_enabled]
     fallbacks: dict[object, list[str]] = {}
     for owner, name in ModelFallback.objects.values_list("llm_model_id", "fallback__name"):
@@ -140,8 +142,8 @@ def spec(row: LLMModel, fallbacks: Iterable[str] = (), chain: Iterable[Middlewar
         row.name,
         temperature=row.temperature,
         handler=row.provider.handler,
-        config=json.dumps(row.provider.config_schema, sort_keys=True),
-        parameters=json.dumps(row.model_config, sort_keys=True),
+        config=_written(row.provider.config_schema),
+        parameters=_written(row.model_config),
         secret=spec_of(row.model_secret_key) if row.model_secret_key is not None else None,
         client_ttl_s=row.cache_ttl,
         prompt=PromptSpec(row.system_prompt.name, row.system_prompt.version, row.system_prompt.prompt_text)
@@ -159,3 +161,7 @@ def spec(row: LLMModel, fallbacks: Iterable[str] = (), chain: Iterable[Middlewar
         fallbacks=tuple(fallbacks),
         from_row=True,
     )
+
+
+def _written(value: dict[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True) if value else "{}"
