@@ -7,6 +7,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema_field
 
 from aiops.errors import Invalid
 from aiops.web.api.parsing import refuse_unknown_parameters
@@ -16,6 +17,7 @@ EXACT = {"state", "source", "user", "model", "notice", "conversation", "status",
 """Parameters that may not be empty, because they would not filter then."""
 
 
+@extend_schema_field({"type": "boolean"})
 class TruthFilter(django_filters.TypedChoiceFilter):
     """true or false; anything else is refused, where django-filter's own would ignore it."""
 
