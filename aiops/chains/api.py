@@ -67,7 +67,7 @@ class MiddlewareTypes(Rows):
     row=LLMMiddlewareOut,
     example=(
         "answers that are kept for an hour",
-        {"llm_model": "gpt-4o", "middleware": "CacheMiddleware", "config": {"ttl_s": 3600}, "priority": 20},
+        {"llm_model": "qwen3", "middleware": "CacheMiddleware", "config": {"ttl_s": 3600}, "priority": 20},
     ),
 )
 class LLMMiddlewareRows(Rows):

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 
-from aiops.llm.models import LLMProvider
+from aiops.llm.models import LLMModel, LLMProvider
 from aiops.people import tokens
 from aiops.people.idempotency import MAX_KEY_CHARACTERS
 from aiops.people.models import User
@@ -37,10 +37,12 @@ def boss(db: None) -> User:
 
 
 @pytest.fixture(autouse=True)
-def named(db: None) -> None:
+def named(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the examples of the document refer to."""
     secret = Secret.objects.create(name="openai", kind="env", reference="AIOPS_SECRET_OPENAI")
-    LLMProvider.objects.create(name=secret.name, handler="openai")
+    provider = LLMProvider.objects.create(name=secret.name, handler="openai")
+    LLMModel.objects.create(name="qwen3", provider=provider)
+    monkeypatch.setattr("aiops.chains.rules.of_packages", lambda: {"my_package.middleware:MineMiddleware": "mine"})
 
 
 @pytest.fixture
