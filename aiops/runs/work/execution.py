@@ -20,7 +20,7 @@ from aiops.errors import AiopsError, RunFailed
 from aiops.events import types
 from aiops.llm import choice, prices
 from aiops.llm.providers import OFFLINE
-from aiops.llm.values import ModelSpec
+from aiops.llm.values import ModelSpec, Price
 from aiops.runs import transitions
 from aiops.runs.states import State
 from aiops.runs.transitions import Ending
@@ -33,6 +33,7 @@ from aiops.tool_servers.client.pool import Catalogue
 DOWN = {"model_unreachable", "model_timeout", "model_error", "model_certificate"}
 """Codes of failures after which a fallback answers."""
 FELL_BACK = "{reason} The model {name!r} answers instead."
+COUNTED = ("input_tokens", "output_tokens")
 INTERRUPT = "__interrupt__"
 """LangGraph 1.x: the key under which a stream's updates hold the interrupts of a graph that has paused."""
 
@@ -79,7 +80,7 @@ class Execution:
             "configurable": {"thread_id": assignment.conversation_id},
             "metadata": {"run": assignment.claim.run_id},
         }
-        self._tokens = {"input_tokens": 0, "output_tokens": 0}
+        self._used: dict[Price, dict[str, int]] = {}  # a fallback has prices of its own
         self.spec: ModelSpec | None = None
         self._answered_by = ""
         self._reported_memory = False
@@ -116,6 +117,7 @@ class Execution:
                 await recorder.model_call_failed("model_fallback")
                 await recorder.notice("model_fallback", FELL_BACK.format(reason=failure.detail, name=instead.name))
                 spec = self.spec = instead
+                self._answered_by = ""
                 given = await self._continued(given)
         await recorder.report_failed_tools()
         await self._memory.aprune([assignment.conversation_id])
@@ -154,7 +156,7 @@ class Execution:
             async with contextlib.aclosing(streamed) as steps:
                 async for update in steps:
                     self._stop.check()
-                    await self._update(update)
+                    await self._update(update, spec.price)
 
     async def _continued(self, given: dict[str, Any] | None) -> dict[str, Any] | None:
         """Return what another model gets in the middle of this run: nothing more, unless memory has none of it."""
@@ -200,7 +202,7 @@ class Execution:
         for cut in messages.cuts(message):
             await self._recorder.notice("attachment_cut", cut)
 
-    async def _update(self, payload: dict[str, Any]) -> None:
+    async def _update(self, payload: dict[str, Any], price: Price) -> None:
         if INTERRUPT in payload:  # LangGraph raises nothing: the stream just ends after an interrupt
             raise conclusion.not_resumable()
         for message in (payload.get("model") or {}).get("messages", []):
@@ -211,8 +213,9 @@ class Execution:
                     await self._recorder.model_call_failed("before_a_tool")
                 self._answered_by = str(message.response_metadata.get("answered_by", ""))
                 used = cast(dict[str, int], message.usage_metadata or {})
-                for name in self._tokens:
-                    self._tokens[name] += used.get(name, 0)
+                counted = self._used.setdefault(price, dict.fromkeys(COUNTED, 0))
+                for name in COUNTED:
+                    counted[name] += used.get(name, 0)
 
     def _is_answer(self, message: AIMessage) -> bool:
         """Return whether a message is part of the answer: with a schema, text before a call is not."""
@@ -225,15 +228,16 @@ class Execution:
         if failure is not None:
             error = {"code": failure.code, "detail": redactor.redact(failure.detail), "retry": failure.retry}
         if self.spec is not None:
-            cost = prices.cost(self.spec.price, **self._tokens)
+            used = self._used or {self.spec.price: dict.fromkeys(COUNTED, 0)}
+            costs = [prices.cost(price, **tokens) for price, tokens in used.items()]
             prompt = self.spec.prompt.label if self.spec.prompt is not None else None
             usage = {
                 "model": f"{self.spec.provider}:{self._answered_by}" if self._answered_by else self.spec.label,
                 "reason": self.spec.reason,
                 "prompt_version": prompt,
                 **({"chain": [one.name for one in self.spec.chain]} if self.spec.chain else {}),
-                **self._tokens,
-                "cost": cost,
+                **{name: sum(tokens[name] for tokens in used.values()) for name in COUNTED},
+                "cost": None if None in costs else prices.total(costs),
             }
         return Ending(
             state,
