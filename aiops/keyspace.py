@@ -19,7 +19,7 @@ CONTROL = "aiops:control"
 """Channel that every worker process subscribes to; a message is ``name:payload`` (see ``control``)."""
 STOP, SLOW_DOWN, TOOLS, SECRETS, MODELS = "stop", "slow_down", "tools", "secrets", "models"
 """Messages: stop this run; this model's provider answers 429; reload the tool servers and their tools; a secret has
-changed."""
+changed; the models, or what they are made of, have changed."""
 
 
 def answer(digest: str) -> str:

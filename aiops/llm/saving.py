@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model
 
 from aiops.changes import recording
-from aiops.errors import Conflict, Forbidden, Invalid, NotFound
+from aiops.errors import Conflict, Forbidden, Invalid
 from aiops.llm import snapshot
 from aiops.llm.models import LLMModel, LLMProvider, ModelFallback
 from aiops.rows import check
@@ -87,14 +87,6 @@ def remove(row: LLMProvider | LLMModel) -> None:
         more = f" and {len(found) - SHOWN_USERS} more" if len(found) > SHOWN_USERS else ""
         raise Conflict(f"It cannot be deleted: it is used by {', '.join(found[:SHOWN_USERS])}{more}.", code="in_use")
     row.delete()
-
-
-def lock(model: type[Any], pk: Any) -> Any:
-    """Return the row, locked until the transaction ends; raises NotFound."""
-    row = model.objects.select_for_update().filter(pk=pk).first()
-    if row is None:
-        raise NotFound("It was deleted meanwhile.")
-    return row
 
 
 def find(model: type[Any], named: Any, *, field: str) -> Any:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from aiops import keyspace, log
 from aiops.apps import features, load
-from aiops.errors import Conflict, Invalid, NotFound
+from aiops.errors import Conflict, Invalid
 from aiops.rows import check
 from aiops.secrets import encryption
 from aiops.secrets.models import Secret
@@ -47,14 +47,6 @@ def put(secret: Secret, fields: dict[str, Any]) -> Secret:
     except IntegrityError as error:
         raise Invalid("Correct name.", errors={"name": [TAKEN]}) from error
     secret.refresh_from_db()
-    return secret
-
-
-def lock(pk: Any) -> Secret:
-    """Return the row, locked until the transaction ends; raises NotFound."""
-    secret = Secret.objects.select_for_update().filter(pk=pk).first()
-    if secret is None:
-        raise NotFound("The secret was deleted meanwhile.")
     return secret
 
 
