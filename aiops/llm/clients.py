@@ -13,14 +13,13 @@ from aiops import log, net
 from aiops.errors import RunFailed
 from aiops.llm.client import Client
 from aiops.llm.handler import BaseLLMProviderHandler
-from aiops.llm.providers import BROKEN, HANDLERS, OFFLINE
+from aiops.llm.providers import BROKEN, HANDLERS
 from aiops.llm.values import ADDRESS_CURE, ModelSpec
 from aiops.secrets.resolving import Unresolved, resolve
 from aiops.settings import Settings
 
 MOST = 64
 """Clients that are kept; the one that was unused for longest goes first."""
-
 
 logger = log.get(__name__)
 
@@ -108,6 +107,8 @@ async def make(spec: ModelSpec, settings: Settings, *, timeout_s: float) -> Clie
         if handler.needs_key and not key:
             raise ValueError("it needs a key: name a secret that holds it")
         model = await handler.get_chat_model(spec.called, key or None, spec.temperature, **options)
+        if "streaming" in spec.lacks:
+            model.disable_streaming = True
     except Unresolved as problem:
         raise RunFailed(f"The model {spec.name!r} cannot be used. {problem}", code="secret_unread") from problem
     except ImportError as error:
@@ -132,8 +133,3 @@ def _load(handler: BaseLLMProviderHandler) -> None:
     """Import the provider's package, which takes long, off the loop; ``get_chat_model`` says what is missing."""
     with contextlib.suppress(ImportError):
         importlib.import_module(handler.module)
-
-
-def is_offline(spec: ModelSpec) -> bool:
-    """Return whether a model needs no network."""
-    return spec.handler_name == OFFLINE

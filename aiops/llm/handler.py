@@ -70,6 +70,8 @@ class BaseLLMProviderHandler(ABC):
     """Whether LAB's model needs LLM_MODEL."""
     one_call: ClassVar[Mapping[str, Any]] = {}
     """Options of ``bind_tools`` that make the model call one tool at a time; empty: it has none."""
+    always_streams: ClassVar[bool] = False
+    """Whether its client cannot ask for a whole answer at once."""
     can_echo: ClassVar[bool] = False
     """Whether its client sends ``reasoning_content`` of earlier messages back."""
     out_of_quota: ClassVar[str] = ""

@@ -123,7 +123,12 @@ def _of_parameters(model: LLMModel, handler: type[BaseLLMProviderHandler], known
             errors["temperature"] = reason
         elif name in model.model_config:
             errors.setdefault("model_config", []).append(f"{name}: {reason}")
-    for name, supported in (("parallel_tools", bool(handler.one_call)), ("reasoning_echo", handler.can_echo)):
+    ways = {
+        "parallel_tools": bool(handler.one_call),
+        "reasoning_echo": handler.can_echo,
+        "streaming": not handler.always_streams,
+    }
+    for name, supported in ways.items():
         if lacks.get(name) is (name == "reasoning_echo") and not supported:
             errors.setdefault("capabilities", []).append(CANNOT.format(name=name))
     return errors

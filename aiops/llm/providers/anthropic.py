@@ -45,6 +45,7 @@ class AnthropicHandler(BaseLLMProviderHandler):
     needs_key = True
     settings = {"base_url": Variable("ANTHROPIC_BASE_URL", "URL of a gateway with Anthropic's API; default: Anthropic")}
     address = "base_url"
+    always_streams = True
     key_shapes = (r"sk-ant-[A-Za-z0-9_\-]{20,}",)  # as of 2026-11
     guessed_at = 30
     reports_finish = True

@@ -45,6 +45,7 @@ class HuggingFaceHandler(BaseLLMProviderHandler):
     key = Variable("HF_TOKEN", "access token of the huggingface provider", secret=True)
     settings = {"base_url": Variable("HF_INFERENCE_ENDPOINT", "URL of a Hugging Face Inference Endpoint or TGI server")}
     address = "base_url"
+    always_streams = True
     key_shapes = (r"hf_[A-Za-z0-9]{30,}",)  # as of 2026-11
     guessed_at = 40
     reports_finish = True

@@ -41,6 +41,7 @@ class OllamaHandler(BaseLLMProviderHandler):
     key = None
     settings = {"base_url": Variable("OLLAMA_BASE_URL", f"URL of the Ollama server, such as {DEFAULT_URL}")}
     address = "base_url"
+    always_streams = True
     guessed_at = 20
     reports_finish = True
 

@@ -237,3 +237,32 @@ async def test_what_a_model_thought_is_kept_only_where_it_is_wanted(serve: Calla
     said = (await ask("openai", server.url)).message
     assert said is not None
     assert "reasoning_content" not in said.additional_kwargs
+
+
+def whole(**said: Any) -> Reply:
+    message = {"role": "assistant", "content": None, **said}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if "tool_calls" in said else "stop"}
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    body = {"id": "1", "object": "chat.completion", "model": "m", "choices": [choice], "usage": usage}
+    return Reply((json.dumps(body).encode(),))
+
+
+@pytest.mark.parametrize("provider", ["openai", "azure_ai"])
+async def test_a_model_that_cannot_stream_is_asked_for_a_whole_answer(
+    provider: str, serve: Callable[..., RawServer]
+) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    refusal = Reply((b'{"error": {"message": "no such model"}}',), 404)
+    server = serve(whole(content="all is well"), whole(tool_calls=[call]), refusal, Reply((b"<html>",)))
+    lacks = frozenset({"streaming"})
+    said = await ask(provider, server.url, lacks=lacks)
+    assert said.watcher.said == "all is well"
+    assert said.message is not None
+    assert said.message.usage_metadata is not None
+    assert said.message.usage_metadata["total_tokens"] == 5
+    assert not server.asked[0].get("stream")
+    assert (await ask(provider, server.url, lacks=lacks)).made == [("look", {})]
+    for expected in ("no such model", ""):
+        failed = await ask(provider, server.url, lacks=lacks)
+        assert failed.error is not None
+        assert expected in failed.error.detail

@@ -125,6 +125,19 @@ def test_one_call_at_a_time_is_refused_where_the_client_cannot_be_asked_for_it(c
     assert "parallel_tools" in str(answer.json()["errors"]["capabilities"])
 
 
+@pytest.mark.parametrize("kind", ["anthropic", "huggingface", "ollama"])
+def test_no_stream_is_refused_where_the_client_always_streams(kind: str, call: Call) -> None:
+    provider("local", kind)
+    answer = call("POST", body={"name": "m", "provider": "local", "capabilities": {"streaming": False}})
+    assert "streaming: this provider's client cannot do that" in str(answer.json()["errors"]["capabilities"])
+
+
+def test_a_model_of_openai_can_be_said_not_to_stream(call: Call) -> None:
+    provider("cloud", "openai")
+    body = {"name": "m", "provider": "cloud", "capabilities": {"streaming": False}}
+    assert call("POST", body=body).status_code == 201
+
+
 def test_another_default_takes_the_place_of_the_one_that_is(call: Call) -> None:
     first, second = model("a", is_default=True), model("b")
     assert call("POST", f"{second.pk}/make-default/").json()["is_default"] is True

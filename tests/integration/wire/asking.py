@@ -93,9 +93,10 @@ async def ask(
     idle_s: float = 5,
     tries: int = 1,
     echo: bool = False,
+    lacks: frozenset[str] = frozenset(),
 ) -> Asked:
     """Make one model call and return what came of it."""
-    spec = spec_at(provider, url, key="k", echoes_reasoning=echo)
+    spec = spec_at(provider, url, key="k", echoes_reasoning=echo, lacks=lacks)
     client = await clients.make(spec, Settings(), timeout_s=idle_s)
     watcher = Watcher()
     runtime: Any = SimpleNamespace(context=watcher)
