@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 from django.db.models.functions import Now
 from pydantic import SecretStr
 
-from aiops.llm import reachability
+from aiops.llm import reachability, snapshot
 from aiops.llm.models import ProviderHealth
+from aiops.llm.values import Models, ModelSpec
 from tests.integration.tool_servers.rows import lab
 from tests.models import spec_at
 
@@ -62,6 +63,20 @@ def test_providers_are_asked_and_what_they_answered_is_kept(provider: Any) -> No
     assert reachability.check_all(settings, redact=str)["providers_checked"] == 0, "asked again too soon"
     reachability.check_all(lab(llm_type="offline"), redact=str)
     assert not ProviderHealth.objects.exists()
+
+
+def test_providers_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = Barrier(3)
+
+    def check(*_: Any, **__: Any) -> reachability.Reached:
+        together.wait(timeout=30)
+        return reachability.Reached(True, "fine")
+
+    specs = tuple(ModelSpec(name, "m", handler="openai") for name in "abc")
+    monkeypatch.setattr(snapshot, "current", lambda _: Models(specs, specs[0]))
+    monkeypatch.setattr(reachability, "check", check)
+    counts = reachability.check_all(lab(), redact=str)
+    assert counts == {"providers_checked": 3, "providers_unreachable": 0}
 
 
 def test_the_provider_of_a_row_is_checked_only_where_one_may_be(provider: Any) -> None:
