@@ -12,9 +12,8 @@ from aiops.chains.types import BUILT_IN
 from aiops.errors import Conflict, Invalid
 from aiops.llm import saving, snapshot
 from aiops.llm.models import LLMModel
-from aiops.rows import check
+from aiops.rows import check, refuse_in_use
 
-SHOWN_USERS = 10
 REFERENCES: dict[str, type[Any]] = {"llm_model": LLMModel, "middleware": MiddlewareType}
 
 
@@ -50,10 +49,7 @@ def remove_type(row: MiddlewareType) -> None:
     """Delete a package's type; raises Conflict for a built-in one, or naming the models that use it."""
     if not row.is_custom:
         raise Conflict(BUILT_IN_STAYS, code="built_in")
-    used = [str(use.llm_model) for use in row.uses.select_related("llm_model")]
-    if used:
-        more = f" and {len(used) - SHOWN_USERS} more" if len(used) > SHOWN_USERS else ""
-        raise Conflict(f"It is used by the models {', '.join(used[:SHOWN_USERS])}{more}.", code="in_use")
+    refuse_in_use([f"the model {use.llm_model}" for use in row.uses.select_related("llm_model")], to="deleted")
     row.delete()
 
 

@@ -10,10 +10,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model
 
 from aiops.changes import recording
-from aiops.errors import Conflict, Forbidden, Invalid
+from aiops.errors import Forbidden, Invalid
 from aiops.llm import snapshot
 from aiops.llm.models import LLMModel, LLMProvider, ModelFallback
-from aiops.rows import check
+from aiops.rows import check, refuse_in_use
 from aiops.secrets.models import USE, Secret
 from aiops.system_prompts.models import SystemPrompt
 
@@ -27,7 +27,6 @@ REFERENCES: dict[str, type[Model]] = {
     "system_prompt": SystemPrompt,
 }
 MAX_FALLBACKS = 10
-SHOWN_USERS = 10
 LATE = "Another change came first: try again."
 
 
@@ -82,10 +81,7 @@ def make_default(row: LLMModel) -> LLMModel:
 
 def remove(row: LLMProvider | LLMModel) -> None:
     """Delete a row; raises Conflict, naming what uses it."""
-    found = list(_users(row))
-    if found:
-        more = f" and {len(found) - SHOWN_USERS} more" if len(found) > SHOWN_USERS else ""
-        raise Conflict(f"It cannot be deleted: it is used by {', '.join(found[:SHOWN_USERS])}{more}.", code="in_use")
+    refuse_in_use(list(_users(row)), to="deleted")
     row.delete()
 
 

@@ -10,15 +10,14 @@ from django.db import IntegrityError, transaction
 
 from aiops import keyspace, log
 from aiops.apps import features, load
-from aiops.errors import Conflict, Invalid
-from aiops.rows import check
+from aiops.errors import Invalid
+from aiops.rows import check, refuse_in_use
 from aiops.secrets import encryption
 from aiops.secrets.models import Secret
 
 MASK = "********"
 """Shown instead of a stored value; sent back, it leaves the value as it is."""
 TAKEN = "There is already a secret of this name."
-SHOWN_USERS = 10
 
 logger = log.get(__name__)
 
@@ -31,7 +30,7 @@ def put(secret: Secret, fields: dict[str, Any]) -> Secret:
     for name, one in changed.items():
         setattr(secret, name, one)
     if before is not None and before.name != secret.name:
-        _refuse_in_use(before, to="renamed")
+        refuse_in_use(users(before.name), to="renamed")
     if secret.kind != Secret.Kind.STORED:
         if value not in (MASK, ""):
             raise Invalid("Correct value.", errors={"value": ["Only secrets of kind stored have one: leave it out."]})
@@ -52,7 +51,7 @@ def put(secret: Secret, fields: dict[str, Any]) -> Secret:
 
 def remove(secret: Secret) -> None:
     """Delete a secret; raises Conflict, naming who uses it."""
-    _refuse_in_use(secret, to="deleted")
+    refuse_in_use(users(secret.name), to="deleted")
     secret.delete()
     transaction.on_commit(announce)
 
@@ -68,13 +67,6 @@ def announce() -> None:
 def users(name: str) -> list[str]:
     """Return what refers to a secret, as people read it."""
     return [one for feature in features() if feature.referrers for one in load(feature.referrers)(name)]
-
-
-def _refuse_in_use(secret: Secret, *, to: str) -> None:
-    if found := users(secret.name):
-        more = f" and {len(found) - SHOWN_USERS} more" if len(found) > SHOWN_USERS else ""
-        names = ", ".join(found[:SHOWN_USERS])
-        raise Conflict(f"It cannot be {to}: it is used by {names}{more}.", code="in_use")
 
 
 def _encrypted(value: str) -> str:

@@ -7,12 +7,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from aiops.apps import features, load
-from aiops.errors import Conflict, Invalid
+from aiops.errors import Invalid
 from aiops.people.models import User
-from aiops.rows import check
+from aiops.rows import check, refuse_in_use
 from aiops.system_prompts.models import PromptVersion, SystemPrompt
-
-SHOWN_USERS = 10
 
 
 def put(prompt: SystemPrompt, fields: dict[str, Any], user: User) -> SystemPrompt:
@@ -21,7 +19,7 @@ def put(prompt: SystemPrompt, fields: dict[str, Any], user: User) -> SystemPromp
     for name, value in fields.items():
         setattr(prompt, name, value)
     if not is_new and prompt.status != SystemPrompt.Status.APPROVED:
-        _refuse_in_use(prompt, f"made {prompt.status}")
+        refuse_in_use(users(prompt), to=f"made {prompt.status}")
     changed = is_new or prompt.prompt_text != text
     if changed and not is_new:
         prompt.version += 1
@@ -41,16 +39,10 @@ def put(prompt: SystemPrompt, fields: dict[str, Any], user: User) -> SystemPromp
 
 def remove(prompt: SystemPrompt) -> None:
     """Delete a prompt with its versions; raises Conflict, naming who uses it."""
-    _refuse_in_use(prompt, "deleted")
+    refuse_in_use(users(prompt), to="deleted")
     prompt.delete()
 
 
 def users(prompt: SystemPrompt) -> list[str]:
     """Return what refers to a prompt, as people read it."""
     return [one for feature in features() if feature.prompt_users for one in load(feature.prompt_users)(prompt)]
-
-
-def _refuse_in_use(prompt: SystemPrompt, to: str) -> None:
-    if found := users(prompt):
-        more = f" and {len(found) - SHOWN_USERS} more" if len(found) > SHOWN_USERS else ""
-        raise Conflict(f"It cannot be {to}: it is used by {', '.join(found[:SHOWN_USERS])}{more}.", code="in_use")
