@@ -18,7 +18,8 @@ from aiops.agent.surroundings import Surroundings
 from aiops.conversations.transcript import PastMessage
 from aiops.errors import AiopsError, RunFailed
 from aiops.events import types
-from aiops.llm import choice, prices
+from aiops.llm import choice
+from aiops.llm.prices import Spending
 from aiops.llm.providers import OFFLINE
 from aiops.llm.values import ModelSpec, Price
 from aiops.runs import transitions
@@ -33,7 +34,6 @@ from aiops.tool_servers.client.pool import Catalogue
 DOWN = {"model_unreachable", "model_timeout", "model_error", "model_certificate"}
 """Codes of failures after which a fallback answers."""
 FELL_BACK = "{reason} The model {name!r} answers instead."
-COUNTED = ("input_tokens", "output_tokens")
 INTERRUPT = "__interrupt__"
 """LangGraph 1.x: the key under which a stream's updates hold the interrupts of a graph that has paused."""
 
@@ -80,7 +80,7 @@ class Execution:
             "configurable": {"thread_id": assignment.conversation_id},
             "metadata": {"run": assignment.claim.run_id},
         }
-        self._used: dict[Price, dict[str, int]] = {}  # a fallback has prices of its own
+        self._spending = Spending()
         self.spec: ModelSpec | None = None
         self._answered_by = ""
         self._reported_memory = False
@@ -212,10 +212,7 @@ class Execution:
                 else:
                     await self._recorder.model_call_failed("before_a_tool")
                 self._answered_by = str(message.response_metadata.get("answered_by", ""))
-                used = cast(dict[str, int], message.usage_metadata or {})
-                counted = self._used.setdefault(price, dict.fromkeys(COUNTED, 0))
-                for name in COUNTED:
-                    counted[name] += used.get(name, 0)
+                self._spending.add(price, cast(dict[str, int], message.usage_metadata or {}))
 
     def _is_answer(self, message: AIMessage) -> bool:
         """Return whether a message is part of the answer: with a schema, text before a call is not."""
@@ -228,16 +225,13 @@ class Execution:
         if failure is not None:
             error = {"code": failure.code, "detail": redactor.redact(failure.detail), "retry": failure.retry}
         if self.spec is not None:
-            used = self._used or {self.spec.price: dict.fromkeys(COUNTED, 0)}
-            costs = [prices.cost(price, **tokens) for price, tokens in used.items()]
             prompt = self.spec.prompt.label if self.spec.prompt is not None else None
             usage = {
                 "model": f"{self.spec.provider}:{self._answered_by}" if self._answered_by else self.spec.label,
                 "reason": self.spec.reason,
                 "prompt_version": prompt,
                 **({"chain": [one.name for one in self.spec.chain]} if self.spec.chain else {}),
-                **{name: sum(tokens[name] for tokens in used.values()) for name in COUNTED},
-                "cost": None if None in costs else prices.total(costs),
+                **self._spending.summary(self.spec.price),
             }
         return Ending(
             state,
