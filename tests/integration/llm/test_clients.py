@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from aiops.errors import RunFailed
 from aiops.llm import clients, providers
@@ -19,9 +16,6 @@ from aiops.llm.handler import BaseLLMProviderHandler
 from aiops.llm.values import ModelSpec
 from aiops.secrets.values import SecretSpec
 from aiops.settings import Settings
-from tests.integration.wire import anthropic_cases
-from tests.integration.wire.asking import ask
-from tests.integration.wire.raw_server import RawServer, Reply, calling, delta, sse
 from tests.models import spec_at
 
 KEY = SecretSpec("mine", "env", "AIOPS_SECRET_MINE")
@@ -138,47 +132,6 @@ async def test_a_package_that_is_not_installed_is_named_with_its_command(
     assert failed.value.code == "provider_missing"
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[..., RawServer]]:
-    server = RawServer()
-
-    def begin(*replies: Any) -> RawServer:
-        server.begin(*replies)
-        return server
-
-    yield begin
-    server.stop()
-
-
-WORDS = {
-    "openai": sse(delta(content="a"), delta("stop")),
-    "azure_ai": sse(delta(content="a"), delta("stop")),
-    "huggingface": sse(delta(content="a"), delta("stop")),
-    "anthropic": anthropic_cases.stream(anthropic_cases.begin(), anthropic_cases.text("a"), anthropic_cases.end()),
-}
-
-
-@pytest.mark.parametrize("provider", WORDS)
-async def test_a_request_without_tools_has_no_key_for_them(provider: str, serve: Callable[..., RawServer]) -> None:
-    server = serve(WORDS[provider])
-    assert (await ask(provider, server.url, tools=())).watcher.said == "a"
-    assert "tools" not in server.asked[0]
-    await ask(provider, server.url)
-    assert server.asked[1]["tools"]
-
-
-@pytest.mark.parametrize("provider", [*WORDS, "ollama"])
-async def test_a_redirect_is_not_followed(provider: str, serve: Callable[..., RawServer]) -> None:
-    elsewhere = RawServer()
-    elsewhere.begin(Reply((b"{}",)))
-    server = serve(Reply((b"moved",), 307, {"Location": f"{elsewhere.url}/v1/chat/completions"}))
-    seen = await ask(provider, server.url)
-    elsewhere.stop()
-    assert elsewhere.asked == []
-    assert seen.error is not None
-    assert provider == "huggingface" or "(307)" in seen.error.detail, "its client names no status of a redirect"
-
-
 async def test_a_name_that_leads_into_a_private_network_is_refused_when_the_client_is_made(
     recording: type[Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,76 +146,3 @@ async def test_a_name_that_leads_into_a_private_network_is_refused_when_the_clie
     await clients.make(spec, Settings(), timeout_s=5)
     await clients.make(replace(spec, config='{"base_url": "https://no-such-host.invalid"}'), Settings(), timeout_s=5)
     await clients.make(replace(spec, from_row=False), Settings(llm_networks=""), timeout_s=5)
-
-
-THOUGHT = anthropic_cases.stream(
-    anthropic_cases.begin(),
-    anthropic_cases.THOUGHT,
-    anthropic_cases.use("look", "{}", index=1),
-    anthropic_cases.end("tool_use"),
-)
-
-
-@pytest.mark.parametrize("provider", ["openai", "azure_ai", "anthropic"])
-async def test_what_a_model_thought_goes_back_with_its_calls_where_that_is_wanted(
-    provider: str, serve: Callable[..., RawServer]
-) -> None:
-    thinking = (
-        THOUGHT
-        if provider == "anthropic"
-        else sse(
-            delta(reasoning_content="hm, "), delta(reasoning_content="yes"), calling("look", "{}"), delta("tool_calls")
-        )
-    )
-    server = serve(thinking, WORDS[provider])
-    first = await ask(provider, server.url, echo=True)
-    said = first.message
-    assert said is not None
-    assert said.additional_kwargs["reasoning_content"] == "hm, yes"
-    result = ToolMessage("r", tool_call_id=said.tool_calls[0]["id"])
-    await ask(provider, server.url, messages=[HumanMessage("q"), said, result], echo=True)
-    sent = next(message for message in server.asked[1]["messages"] if message["role"] == "assistant")
-    if provider == "anthropic":
-        assert sent["content"][0] == {"type": "thinking", "thinking": "hm, yes", "signature": "sig"}
-    else:
-        assert sent["reasoning_content"] == "hm, yes"
-    await ask(
-        provider, server.url, messages=[HumanMessage("q"), said, result, AIMessage("a"), HumanMessage("p")], echo=True
-    )
-    assert "hm, yes" not in json.dumps(server.asked[2]["messages"]), "it is wanted within a turn only"
-
-
-async def test_what_a_model_thought_is_kept_only_where_it_is_wanted(serve: Callable[..., RawServer]) -> None:
-    server = serve(sse(delta(reasoning_content="hm"), calling("look", "{}"), delta("tool_calls")))
-    said = (await ask("openai", server.url)).message
-    assert said is not None
-    assert "reasoning_content" not in said.additional_kwargs
-
-
-def whole(**said: Any) -> Reply:
-    message = {"role": "assistant", "content": None, **said}
-    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if "tool_calls" in said else "stop"}
-    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    body = {"id": "1", "object": "chat.completion", "model": "m", "choices": [choice], "usage": usage}
-    return Reply((json.dumps(body).encode(),))
-
-
-@pytest.mark.parametrize("provider", ["openai", "azure_ai"])
-async def test_a_model_that_cannot_stream_is_asked_for_a_whole_answer(
-    provider: str, serve: Callable[..., RawServer]
-) -> None:
-    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
-    refusal = Reply((b'{"error": {"message": "no such model"}}',), 404)
-    server = serve(whole(content="all is well"), whole(tool_calls=[call]), refusal, Reply((b"<html>",)))
-    lacks = frozenset({"streaming"})
-    said = await ask(provider, server.url, lacks=lacks)
-    assert said.watcher.said == "all is well"
-    assert said.message is not None
-    assert said.message.usage_metadata is not None
-    assert said.message.usage_metadata["total_tokens"] == 5
-    assert not server.asked[0].get("stream")
-    assert (await ask(provider, server.url, lacks=lacks)).made == [("look", {})]
-    for expected in ("no such model", ""):
-        failed = await ask(provider, server.url, lacks=lacks)
-        assert failed.error is not None
-        assert expected in failed.error.detail
