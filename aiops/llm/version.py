@@ -47,7 +47,7 @@ def announce() -> None:
     """Let workers make the client of the default model now."""
     try:
         keyspace.sync().publish(keyspace.CONTROL, keyspace.control(keyspace.MODELS))
-    except redis.RedisError as error:
+    except (redis.RedisError, RuntimeError) as error:  # a migration needs no REDIS_URL
         logger.warning("models.change_not_sent", error=str(error))
 
 
