@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.chains.rules import BUILT_IN_STAYS
 from aiops.chains.types import BUILT_IN
+from aiops.changes import recording
 from aiops.errors import Conflict, Invalid
 from aiops.llm import saving, snapshot
 from aiops.llm.models import LLMModel
@@ -66,7 +67,8 @@ def sync_built_in(**_: Any) -> None:
         }
         if row._state.adding or any(getattr(row, field) != value for field, value in wanted.items()):
             _apply(row, wanted)
-            row.save()
+            with recording.unrecorded():
+                row.save()
 
 
 def _apply(row: Any, fields: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from auditlog.context import disable_auditlog
 from auditlog.models import LogEntry
 from auditlog.registry import auditlog
 from django.conf import settings as django_settings
@@ -47,6 +48,13 @@ def by(actor: User, *, reason: str = "") -> Iterator[None]:
         yield
     finally:
         _under_way.reset(token)
+
+
+@contextlib.contextmanager
+def unrecorded() -> Iterator[None]:
+    """Record no change: for rows that the program itself keeps."""
+    with disable_auditlog():
+        yield
 
 
 def register_all() -> None:

@@ -31,8 +31,17 @@ SELECT coalesce(nullif(application_name, ''), 'unnamed') FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 AND usename = current_user
 """
-MADE_BY_ITSELF = ("contenttypes.contenttype", "auth.permission", "sessions.session", "maintenance.jobrun")
-"""Tables, beside those of django-celery-beat and the health checks, that have rows without anybody's doing."""
+MADE_BY_ITSELF = (
+    "contenttypes.contenttype",
+    "auth.permission",
+    "sessions.session",
+    "maintenance.jobrun",
+    "llm.tablesversion",
+    "llm.providerhealth",
+)
+"""Tables, beside those of django-celery-beat, that have rows without anybody's doing."""
+MADE_BY_MIGRATION = {"tool_servers.mcpserver": {"name": "host"}, "chains.middlewaretype": {"is_custom": False}}
+"""Tables in which some rows are made by nobody: which ones."""
 
 
 class CannotMove(click.ClickException):
@@ -153,10 +162,10 @@ def migrate_target() -> None:
 def _made_by_people(model: type[Model]) -> int:
     rows: QuerySet[Model] = QuerySet(model, using=TARGET)
     label = model._meta.label_lower
-    if label in MADE_BY_ITSELF or model._meta.app_label in ("django_celery_beat", "llm"):
+    if label in MADE_BY_ITSELF or model._meta.app_label == "django_celery_beat":
         return 0
-    if label == "tool_servers.mcpserver":
-        rows = rows.exclude(name="host")  # a migration makes it
+    if label in MADE_BY_MIGRATION:
+        rows = rows.exclude(**MADE_BY_MIGRATION[label])
     return rows.count()
 
 

@@ -220,3 +220,15 @@ def test_a_migrated_target_without_people_is_filled(home: Path, url: str, tmp_pa
     assert ask(url, "SELECT name FROM tool_servers_mcpserver") == [("host",)]
     done = move("to-postgresql", home, url)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_target_in_which_only_models_were_configured_is_refused(home: Path, url: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"]
+    subprocess.run(command, env=of_servers(tmp_path, url), check=True)
+    ask(
+        url,
+        "INSERT INTO llm_llmprovider (id, name, handler, description, documentation_url, config_schema, is_enabled, "
+        "tags, updated_at) VALUES (gen_random_uuid(), 'local', 'ollama', '', '', '{}', true, '[]', now())",
+    )
+    refused = move("to-postgresql", home, url)
+    assert (refused.returncode, "is not empty: llm_llmprovider has 1 rows" in refused.stderr) == (1, True)
