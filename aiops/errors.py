@@ -178,6 +178,7 @@ RunCode = Literal[
     "no_default_model",
     "invalid",
     "too_many_model_calls",
+    "too_many_tool_calls",
     "not_resumable",
     "deadline_exceeded",
     "poisoned",

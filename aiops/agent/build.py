@@ -30,8 +30,10 @@ from aiops.tool_servers.client.values import RemoteTool
 
 NO_DATE = date.min
 """Of prompts that have no fields."""
-STEPS_PER_CALL = 12
-"""Graph steps allowed for one model call and its tools, for LangGraph's recursion limit."""
+STEPS_PER_CALL, STEPS_PER_ROW = 12, 2
+"""Graph steps allowed for one model call and its tools, for LangGraph's recursion limit; each middleware of a model's
+rows may add one before and one after the call.
+"""
 
 
 def build(
@@ -73,13 +75,14 @@ def _compiled(
     instructed: bool,
     today: date,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
+    rows = client.chain[0] if client.chain is not None else ()
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
         client.model,
         [as_langchain(tool) for tool in offered],
         system_prompt=_prompt(client.spec, offered, missing, answer_schema, today),
         middleware=chain(
             client.spec,
-            client.chain[0] if client.chain is not None else (),
+            rows,
             offered,
             missing,
             tools,
@@ -90,7 +93,7 @@ def _compiled(
             instructed=instructed,
         ),
     )
-    return graph.with_config(recursion_limit=limits.model_calls * STEPS_PER_CALL)
+    return graph.with_config(recursion_limit=limits.model_calls * (STEPS_PER_CALL + STEPS_PER_ROW * len(rows)))
 
 
 def _prompt(

@@ -23,6 +23,7 @@ from aiops.agent.middleware.user_name import UserName
 from aiops.agent.middleware.window import Window
 from aiops.agent.ports import Tools
 from aiops.agent.values import Limits
+from aiops.chains.langchain_types import MODEL_LIMIT, TOOL_LIMIT
 from aiops.events.redaction import Redactor
 from aiops.llm.pacing import Pacer
 from aiops.llm.values import ModelSpec
@@ -48,8 +49,8 @@ def chain(
     every: tuple[AgentMiddleware[Any, Any] | None, ...] = (
         Repair(),  # before anything reads the messages: providers refuse tool calls without results
         Window(budget_tokens=min(limits.context_tokens, spec.context_window or limits.context_tokens)),
-        ModelCallLimitMiddleware(run_limit=limits.model_calls, exit_behavior="error"),
-        ToolCallLimitMiddleware(run_limit=limits.tool_calls, exit_behavior="continue"),
+        ModelCallLimitMiddleware(**chain_rows.limit(spec, MODEL_LIMIT, limits.model_calls), exit_behavior="error"),
+        ToolCallLimitMiddleware(**chain_rows.limit(spec, TOOL_LIMIT, limits.tool_calls)),
         UserName() if spec.prompt is not None and fields.uses(spec.prompt.text, fields.USER) else None,
         Instructions() if instructed else None,
         AnswerSchema(answer_schema) if answer_schema else None,

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware
 
 from aiops import log
+from aiops.agent import langchain_rows
 from aiops.agent.surroundings import Surroundings
+from aiops.chains.langchain_types import MODEL_FALLBACK, MODEL_LIMIT, TOOL_LIMIT
 from aiops.chains.types import BUILT_IN, RETRY, VALIDATION, of_packages
 from aiops.errors import RunFailed
 from aiops.llm.values import MiddlewareSpec, ModelSpec
 
 logger = log.get(__name__)
 
+Chain = tuple[tuple[AgentMiddleware[Any, Any], ...], tuple[str, ...]]
 
-def build(surroundings: Surroundings) -> tuple[tuple[AgentMiddleware[Any, Any], ...], tuple[str, ...]]:
+
+async def build(surroundings: Surroundings) -> Chain:
     """Return the middleware, outermost first, and a sentence for each that was left out.
 
     Raises RunFailed ``middleware_failed``, naming a critical one that cannot start.
@@ -25,10 +31,10 @@ def build(surroundings: Surroundings) -> tuple[tuple[AgentMiddleware[Any, Any], 
     made: list[AgentMiddleware[Any, Any]] = []
     left_out: list[str] = []
     for one in surroundings.spec.chain:
-        if one.name == RETRY:  # it configures the built-in retry: see ``tries``
+        if configures_built_in(one):
             continue
         try:
-            made.append(_made(one, surroundings))
+            made.append(await start(one, surroundings))
         except Exception as error:  # another package's class can raise anything
             problem = f"The middleware {one.name} cannot start ({type(error).__name__}: {error})."
             logger.exception("middleware.not_started", middleware=one.name, model=surroundings.spec.label)
@@ -42,10 +48,41 @@ def build(surroundings: Surroundings) -> tuple[tuple[AgentMiddleware[Any, Any], 
     return tuple(made), tuple(left_out)
 
 
+async def start(one: MiddlewareSpec, surroundings: Surroundings) -> AgentMiddleware[Any, Any]:
+    """Return one middleware; raises whatever its class raises, and LookupError for what nobody offers."""
+    known = {built_in.path for built_in in BUILT_IN.values()} | of_packages().keys()
+    if one.path not in known:
+        raise LookupError(f"no installed package offers {one.path}")
+    module, _, name = one.path.partition(":")
+    # A package may take long to import; the loop has other runs.
+    loaded = await asyncio.to_thread(importlib.import_module, module)
+    options = await _with_models(one, surroundings)
+    made = langchain_rows.made(one, options) or getattr(loaded, name)(**options)
+    if not isinstance(made, AgentMiddleware):
+        raise TypeError(f"{one.path} is no AgentMiddleware of LangChain")
+    if getattr(made, "tools", ()) and "tools" in surroundings.spec.lacks:
+        raise ValueError(f"it brings a tool, and {surroundings.spec.name!r} cannot call any")
+    if surround := getattr(made, "surround", None):
+        surround(surroundings)
+    return made
+
+
+def configures_built_in(one: MiddlewareSpec) -> bool:
+    """Return whether a row changes what every run has, instead of adding to it."""
+    return one.name in (RETRY, MODEL_LIMIT, MODEL_FALLBACK) or (
+        one.name == TOOL_LIMIT and "tool_name" not in one.options
+    )
+
+
 def tries(spec: ModelSpec, usual: int) -> int:
     """Return how often a call of this model is tried."""
-    found = [one.options.get("tries") for one in spec.chain if one.name == RETRY]
-    return int(found[0]) if found and found[0] else usual
+    return int(_configured(spec, RETRY).get("tries") or usual)
+
+
+def limit(spec: ModelSpec, name: str, most: int) -> dict[str, Any]:
+    """Return the arguments of the built-in limit of this name: rows can only lower what the settings allow."""
+    options = _configured(spec, name)
+    return {**options, "run_limit": min(most, options.get("run_limit") or most)}
 
 
 def removed_patterns(spec: ModelSpec) -> tuple[str, ...]:
@@ -54,14 +91,23 @@ def removed_patterns(spec: ModelSpec) -> tuple[str, ...]:
     return tuple(pattern for one in chain for pattern in one.options.get("remove", ()))
 
 
-def _made(one: MiddlewareSpec, surroundings: Surroundings) -> AgentMiddleware[Any, Any]:
-    known = {built_in.path for built_in in BUILT_IN.values()} | of_packages().keys()
-    if one.path not in known:
-        raise LookupError(f"no installed package offers {one.path}")
-    module, _, name = one.path.partition(":")
-    made = getattr(importlib.import_module(module), name)(**one.options)
-    if not isinstance(made, AgentMiddleware):
-        raise TypeError(f"{one.path} is no AgentMiddleware of LangChain")
-    if surround := getattr(made, "surround", None):
-        surround(surroundings)
-    return made
+def _configured(spec: ModelSpec, name: str) -> dict[str, Any]:
+    return next((one.options for one in spec.chain if one.name == name and configures_built_in(one)), {})
+
+
+async def _with_models(one: MiddlewareSpec, surroundings: Surroundings) -> dict[str, Any]:
+    """Return the config with chat models in place of their names."""
+    options, known = one.options, dict(one.models)
+    if one.name in langchain_rows.ASK_A_MODEL and "model" not in options:
+        own = replace(surroundings.spec, chain=())
+        return {**options, "model": await surroundings.helper(own)}
+    for field in one.model_fields:
+        named = options.get(field)
+        for name in named if isinstance(named, list) else [named] if named else []:
+            if name not in known:
+                raise LookupError(f"there is no model {name!r} that is enabled")
+        if isinstance(named, list):
+            options[field] = [await surroundings.helper(known[name]) for name in named]
+        elif named:
+            options[field] = await surroundings.helper(known[named])
+    return options

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from aiops.llm.values import Price
 from aiops.tool_servers.client.values import Progress, RemoteTool, ToolResult
 
 UNKNOWN = (
@@ -48,6 +49,9 @@ class Watcher(Protocol):
 
     async def notice(self, code: str, text: str) -> None:
         """Show the reader a notice about this answer."""
+
+    def spent(self, price: Price, used: Mapping[str, int]) -> None:
+        """Count the tokens (input_tokens, output_tokens) of one call of a model for this run."""
 
     async def model_call_failed(self, reason: str) -> None:
         """Discard the partial answer: the model call is retried."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import django_filters
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from aiops.chains import saving
 from aiops.chains.models import LLMMiddleware, MiddlewareType
-from aiops.chains.shapes import LLMMiddlewareOut, MiddlewareTypeOut, TypeChange, TypeIn, UseChange, UseIn
+from aiops.chains.shapes import BuildsOut, LLMMiddlewareOut, MiddlewareTypeOut, TypeChange, TypeIn, UseChange, UseIn
 from aiops.people.models import User
+from aiops.trials.asking import ask
 from aiops.web.api.filtering import TruthFilter
 from aiops.web.api.paging import ByChoice
+from aiops.web.api.parsing import no_fields
 from aiops.web.api.row_shapes import described
 from aiops.web.api.rows import Rows, TagFilter
 
@@ -47,6 +53,7 @@ class MiddlewareTypes(Rows):
     """``/api/middleware-types/``; built-in ones are read only."""
 
     table = MiddlewareType
+    rights = {**Rows.rights, "check": "view"}
     queryset = MiddlewareType.objects.all()
     serializer_class = MiddlewareTypeOut
     filterset_class = TypeFilters
@@ -58,6 +65,13 @@ class MiddlewareTypes(Rows):
 
     def remove_row(self, row: MiddlewareType) -> None:
         saving.remove_type(row)
+
+    @extend_schema(request=None, responses=BuildsOut, tags=[TYPES])
+    @action(detail=True, methods=["post"])
+    def check(self, request: Request, pk: Any) -> Response:
+        """Let a worker build it now, with its default config, and say whether it could."""
+        no_fields(request.data)
+        return Response(ask(cast(User, request.user), "middleware", {"type": str(self.get_object().pk)}))
 
 
 @described(
@@ -74,6 +88,7 @@ class LLMMiddlewareRows(Rows):
     """``/api/llm-middleware/``, in the order of their priority."""
 
     table = LLMMiddleware
+    rights = {**Rows.rights, "check": "view"}
     queryset = LLMMiddleware.objects.select_related("llm_model", "middleware")
     serializer_class = LLMMiddlewareOut
     filterset_class = UseFilters
@@ -87,3 +102,10 @@ class LLMMiddlewareRows(Rows):
 
     def remove_row(self, row: LLMMiddleware) -> None:
         row.delete()
+
+    @extend_schema(request=None, responses=BuildsOut, tags=[USES])
+    @action(detail=True, methods=["post"])
+    def check(self, request: Request, pk: Any) -> Response:
+        """Let a worker build it now, with its config and the models that it names, and say whether it could."""
+        no_fields(request.data)
+        return Response(ask(cast(User, request.user), "middleware", {"use": str(self.get_object().pk)}))

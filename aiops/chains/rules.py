@@ -10,7 +10,10 @@ import regex
 from django.core.exceptions import ValidationError
 
 from aiops import schemas
+from aiops.chains.langchain_types import MODEL_FALLBACK
 from aiops.chains.types import BUILT_IN, ENTRY_POINTS, of_packages
+from aiops.chains.values import model_fields, models_named
+from aiops.llm.models import LLMModel
 
 if TYPE_CHECKING:
     from aiops.chains.models import LLMMiddleware, MiddlewareType
@@ -47,8 +50,19 @@ def check_use(row: LLMMiddleware) -> None:
     if row.middleware_id is None:
         return
     whole = {**row.middleware.default_config, **row.config}
-    if found := misfits(whole, row.middleware.config_schema):
+    if found := misfits(whole, row.middleware.config_schema) or list(_unknown_models(row, whole)):
         raise ValidationError({"config": found})
+
+
+def _unknown_models(row: LLMMiddleware, config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the models that a config names."""
+    named = list(models_named(config, model_fields(row.middleware.config_schema)))
+    known = set(LLMModel.objects.filter(name__in=[name for _, name in named]).values_list("name", flat=True))
+    for field, name in named:
+        if name not in known:
+            yield f"{field}: there is no model {name!r}."
+        if row.middleware.name == MODEL_FALLBACK and name == row.llm_model.name:
+            yield f"{field}: {name} cannot be its own fallback."
 
 
 def misfits(config: Any, schema: Mapping[str, Any]) -> list[str]:
@@ -64,6 +78,7 @@ def misfits(config: Any, schema: Mapping[str, Any]) -> list[str]:
 def _bad_patterns(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with the regular expressions of the built-in types."""
     listed = [*_texts(config.get("remove")), *_texts(config.get("patterns"))]
+    listed += [config["detector"]] if isinstance(config.get("detector"), str) else []
     deny = config.get("deny")
     listed += [one.get("pattern", "") for one in deny if isinstance(one, dict)] if isinstance(deny, list) else []
     for one in listed:

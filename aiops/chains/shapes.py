@@ -51,6 +51,13 @@ class MiddlewareTypeOut(serializers.ModelSerializer[MiddlewareType]):
         ]
 
 
+class BuildsOut(serializers.Serializer[Any]):
+    """Whether a worker can build it now."""
+
+    builds = serializers.BooleanField()
+    problem = serializers.CharField(help_text="why not; empty if it can")
+
+
 class UseChange(Strict):
     """The fields of a model's middleware that can be changed."""
 

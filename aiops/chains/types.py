@@ -6,9 +6,9 @@ An installed package adds its own as entry points ``aiops.middleware``: name →
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+
+from aiops.chains.langchain_types import LANGCHAIN
+from aiops.chains.values import BuiltIn
 
 ENTRY_POINTS = "aiops.middleware"
 RETRY = "RetryMiddleware"
@@ -16,22 +16,7 @@ VALIDATION = "ValidationMiddleware"
 PATTERN = {"type": "string", "minLength": 1, "maxLength": 200}
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltIn:
-    """One type: where its class is, what it does, and the JSON Schema of its config."""
-
-    path: str
-    description: str
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    default: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The JSON Schema of its config."""
-        return {"type": "object", "properties": dict(self.properties), "additionalProperties": False}
-
-
-BUILT_IN = {
+OWN = {
     "LoggingMiddleware": BuiltIn(
         "aiops.agent.middleware.call_log:LoggingMiddleware",
         "Logs each call of the model: how many messages and tools, how long it took, tokens; never a text.",
@@ -78,6 +63,8 @@ BUILT_IN = {
         {"patterns": {"type": "array", "maxItems": 50, "items": PATTERN}},
     ),
 }
+
+BUILT_IN = {**OWN, **LANGCHAIN}
 
 
 def of_packages() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,3 +25,7 @@ class Client:
     retired: bool = False
     chain: Any = None
     """What ``agent.chain_rows`` built for this client; None before."""
+    building: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the chain is built."""
+    helpers: list[Client] = field(default_factory=list)
+    """The clients of models that its middleware calls; they are closed with it."""

@@ -51,6 +51,12 @@ class Clients:
             await self._close(client)
         self._clients.clear()
 
+    async def helper(self, client: Client, spec: ModelSpec, *, timeout_s: float) -> Client:
+        """Return a client of another model, which is closed with this one; raises RunFailed when it cannot be made."""
+        made = await make(spec, self._settings, timeout_s=timeout_s)
+        client.helpers.append(made)
+        return made
+
     async def retire(self, specs: frozenset[ModelSpec]) -> None:
         """Close the clients of all models but these, which are those that are configured now."""
         for key in [key for key in self._clients if key[0] not in specs]:
@@ -80,10 +86,11 @@ class Clients:
             await self._close(client)
 
     async def _close(self, client: Client) -> None:
-        try:
-            await client.handler.aclose(client.model)
-        except Exception:  # another package's: a client that cannot be closed must not fail a run
-            logger.exception("client.not_closed", model=client.spec.label)
+        for one in (client, *client.helpers):
+            try:
+                await one.handler.aclose(one.model)
+            except Exception:  # another package's: a client that cannot be closed must not fail a run
+                logger.exception("client.not_closed", model=one.spec.label)
 
 
 async def make(spec: ModelSpec, settings: Settings, *, timeout_s: float) -> Client:

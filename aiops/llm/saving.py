@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 
+from aiops.chains.models import LLMMiddleware, MiddlewareType
+from aiops.chains.values import model_fields, models_named
 from aiops.changes import recording
 from aiops.errors import Forbidden, Invalid
 from aiops.llm import snapshot
@@ -57,6 +59,8 @@ def put_model(row: LLMModel, fields: dict[str, Any], user: Any) -> LLMModel:
         if name in changed:
             changed[name] = find(model, changed[name], field=name)
     moved = [name for name in REACHED_BY_MODEL & set(changed) if getattr(row, name, None) != changed[name]]
+    if not row._state.adding and changed.get("name", row.name) != row.name:
+        refuse_in_use(list(_middleware_naming(row, row.name)), to="renamed")
     before = row.model_secret_key if row.model_secret_key_id else None
     for name, value in changed.items():
         setattr(row, name, value)
@@ -123,6 +127,16 @@ def _users(row: LLMProvider | LLMModel) -> Iterable[str]:
     yield from (f"the model {one.name} (as its advanced one)" for one in row.advanced_of.all())
     named = row.fallback_of.values_list("llm_model__name", flat=True)
     yield from (f"the model {one} (as a fallback)" for one in named)
+    yield from _middleware_naming(row, row.name)
+
+
+def _middleware_naming(row: LLMModel, name: str) -> Iterable[str]:
+    """Yield the middleware of other models that names this one."""
+    kinds = {kind.pk: fields for kind in MiddlewareType.objects.all() if (fields := model_fields(kind.config_schema))}
+    uses = LLMMiddleware.objects.filter(middleware__in=kinds).exclude(llm_model=row)
+    for use in uses.select_related("middleware", "llm_model"):
+        if name in (named for _, named in models_named(use.config, kinds[use.middleware_id])):
+            yield f"the {use}"
 
 
 def _by_id(model: type[Any], named: Any) -> Any:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
 from aiops import log
-from aiops.chains.models import LLMMiddleware
+from aiops.chains.langchain_types import MODEL_FALLBACK
+from aiops.chains.models import LLMMiddleware, MiddlewareType
+from aiops.chains.values import model_fields, models_named
 from aiops.llm import choice, environment, version
 from aiops.llm.models import LLMModel, ModelFallback
 from aiops.llm.providers import HANDLERS
@@ -88,7 +90,7 @@ def read(settings: Settings, number: int = 0) -> Models:
     fallbacks: dict[object, list[str]] = {}
     for owner, name in ModelFallback.objects.values_list("llm_model_id", "fallback__name"):
         fallbacks.setdefault(owner, []).append(name)
-    chains = _chains()
+    chains = _chains({row.name: row for row in usable})
     specs = [spec(row, fallbacks.get(row.pk, ()), chains.get(row.pk, ())) for row in usable]
     default = next((one for row, one in zip(usable, specs, strict=True) if row.is_default), None)
     problem = ""
@@ -110,19 +112,42 @@ def read(settings: Settings, number: int = 0) -> Models:
     return Models((*specs, *gaps), default or own, "", number)
 
 
-def _chains() -> dict[object, list[MiddlewareSpec]]:
+def _chains(usable: Mapping[str, LLMModel]) -> dict[object, list[MiddlewareSpec]]:
     """Return the active middleware of each model, by priority, then name."""
     chains: dict[object, list[MiddlewareSpec]] = {}
-    rows = LLMMiddleware.objects.filter(is_active=True).select_related("middleware")
+    helpers: dict[str, ModelSpec] = {}
+    rows = LLMMiddleware.objects.filter(is_active=True).prefetch_related("middleware")
     for row in rows.order_by("priority", "middleware__name"):
-        config = json.dumps({**row.middleware.default_config, **row.config}, sort_keys=True)
-        made = MiddlewareSpec(row.middleware.name, row.middleware.path, config, row.is_critical)
+        made = replace(middleware_spec(row.middleware, row.config), is_critical=row.is_critical)
+        for _, name in models_named(made.options, made.model_fields):
+            if name in usable and name not in helpers:
+                helpers[name] = spec(usable[name])
+        made = _with_models(made, helpers)
         chains.setdefault(row.llm_model_id, []).append(made)
     return chains
 
 
+def middleware_spec(kind: MiddlewareType, config: Mapping[str, Any]) -> MiddlewareSpec:
+    """Return a type with a config as a value, without the models that it names."""
+    whole = json.dumps({**kind.default_config, **config}, sort_keys=True)
+    return MiddlewareSpec(kind.name, kind.path, whole, model_fields=model_fields(kind.config_schema))
+
+
+def with_models(one: MiddlewareSpec, models: Models) -> MiddlewareSpec:
+    """Return a middleware with those of the models that it names."""
+    return _with_models(one, {spec_.name: replace(spec_, chain=()) for spec_ in models.specs})
+
+
+def _with_models(one: MiddlewareSpec, known: Mapping[str, ModelSpec]) -> MiddlewareSpec:
+    named = {name: known[name] for _, name in models_named(one.options, one.model_fields) if name in known}
+    return replace(one, models=tuple(named.items()))
+
+
 def spec(row: LLMModel, fallbacks: Iterable[str] = (), chain: Iterable[MiddlewareSpec] = ()) -> ModelSpec:
     """Return a row as a value."""
+    chain = tuple(chain)
+    configured = [one for one in chain if one.name == MODEL_FALLBACK]
+    more = [name for one in configured for _, name in models_named(one.options, one.model_fields)]
     capabilities = row.capabilities
     handler = HANDLERS.get(row.provider.handler)
     lacks = {name for name in CAPABILITIES if capabilities.get(name) is False}
@@ -149,7 +174,7 @@ def spec(row: LLMModel, fallbacks: Iterable[str] = (), chain: Iterable[Middlewar
         prompt=PromptSpec(row.system_prompt.name, row.system_prompt.version, row.system_prompt.prompt_text)
         if row.system_prompt is not None
         else None,
-        chain=tuple(chain),
+        chain=chain,
         context_window=row.context_window,
         lacks=frozenset(lacks),
         routes_itself=handler is not None and handler.routes_itself,
@@ -158,7 +183,7 @@ def spec(row: LLMModel, fallbacks: Iterable[str] = (), chain: Iterable[Middlewar
         pace=Pace(**row.limits) if row.limits else None,
         advanced=row.advanced_model.name if row.advanced_model is not None else "",
         patterns=tuple(row.advanced_patterns),
-        fallbacks=tuple(fallbacks),
+        fallbacks=tuple(dict.fromkeys((*fallbacks, *more))),
         from_row=True,
     )
 

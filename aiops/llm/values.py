@@ -61,6 +61,10 @@ class MiddlewareSpec:
     config: str = "{}"
     """As JSON."""
     is_critical: bool = False
+    model_fields: tuple[str, ...] = ()
+    """Names in its config whose values are names of models."""
+    models: tuple[tuple[str, ModelSpec], ...] = ()
+    """The models that it names, as far as they can be used."""
 
     @property
     def options(self) -> dict[str, Any]:

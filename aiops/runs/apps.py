@@ -35,5 +35,6 @@ class Runs(Feature):
     )
     metrics = "aiops.runs.metrics:families"
     known_series = "aiops.runs.metrics:known"
+    trials = {"middleware": "aiops.runs.work.chains:try_middleware"}
     control = {keyspace.STOP: lambda worker, run_id: worker.stop_run(run_id)}
     streams = {"/api/runs/{id}/events": "aiops.web.doors.sse:events"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import unquote
 
 import click
@@ -40,7 +41,10 @@ MADE_BY_ITSELF = (
     "llm.providerhealth",
 )
 """Tables, beside those of django-celery-beat, that have rows without anybody's doing."""
-MADE_BY_MIGRATION = {"tool_servers.mcpserver": {"name": "host"}, "chains.middlewaretype": {"is_custom": False}}
+MADE_BY_MIGRATION: dict[str, dict[str, Any]] = {
+    "tool_servers.mcpserver": {"name": "host"},
+    "chains.middlewaretype": {"is_custom": False},
+}
 """Tables in which some rows are made by nobody: which ones."""
 
 

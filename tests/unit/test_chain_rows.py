@@ -16,14 +16,14 @@ from aiops.chains import types
 from aiops.errors import RunFailed
 from aiops.events.redaction import Redactor
 from aiops.llm.values import MiddlewareSpec
-from tests.unit.test_chain_rows_middleware import Store, one, spec
+from tests.unit.test_chain_rows_middleware import Store, no_helper, one, spec
 
 LIMITS = Limits(5, 5, 10, 3, 10, 1_000, 1_000)
 
 
-def test_retry_rows_configure_the_built_in_retry_and_add_none() -> None:
+async def test_retry_rows_configure_the_built_in_retry_and_add_none() -> None:
     made = spec(one("RetryMiddleware", tries=7))
-    assert chain_rows.build(Surroundings(made, None)) == ((), ())
+    assert await chain_rows.build(Surroundings(made, None, no_helper)) == ((), ())
     whole = chain(
         made,
         (),
@@ -40,11 +40,11 @@ def test_retry_rows_configure_the_built_in_retry_and_add_none() -> None:
     assert chain_rows.tries(spec(), 3) == 3
 
 
-def test_rows_go_in_at_one_place_in_the_order_of_the_drawing() -> None:
+async def test_rows_go_in_at_one_place_in_the_order_of_the_drawing() -> None:
     """Logging 10, cache 20, validation 40 around the built-in retry and the call, as the seed's drawing nests them."""
     rows = (one("LoggingMiddleware"), one("CacheMiddleware"), one("RetryMiddleware"), one("ValidationMiddleware"))
     made = spec(*rows)
-    built, _ = chain_rows.build(Surroundings(made, Store()))
+    built, _ = await chain_rows.build(Surroundings(made, Store(), no_helper))
     tools: Any = None
     whole = chain(made, built, [], (), tools, LIMITS, Redactor(), pacer=None, answer_schema="", instructed=False)
     names = [type(one).__name__ for one in whole]
@@ -71,11 +71,11 @@ class NoMiddleware:
     """A class of something else."""
 
 
-def test_a_packages_class_is_built_with_its_config(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_packages_class_is_built_with_its_config(monkeypatch: pytest.MonkeyPatch) -> None:
     path = f"{__name__}:Mine"
     monkeypatch.setattr(chain_rows, "of_packages", lambda: {path: "mine"})
-    built, left_out = chain_rows.build(
-        Surroundings(spec(MiddlewareSpec("MineMiddleware", path, '{"word": "y"}')), None)
+    built, left_out = await chain_rows.build(
+        Surroundings(spec(MiddlewareSpec("MineMiddleware", path, '{"word": "y"}')), None, no_helper)
     )
     assert ([one.word for one in built], left_out) == (["y"], ())  # type: ignore[attr-defined]
 
@@ -90,25 +90,26 @@ def test_a_packages_class_is_built_with_its_config(monkeypatch: pytest.MonkeyPat
         ("os:system", "{}", "LookupError"),
     ],
 )
-def test_one_that_cannot_start_is_left_out_or_fails_the_run_by_name(
+async def test_one_that_cannot_start_is_left_out_or_fails_the_run_by_name(
     path: str, config: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if path != "os:system":
         monkeypatch.setattr(chain_rows, "of_packages", lambda: {path: "mine"})
     broken = MiddlewareSpec("MineMiddleware", path, config)
-    built, (problem,) = chain_rows.build(Surroundings(spec(broken, one("LoggingMiddleware")), None))
+    built, (problem,) = await chain_rows.build(Surroundings(spec(broken, one("LoggingMiddleware")), None, no_helper))
     assert [type(one).__name__ for one in built] == ["LoggingMiddleware"]
     assert "MineMiddleware cannot start" in problem
     assert why in problem
     critical = MiddlewareSpec("MineMiddleware", path, config, is_critical=True)
     with pytest.raises(RunFailed, match="MineMiddleware") as failed:
-        chain_rows.build(Surroundings(spec(critical), None))
+        await chain_rows.build(Surroundings(spec(critical), None, no_helper))
     assert failed.value.code == "middleware_failed"
 
 
 @pytest.mark.parametrize("name", types.BUILT_IN)
-def test_every_built_in_type_is_there_and_takes_its_default_config(name: str) -> None:
+async def test_every_built_in_type_is_there_and_takes_its_default_config(name: str) -> None:
     kind = types.BUILT_IN[name]
-    made, left_out = chain_rows.build(Surroundings(spec(one(name, **kind.default)), Store()))
+    row = one(name, **kind.default)
+    made, left_out = await chain_rows.build(Surroundings(spec(row), Store(), no_helper))
     assert left_out == ()
-    assert len(made) == (name != types.RETRY)
+    assert len(made) == (not chain_rows.configures_built_in(row))

@@ -10,6 +10,7 @@ import pytest
 import redis
 import structlog
 from langchain.agents.middleware import ModelRequest, ModelResponse
+from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from aiops.agent import chain_rows
@@ -22,6 +23,7 @@ from aiops.agent.values import Limits
 from aiops.chains import types
 from aiops.errors import RunFailed
 from aiops.events.redaction import MASK, Redactor
+from aiops.llm.offline.model import OfflineModel
 from aiops.llm.values import MiddlewareSpec, ModelSpec
 
 LIMITS = Limits(5, 5, 10, 3, 10, 1_000, 1_000)
@@ -89,9 +91,13 @@ def one(name: str, critical: bool = False, **config: Any) -> MiddlewareSpec:
     return MiddlewareSpec(name, types.BUILT_IN[name].path, json.dumps(config), critical)
 
 
+async def no_helper(spec: ModelSpec) -> BaseChatModel:
+    return OfflineModel()
+
+
 def cache(store: Any, **config: Any) -> CacheMiddleware:
     made = CacheMiddleware(**config)
-    made.surround(Surroundings(spec(), store))
+    made.surround(Surroundings(spec(), store, no_helper))
     return made
 
 
@@ -147,7 +153,7 @@ async def test_without_redis_the_model_is_asked() -> None:
 
 async def test_calls_are_logged_by_their_sizes_without_a_text() -> None:
     made = LoggingMiddleware()
-    made.surround(Surroundings(spec(), None))
+    made.surround(Surroundings(spec(), None, no_helper))
     used = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
     with structlog.testing.capture_logs() as lines:
         await made.awrap_model_call(asking("a secret question"), Answering("a secret answer", usage_metadata=used))

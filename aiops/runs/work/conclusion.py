@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import assert_never
 
 from django.db import DataError
 from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
+from langchain.agents.middleware.tool_call_limit import ToolCallLimitExceededError
 from langgraph.errors import GraphRecursionError
 
 from aiops import log, metrics
@@ -58,6 +60,18 @@ def describe(error: Exception) -> AiopsError:
     """Return the error to show for an exception."""
     if isinstance(error, AiopsError):
         return error
+    if isinstance(error, ToolCallLimitExceededError):
+        return RunFailed(
+            f"The model wanted more calls of {error.tool_name or 'tools'} than its ToolCallLimitMiddleware allows: "
+            "ask for less at once, or raise the limit.",
+            code="too_many_tool_calls",
+        )
+    if isinstance(error, ModelCallLimitExceededError) and error.thread_count >= (error.thread_limit or math.inf):
+        return RunFailed(
+            f"This conversation has had the {error.thread_limit} calls of the model that its ModelCallLimitMiddleware "
+            "allows: begin a new one, or raise the limit.",
+            code="too_many_model_calls",
+        )
     if isinstance(error, ModelCallLimitExceededError | GraphRecursionError):
         return RunFailed(
             "The model wanted more calls than a run may make (AIOPS_MAX_MODEL_CALLS): ask for less at once.",

@@ -14,18 +14,16 @@ from aiops.agent import build, chain_rows, selection
 from aiops.agent.memory.run import RunMemory
 from aiops.agent.middleware.concessions import NO_TOOLS
 from aiops.agent.middleware.steps import earlier_result
-from aiops.agent.surroundings import Surroundings
 from aiops.conversations.transcript import PastMessage
 from aiops.errors import AiopsError, RunFailed
 from aiops.events import types
 from aiops.llm import choice
-from aiops.llm.prices import Spending
 from aiops.llm.providers import OFFLINE
 from aiops.llm.values import ModelSpec, Price
 from aiops.runs import transitions
 from aiops.runs.states import State
 from aiops.runs.transitions import Ending
-from aiops.runs.work import conclusion, messages, rows
+from aiops.runs.work import chains, conclusion, messages, rows
 from aiops.runs.work.context import Assignment, MemoryGap, RunContext
 from aiops.runs.work.recorder import Recorder, earlier
 from aiops.runs.work.stopping import Stop, Why
@@ -80,7 +78,6 @@ class Execution:
             "configurable": {"thread_id": assignment.conversation_id},
             "metadata": {"run": assignment.claim.run_id},
         }
-        self._spending = Spending()
         self.spec: ModelSpec | None = None
         self._answered_by = ""
         self._reported_memory = False
@@ -131,9 +128,7 @@ class Execution:
             await recorder.notice(*NO_TOOLS)
             catalogue = replace(catalogue, tools=())
         async with context.clients.use(spec, timeout_s=context.limits.model_timeout_s) as client:
-            if client.chain is None:
-                client.chain = chain_rows.build(Surroundings(spec, context.redis))
-            for problem in client.chain[1]:
+            for problem in await chains.chain_of(client, context.clients, context.redis, limits=context.limits):
                 await recorder.notice("middleware_skipped", problem)
             agent = build.build(
                 client,
@@ -212,7 +207,7 @@ class Execution:
                 else:
                     await self._recorder.model_call_failed("before_a_tool")
                 self._answered_by = str(message.response_metadata.get("answered_by", ""))
-                self._spending.add(price, cast(dict[str, int], message.usage_metadata or {}))
+                self._recorder.spent(price, cast(dict[str, int], message.usage_metadata or {}))
 
     def _is_answer(self, message: AIMessage) -> bool:
         """Return whether a message is part of the answer: with a schema, text before a call is not."""
@@ -231,7 +226,7 @@ class Execution:
                 "reason": self.spec.reason,
                 "prompt_version": prompt,
                 **({"chain": [one.name for one in self.spec.chain]} if self.spec.chain else {}),
-                **self._spending.summary(self.spec.price),
+                **recorder.spending.summary(self.spec.price),
             }
         return Ending(
             state,

@@ -7,12 +7,15 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from aiops import metrics
 from aiops.agent.ports import UNKNOWN, Earlier
 from aiops.events import types
 from aiops.events.writer import EventWriter
+from aiops.llm.prices import Spending
+from aiops.llm.values import Price
 from aiops.runs import transitions
 from aiops.runs.notices import TOOL_FAILED
 from aiops.runs.work.context import Assignment, RunContext
@@ -42,6 +45,7 @@ class Recorder:
         self._writing = asyncio.Lock()
         self.answers: list[str] = []
         self.notices: list[dict[str, str]] = []
+        self.spending = Spending()
         self._calls = 0
         self._streamed_in_call = 0
         self._first_delta: float | None = None
@@ -89,6 +93,10 @@ class Recorder:
         claim = self._assignment.claim
         digest = hashlib.sha256(f"{claim.run_id}:{claim.fence}:{self._calls}".encode()).digest()
         return base64.b32encode(digest)[:9].decode().lower()
+
+    def spent(self, price: Price, used: Mapping[str, int]) -> None:
+        """Count the tokens of one call of a model."""
+        self.spending.add(price, used)
 
     async def think(self, text: str) -> None:
         """Add streamed thinking of the current model call; it is shown live and kept nowhere."""

@@ -1,0 +1,83 @@
+"""Builds the middleware of a model's rows with what this process has, for runs and for people who try it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.language_models.chat_models import BaseChatModel
+
+from aiops.agent import chain_rows
+from aiops.agent.helpers import prepared
+from aiops.agent.surroundings import Surroundings
+from aiops.agent.values import Limits
+from aiops.chains.models import LLMMiddleware, MiddlewareType
+from aiops.events.redaction import Redactor
+from aiops.llm import snapshot
+from aiops.llm.client import Client
+from aiops.llm.clients import Clients, make
+from aiops.llm.environment import OFFLINE_MODEL
+from aiops.llm.values import MiddlewareSpec, ModelSpec
+from aiops.settings import Settings
+
+DELETED = "It was deleted meanwhile."
+TRIED_S = 10.0
+MAX_PROBLEM_CHARACTERS = 1_000
+
+
+async def chain_of(client: Client, clients: Clients, redis: Any, *, limits: Limits) -> tuple[str, ...]:
+    """Build a client's chain, once; return a sentence for each middleware that was left out.
+
+    Raises RunFailed ``middleware_failed`` for a critical one.
+    """
+
+    async def helper(spec: ModelSpec) -> BaseChatModel:
+        return prepared((await clients.helper(client, spec, timeout_s=limits.model_timeout_s)).model, spec)
+
+    async with client.building:
+        if client.chain is None:
+            client.chain = await chain_rows.build(Surroundings(client.spec, redis, helper))
+    left_out: tuple[str, ...] = client.chain[1]
+    return left_out
+
+
+def try_middleware(arguments: dict[str, Any], settings: Settings) -> Coroutine[Any, Any, dict[str, Any]]:
+    """Build a middleware (a trial): ``arguments`` are {type (id)} or {use (id)}; {builds, problem}.
+
+    A type is built with its default config, for the default model.
+    """
+    models = snapshot.read(settings)
+    if "use" in arguments:
+        use = LLMMiddleware.objects.select_related("middleware", "llm_model").filter(pk=arguments["use"]).first()
+        kind, config = (use.middleware, use.config) if use is not None else (None, {})
+        model = snapshot.spec(use.llm_model) if use is not None else OFFLINE_MODEL
+    else:
+        kind, config = MiddlewareType.objects.filter(pk=arguments["type"]).first(), {}
+        model = models.default or OFFLINE_MODEL
+    if kind is None:
+        return _missing()
+    return _try(snapshot.with_models(snapshot.middleware_spec(kind, config), models), model, settings)
+
+
+async def _missing() -> dict[str, Any]:
+    return {"builds": False, "problem": DELETED}
+
+
+async def _try(one: MiddlewareSpec, model: ModelSpec, settings: Settings) -> dict[str, Any]:
+    made: list[Client] = []
+
+    async def helper(spec: ModelSpec) -> BaseChatModel:
+        made.append(await make(spec, settings, timeout_s=TRIED_S))
+        return prepared(made[-1].model, spec)
+
+    try:
+        if not chain_rows.configures_built_in(one):
+            await chain_rows.start(one, Surroundings(replace(model, chain=()), None, helper))
+    except Exception as error:  # noqa: BLE001  another package's class can raise anything
+        problem = Redactor.from_settings(settings).redact(f"{type(error).__name__}: {error}")
+        return {"builds": False, "problem": problem[:MAX_PROBLEM_CHARACTERS]}
+    finally:
+        for client in made:
+            await client.handler.aclose(client.model)
+    return {"builds": True, "problem": ""}
