@@ -9,10 +9,11 @@ from rich.markup import escape
 
 from aiops.terminal import listing
 from aiops.terminal.client import CallFailed, Client
+from aiops.terminal.exit_codes import FAILED, OK
 from aiops.terminal.listing import Row
 from aiops.terminal.options import client_options
 from aiops.terminal.rows import FIELDS, JSON, REASON, all_rows, given
-from aiops.terminal.text import one_line
+from aiops.terminal.text import one_line, printable
 
 PATH, TYPES = "/api/llm-middleware/", "/api/middleware-types/"
 COLUMNS: dict[str, listing.Cell] = {
@@ -88,6 +89,17 @@ def change(client: Client, model: str, name: str, fields: tuple[str, ...], reaso
         raise click.UsageError("Name the fields to change: FIELD=VALUE.")
     client.patch(f"{PATH}{_find(client, model, name)['id']}/", wanted, reason=reason)
     print(f"{model}\t{name}\tchanged")
+
+
+@middleware.command("check")
+@click.argument("model")
+@click.argument("name")
+@client_options
+def check(client: Client, model: str, name: str) -> int:
+    """Let a worker build the middleware NAME of MODEL, and say whether it could; exits with 1 if not."""
+    found = client.post(f"{PATH}{_find(client, model, name)['id']}/check/")
+    print("A worker can build it." if found["builds"] else printable(found["problem"]))
+    return OK if found["builds"] else FAILED
 
 
 @middleware.command("remove")

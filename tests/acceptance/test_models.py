@@ -159,6 +159,8 @@ def test_a_models_chain_answers_from_its_cache_and_refuses_and_removes(configure
         assert done.returncode == 0, done.stderr
     listed = configured.cli("middleware", "list", "--model", "chained").stdout.splitlines()
     assert [line.split("\t")[2] for line in listed] == ["LoggingMiddleware", "CacheMiddleware", "ValidationMiddleware"]
+    checked = configured.cli("middleware", "check", "chained", "CacheMiddleware")
+    assert (checked.returncode, checked.stdout) == (0, "A worker can build it.\n")
     time.sleep(1)
     text = do(words=3)
     first, second = (ask(configured, text, model="chained") for _ in range(2))

@@ -12,7 +12,10 @@ const why = () => {
 
 function show() {
   const chosen = form.elements.middleware.selectedOptions[0];
-  document.getElementById("chain-schema").textContent = chosen.dataset.schema;
+  const schema = document.getElementById("chain-schema");
+  schema.querySelector("pre").textContent = JSON.stringify(JSON.parse(chosen.dataset.schema), null, 2);
+  schema.hidden = chosen.dataset.schema === "{}";
+  document.getElementById("chain-does").textContent = chosen.dataset.does;
   form.elements.config.value = chosen.dataset.default;
 }
 
@@ -21,13 +24,25 @@ document.getElementById("chain")?.addEventListener("click", async (event) => {
   if (!button) return;
   const row = button.closest("tr");
   const path = `${PATH}${row.dataset.id}/`;
+  const says = document.getElementById("chain-says");
+  says.hidden = document.getElementById("chain-problem").hidden = true;
   try {
+    if (button.dataset.do === "check") {
+      button.disabled = true;
+      const { builds, problem } = await call("POST", `${path}check/`);
+      if (!builds) throw new Error(`${row.dataset.name} cannot start: ${problem}`);
+      says.textContent = `A worker can build ${row.dataset.name}.`;
+      says.hidden = false;
+      return;
+    }
     if (button.dataset.do === "toggle") await call("PATCH", path, { is_active: !button.dataset.active }, why());
     else if (await confirmed(`Remove ${row.dataset.name} from this model?`)) await call("DELETE", path, undefined, why());
     else return;
     location.reload();
   } catch (error) {
     explain(document.getElementById("chain-problem"), error);
+  } finally {
+    button.disabled = false;
   }
 });
 
