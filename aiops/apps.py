@@ -121,6 +121,8 @@ class Feature(AppConfig):
     trials: ClassVar[Mapping[str, str]] = {}
     """Kind of trial → a function that a worker calls with (arguments, settings) while a person waits: it reads what it
     needs from the database and returns an awaitable of the answer, a JSON object."""
+    row_actions: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Name → (title, function of (model_admin, request, queryset)) of an action in the administration of rows."""
     body_limits: ClassVar[Mapping[str, Callable[[Settings], int]]] = {}
     """Path → maximum body size in bytes, where larger than AIOPS_MAX_BODY_BYTES."""
 

@@ -90,6 +90,7 @@ class LLMMiddlewareRows(Rows):
     table = LLMMiddleware
     rights = {**Rows.rights, "check": "view"}
     queryset = LLMMiddleware.objects.select_related("llm_model", "middleware")
+    key = ("llm_model", "middleware")
     serializer_class = LLMMiddlewareOut
     filterset_class = UseFilters
     pagination_class = ByPriority

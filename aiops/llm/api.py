@@ -94,6 +94,7 @@ class LLMModels(Rows):
     table = LLMModel
     queryset = with_references().prefetch_related("fallback_rows__fallback")
     rights = {**Rows.rights, "make_default": "change", "try_model": "change"}
+    later = ("advanced_model", "advanced_patterns", "fallbacks")
     serializer_class = LLMModelOut
     filterset_class = ModelFilters
     shape, change = ModelIn, ModelChange

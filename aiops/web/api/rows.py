@@ -94,6 +94,10 @@ class Rows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
     """What PUT sets where the body is silent."""
     orderings = ("name", "created_at", "updated_at")
     """What a list can be ordered by; - before it: descending."""
+    key: ClassVar[tuple[str, ...]] = ("name",)
+    """The fields that say, in a file, which row is meant."""
+    later: ClassVar[tuple[str, ...]] = ()
+    """Fields that refer to other rows of the same table, which a file may add."""
     keyed = True
     """Whether an Idempotency-Key is taken; it keeps a digest of the body."""
 

@@ -1,0 +1,1 @@
+"""Transfers: CSV files of configuration rows, in and out, by workers."""

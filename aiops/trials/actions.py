@@ -1,0 +1,39 @@
+"""An action of the administration that lets a worker try each of the chosen rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from aiops.errors import AiopsError
+from aiops.trials.asking import ask
+
+MOST = 10
+TOO_MANY = f"At most {MOST} at once: a worker tries them one after another, and you wait for it."
+Action = Callable[[Any, HttpRequest, QuerySet[Model]], None]
+
+
+def checking(kind: str, argument: str, outcome: str, title: str) -> Action:
+    """Return an action that asks a trial of this kind with {argument: id}, and shows {outcome, problem} for each."""
+
+    def check(of: Any, request: HttpRequest, queryset: QuerySet[Model]) -> None:
+        user: Any = request.user
+        if queryset.count() > MOST:
+            of.message_user(request, TOO_MANY, messages.ERROR)
+            return
+        for row in queryset:
+            try:
+                found = ask(user, kind, {argument: str(row.pk)})
+            except AiopsError as error:
+                of.message_user(request, f"{row}: {error.detail}", messages.ERROR)
+                return
+            level = messages.SUCCESS if found[outcome] else messages.ERROR
+            of.message_user(request, f"{row}: {found['problem'] or 'it works.'}", level)
+
+    check.short_description = title  # type: ignore[attr-defined]
+    check.allowed_permissions = ("view",)  # type: ignore[attr-defined]
+    return check
