@@ -219,7 +219,7 @@ class Settings(BaseModel):
         '{"firings": 90, "deliveries": 30}',
         "days to keep each kind of object, as JSON; kinds that are not listed are kept forever; example: "
         '{"runs": 365, "runs.failed": 30, "conversations": 730, "batches": 90, "batches.failed": 14, '
-        '"firings": 90, "deliveries": 30}',
+        '"firings": 90, "deliveries": 30, "changes": 730}',
     )
     flower_url: str = _env("AIOPS_FLOWER_URL", "", "URL of Flower, shown to staff; set by `aiops up --flower`")
 

@@ -23,8 +23,8 @@ class MiddlewareTypeAdmin(RowAdmin):
     list_display = ("name", "is_custom", "path", "description", "updated_at")
     list_filter = ("is_custom",)
     search_fields = ("name", "description", "path")
-    actions = (*RowAdmin.actions, "check")
-    check = checking("middleware", "type", "builds", "Let a worker build the selected")
+    actions = (*RowAdmin.actions, "check_rows")
+    check_rows = checking("middleware", "type", "builds", "Let a worker build the selected")
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and _is_custom(obj)
@@ -41,8 +41,8 @@ class LLMMiddlewareAdmin(RowAdmin):
     list_select_related = ("middleware", "llm_model")
     search_fields = ("middleware__name", "llm_model__name")
     autocomplete_fields = ("llm_model", "middleware")
-    actions = (*RowAdmin.actions, "check")
-    check = checking("middleware", "use", "builds", "Let a worker build the selected")
+    actions = (*RowAdmin.actions, "check_rows")
+    check_rows = checking("middleware", "use", "builds", "Let a worker build the selected")
 
     def schemas(self, name: str, row: Model | None) -> Mapping[str, Any]:
         if name != "config":

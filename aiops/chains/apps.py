@@ -10,6 +10,7 @@ MAX_BYTES = 4_000_000
 
 class Chains(Feature):
     name = "aiops.chains"
+    verbose_name = "Middleware"
 
     api = {
         "middleware-types": "aiops.chains.api:MiddlewareTypes",

@@ -62,7 +62,7 @@ class LLMMiddleware(models.Model):
 
     class Meta:
         ordering = ["priority", "middleware__name"]
-        verbose_name = "middleware"
+        verbose_name = verbose_name_plural = "middleware"
         constraints = [
             models.UniqueConstraint(fields=["llm_model", "middleware"], name="a_middleware_once_per_model"),
             models.CheckConstraint(

@@ -9,6 +9,7 @@ MAX_BYTES = 4_000_000
 
 class LanguageModels(Feature):
     name = "aiops.llm"
+    verbose_name = "Language models"
 
     api = {
         "providers/health": "aiops.llm.api:Providers",

@@ -39,5 +39,5 @@ class SecretAdmin(RowAdmin):
     list_display = ("name", "kind", "reference", "updated_at")
     list_filter = ("kind",)
     search_fields = ("name", "reference")
-    actions = (*RowAdmin.actions, "check")
-    check = checking("secret", "secret", "resolves", "Let a worker read the selected")
+    actions = (*RowAdmin.actions, "check_rows")
+    check_rows = checking("secret", "secret", "resolves", "Let a worker read the selected")

@@ -8,6 +8,7 @@ MAX_BYTES = 4_000_000
 
 class SystemPrompts(Feature):
     name = "aiops.system_prompts"
+    verbose_name = "System prompts"
 
     api = {"system-prompts": "aiops.system_prompts.api:SystemPrompts"}
     pages = "aiops.system_prompts.pages"

@@ -9,6 +9,7 @@ MAX_FILE_BYTES = 4_000_000
 
 class ToolServers(Feature):
     name = "aiops.tool_servers"
+    verbose_name = "Tool servers"
 
     api = {"mcp-servers": "aiops.tool_servers.api:ToolServers"}
     pages = "aiops.tool_servers.pages"

@@ -9,6 +9,7 @@ MAX_FILE_BYTES = 8_000_000
 
 class Transfers(Feature):
     name = "aiops.transfers"
+    verbose_name = "CSV files"
 
     jobs = (
         Job(

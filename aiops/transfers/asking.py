@@ -10,6 +10,7 @@ from django.db import transaction
 
 from aiops import background, dispatch, log
 from aiops.errors import Forbidden, TooMany, Unavailable
+from aiops.people import accounts
 from aiops.people.models import User
 from aiops.transfers.models import Transfer
 from aiops.transfers.tables import Table
@@ -21,11 +22,13 @@ MOST_OPEN = 3
 logger = log.get(__name__)
 
 
+@transaction.atomic
 def ask(user: User, table: Table, *, direction: str, **fields: Any) -> Transfer:
     """Queue a transfer; raises Forbidden or TooMany. If the broker is away, the job finds it within a minute."""
     verbs = ("view",) if direction == Transfer.Direction.EXPORT else ("add", "change")
     if not table.may(user, *verbs):
         raise Forbidden(f"You may not {' and '.join(verbs)} these rows.")
+    accounts.lock_active(user.pk)
     open_ = Transfer.objects.filter(user=user, state__in=[Transfer.State.QUEUED, Transfer.State.RUNNING])
     if open_.count() >= MOST_OPEN:
         raise TooMany(f"{MOST_OPEN} files of yours are under way: wait until one has ended.")

@@ -60,8 +60,7 @@ def import_(table: Table, data: bytes, user: User, reason: str, progress: Progre
     work = _Work(table, user, reason, result)
     # First the new default, so that there is one at every moment.
     rows = sorted(work.read(found), key=lambda row: row.given.get("is_default") is not True)
-    if not result.problems:
-        work.go("checking", rows, progress, keep=False)
+    work.go("checking", rows, progress, keep=False)
     if not result.problems:
         result.outcome.clear()
         work.go("saving", rows, progress, keep=True)

@@ -20,7 +20,7 @@ Action = Callable[[Any, HttpRequest, QuerySet[Model]], None]
 def checking(kind: str, argument: str, outcome: str, title: str) -> Action:
     """Return an action that asks a trial of this kind with {argument: id}, and shows {outcome, problem} for each."""
 
-    def check(of: Any, request: HttpRequest, queryset: QuerySet[Model]) -> None:
+    def check_rows(of: Any, request: HttpRequest, queryset: QuerySet[Model]) -> None:
         user: Any = request.user
         if queryset.count() > MOST:
             of.message_user(request, TOO_MANY, messages.ERROR)
@@ -34,6 +34,6 @@ def checking(kind: str, argument: str, outcome: str, title: str) -> Action:
             level = messages.SUCCESS if found[outcome] else messages.ERROR
             of.message_user(request, f"{row}: {found['problem'] or 'it works.'}", level)
 
-    check.short_description = title  # type: ignore[attr-defined]
-    check.allowed_permissions = ("view",)  # type: ignore[attr-defined]
-    return check
+    check_rows.short_description = title  # type: ignore[attr-defined]
+    check_rows.allowed_permissions = ("view",)  # type: ignore[attr-defined]
+    return check_rows

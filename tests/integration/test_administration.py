@@ -1,58 +1,31 @@
-"""The administration of rows: the same refusals as from the API, bulk edits, changes with their reasons, deletion."""
+"""The administration of rows: the same refusals as from the API, changes with their reasons, and who may look."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.changes import recording
 from aiops.llm.models import LLMModel, LLMProvider
 from aiops.people.models import User
+from aiops.retention import rules
+from aiops.retention.rules import Rule
 from aiops.secrets.models import Secret
-from aiops.system_prompts.models import SystemPrompt
+from tests.integration.administering import MODELS, PAGES, administrator, form_of, problems
 from tests.integration.llm.rows import model, provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PAGES = {
-    LLMProvider: "/admin/llm/llmprovider/",
-    LLMModel: "/admin/llm/llmmodel/",
-    MiddlewareType: "/admin/chains/middlewaretype/",
-    LLMMiddleware: "/admin/chains/llmmiddleware/",
-    SystemPrompt: "/admin/system_prompts/systemprompt/",
-    Secret: "/admin/secrets/secret/",
-}
-MODELS = PAGES[LLMModel]
 
 
 @pytest.fixture
 def browser() -> Client:
-    browser = Client()
-    browser.force_login(User.objects.create_superuser("root", password="x"))
-    return browser
-
-
-def form_of(browser: Client, path: str) -> dict[str, Any]:
-    """Return what a browser would send back from a form."""
-    page = browser.get(path)
-    assert page.status_code == 200
-    form = page.context["adminform"].form
-    sent: dict[str, Any] = {}
-    for bound in form:
-        value = bound.value()
-        shown = bound.field.prepare_value(value) if hasattr(bound.field, "prepare_value") else value
-        if shown not in (None, False):
-            sent[bound.html_name] = shown
-    return sent
-
-
-def problems(page: Any) -> dict[str, list[str]]:
-    assert page.status_code == 200, page.headers.get("Location")
-    return {name: list(errors) for name, errors in page.context["adminform"].form.errors.items()}
+    return administrator()
 
 
 @pytest.mark.parametrize("path", PAGES.values())
@@ -134,64 +107,6 @@ def test_a_secret_needs_its_permission_also_here(browser: Client) -> None:
     assert "secrets.use_secret" in str(found)
 
 
-def test_many_are_changed_and_emptied_at_once(browser: Client) -> None:
-    rows = [model(f"m{n}", temperature=0.5, description="old", tags=["a"]) for n in range(3)]
-    chosen = [str(row.pk) for row in rows[:2]]
-    page = browser.post(MODELS, {"action": "bulk_edit", "_selected_action": chosen})
-    assert page.status_code == 200
-    text = page.content.decode()
-    assert "2 rows are changed: m0, m1." in text
-    assert "empty_temperature" in text
-    assert 'name="name"' not in text
-    apply = {"action": "bulk_edit", "apply": "1", "_selected_action": chosen, "is_enabled": "no", "reason": "Off"}
-    done = browser.post(MODELS, {**apply, "empty_temperature": "on", "empty_tags": "on", "description": "new"})
-    assert done.status_code == 302
-    for row in rows:
-        row.refresh_from_db()
-    assert [(row.temperature, row.tags, row.description, row.is_enabled) for row in rows] == [
-        (None, [], "new", False),
-        (None, [], "new", False),
-        (0.5, ["a"], "old", True),
-    ]
-    entry = recording.of(rows[0]).first()
-    assert (entry.actor.username, entry.additional_data) == ("root", {"reason": "Off"})
-
-
-@pytest.mark.parametrize(
-    ("sent", "why"),
-    [
-        ({}, "Nothing is to be changed"),
-        ({"description": "x", "empty_description": "on"}, "not both"),
-        ({"model_config": '{"top_p": 7}'}, "m0: model_config: top_p"),
-        ({"cache_ttl": "1"}, "60"),
-    ],
-)
-def test_a_bulk_edit_that_one_row_refuses_changes_none(browser: Client, sent: dict[str, str], why: str) -> None:
-    cloud = provider("cloud", "openai")
-    rows = [model(f"m{n}", cloud) for n in range(2)]
-    chosen = [str(row.pk) for row in rows]
-    apply = {"action": "bulk_edit", "apply": "1", "is_enabled": "keep", "_selected_action": chosen, **sent}
-    page = browser.post(MODELS, apply)
-    assert page.status_code == 200
-    assert why in page.content.decode()
-    assert not LLMModel.objects.exclude(model_config={}, description="").exists()
-
-
-def test_what_is_used_is_not_deleted_here_either(browser: Client) -> None:
-    made, free = model("m", is_default=True), model("free")
-    for path, sent in (
-        (MODELS, {"action": "delete_rows", "_selected_action": [str(made.pk), str(free.pk)]}),
-        (f"{MODELS}{made.pk}/delete/", {}),
-    ):
-        asked = browser.post(path, sent) if sent else browser.get(path)
-        assert asked.status_code == 200
-        page = browser.post(path, {**sent, "apply": "1", "reason": "Old"})
-        assert (page.status_code, "it is the default" in page.content.decode()) == (200, True)
-    assert LLMModel.objects.count() == 2
-    assert browser.post(f"{MODELS}{free.pk}/delete/", {"apply": "1", "reason": "Old"}).status_code == 302
-    assert [row.name for row in LLMModel.objects.all()] == ["m"]
-
-
 def test_changes_of_all_doors_are_shown(browser: Client) -> None:
     made = model("m")
     path = f"{MODELS}{made.pk}/change/"
@@ -233,3 +148,19 @@ def test_who_may_only_look_is_offered_no_change() -> None:
     browser.post(MODELS, chosen)
     made.refresh_from_db()
     assert made.description == ""
+
+
+def test_the_change_log_of_all_tables_is_shown_and_old_entries_are_removed(browser: Client) -> None:
+    made = model("m")
+    path = f"{MODELS}{made.pk}/change/"
+    browser.post(path, {**form_of(browser, path), "description": "new", "reason": "Why not"})
+    listed = browser.get("/admin/auditlog/logentry/").content.decode()
+    assert ("Why not" in listed, "root" in listed) == (True, True)
+    entry = recording.of(made).first()
+    shown = browser.get(f"/admin/auditlog/logentry/{entry.pk}/change/").content.decode()
+    assert ("description:  → new" in shown, 'name="_save"' in shown) == (True, False)
+    kind = rules.kinds()["changes"]
+    type(entry).objects.filter(pk=entry.pk).update(timestamp=timezone.now() - timedelta(days=800))
+    due = Rule(kind, "", 730).due()
+    assert [one.pk for one in due] == [entry.pk]
+    assert kind.remove

@@ -18,8 +18,9 @@ from aiops.secrets.models import Secret
 from aiops.system_prompts.models import SystemPrompt
 from aiops.transfers import cells
 from aiops.transfers.tables import tables
+from tests.integration.administering import administrator
 from tests.integration.llm.rows import model, provider
-from tests.integration.transferring import START, administrator, exported, sent
+from tests.integration.transferring import START, exported, sent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -134,6 +135,16 @@ def test_what_is_exported_is_imported_unchanged(browser: Client) -> None:
         done = sent(browser, files[path], path)
         assert (done.state, done.problems) == ("done", []), (path, done.problems)
     assert {path: exported(browser, path) for path in files} == files
+
+
+def test_everything_that_is_wrong_is_named_at_once(browser: Client) -> None:
+    provider("cloud", "openai")
+    done = sent(browser, b"name,provider,temperature\na,cloud,warm\nb,nobody,0.5\nc,cloud,9\n")
+    assert [(one["row"], one["column"]) for one in done.problems] == [
+        (2, "temperature"),
+        (3, "provider"),
+        (4, "temperature"),
+    ]
 
 
 def test_rows_may_refer_to_rows_below_them(browser: Client) -> None:

@@ -18,8 +18,9 @@ from aiops.llm.models import LLMModel
 from aiops.people.models import User
 from aiops.transfers import importing, jobs
 from aiops.transfers.models import Transfer
+from tests.integration.administering import administrator
 from tests.integration.llm.rows import model, provider
-from tests.integration.transferring import START, administrator, sent
+from tests.integration.transferring import START, sent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HEADER = "name,provider,temperature,tags\n"

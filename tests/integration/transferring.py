@@ -6,17 +6,10 @@ from django.conf import settings as django_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from aiops.people.models import User
 from aiops.transfers import jobs
 from aiops.transfers.models import Transfer
 
 START = "/admin/transfers/transfer/"
-
-
-def administrator() -> Client:
-    browser = Client()
-    browser.force_login(User.objects.create_superuser("root", password="x"))
-    return browser
 
 
 def sent(browser: Client, data: bytes, table: str = "llm-models", **more: str) -> Transfer:

@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'middleware',
+                'verbose_name_plural': 'middleware',
                 'ordering': ['priority', 'middleware__name'],
                 'constraints': [models.UniqueConstraint(fields=('llm_model', 'middleware'), name='a_middleware_once_per_model'), models.CheckConstraint(condition=models.Q(('priority__gte', 1), ('priority__lte', 100)), name='priority_is_from_1_to_100')],
             },

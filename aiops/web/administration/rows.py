@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from unfold.admin import ModelAdmin
 
 from aiops.apps import features, load
@@ -26,6 +26,10 @@ from aiops.web.api.rows import MOST, Rows
 SHOWN_ROWS = 20
 SHOWN_CHANGES = 100
 FOLDER = "web/administration"
+SCHEMA = (
+    '<details><summary class="cursor-pointer">What it can have: {}</summary>'
+    '<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{}</pre></details>'
+)
 
 
 class RowAdmin(ModelAdmin):  # type: ignore[misc]
@@ -181,7 +185,7 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
                 "ids": ids,
                 "checkbox": ACTION_CHECKBOX_NAME,
                 "action": action,
-                "media": self.media,
+                "media": self.media + context["form"].media,
                 **context,
             },
         )
@@ -190,4 +194,4 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
 def _shown(schemas: Mapping[str, Any]) -> Any:
     """Return schemas as text that unfolds."""
     each = ((title, json.dumps(schema, indent=2, ensure_ascii=False)) for title, schema in schemas.items())
-    return format_html("{}", format_html_join("", "<details><summary>{}</summary><pre>{}</pre></details>", each))
+    return format_html_join("", SCHEMA, each)

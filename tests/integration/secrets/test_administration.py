@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from aiops.people.models import User
 from aiops.secrets.models import Secret
-from tests.integration.test_administration import form_of, problems
+from tests.integration.administering import administrator, form_of, problems
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/admin/secrets/secret/"
@@ -15,9 +14,7 @@ PATH = "/admin/secrets/secret/"
 
 @pytest.fixture
 def browser() -> Client:
-    browser = Client()
-    browser.force_login(User.objects.create_superuser("root", password="x"))
-    return browser
+    return administrator()
 
 
 @pytest.mark.usefixtures("ring")
@@ -39,6 +36,6 @@ def test_a_stored_secret_goes_in_and_is_never_shown(browser: Client) -> None:
 @pytest.mark.usefixtures("worker")
 def test_a_worker_says_whether_it_can_read_the_selected(browser: Client) -> None:
     made = Secret.objects.create(name="gone", kind="env", reference="AIOPS_SECRET_NOT_THERE")
-    page = browser.post(PATH, {"action": "check", "_selected_action": [str(made.pk)]}, follow=True)
+    page = browser.post(PATH, {"action": "check_rows", "_selected_action": [str(made.pk)]}, follow=True)
     assert "gone: " in page.content.decode()
     assert "AIOPS_SECRET_NOT_THERE" in str(next(iter(page.context["messages"])))
