@@ -71,6 +71,14 @@ class RetentionKind:
     """States with retention times of their own; a rule without a state applies to all of them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What the change log keeps of a table: ``masked`` columns without their values, ``left_out`` ones not at all."""
+
+    masked: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+
+
 class Worker(Protocol):
     """A worker process as the handlers of control messages see it."""
 
@@ -116,8 +124,8 @@ class Feature(AppConfig):
     """A function of a secret's name that returns what refers to it, as people read it."""
     prompt_users: ClassVar[str] = ""
     """A function of a SystemPrompt that returns what uses it, as people read it."""
-    logged: ClassVar[Mapping[str, Sequence[str]]] = {}
-    """Tables whose changes are logged, as ``package.module:Model``, each with the columns that nobody may read."""
+    logged: ClassVar[Mapping[str, Logged]] = {}
+    """Tables whose changes are logged, as ``package.module:Model``."""
     trials: ClassVar[Mapping[str, str]] = {}
     """Kind of trial → a function that a worker calls with (arguments, settings) while a person waits: it reads what it
     needs from the database and returns an awaitable of the answer, a JSON object."""

@@ -63,7 +63,7 @@ class MiddlewareTypes(Rows):
     def save_row(self, row: MiddlewareType, fields: dict[str, Any], user: User) -> MiddlewareType:
         return saving.put_type(row, fields)
 
-    def remove_row(self, row: MiddlewareType) -> None:
+    def remove_row(self, row: MiddlewareType, user: User) -> None:
         saving.remove_type(row)
 
     @extend_schema(request=None, responses=BuildsOut, tags=[TYPES])
@@ -101,7 +101,7 @@ class LLMMiddlewareRows(Rows):
     def save_row(self, row: LLMMiddleware, fields: dict[str, Any], user: User) -> LLMMiddleware:
         return saving.put(row, fields)
 
-    def remove_row(self, row: LLMMiddleware) -> None:
+    def remove_row(self, row: LLMMiddleware, user: User) -> None:
         row.delete()
 
     @extend_schema(request=None, responses=BuildsOut, tags=[USES])

@@ -2,7 +2,7 @@
 
 from django.db.models.signals import post_migrate
 
-from aiops.apps import Feature
+from aiops.apps import Feature, Logged
 
 MAX_BYTES = 4_000_000
 """Of a list of rows."""
@@ -16,7 +16,7 @@ class Chains(Feature):
         "middleware-types": "aiops.chains.api:MiddlewareTypes",
         "llm-middleware": "aiops.chains.api:LLMMiddlewareRows",
     }
-    logged = {"aiops.chains.models:MiddlewareType": (), "aiops.chains.models:LLMMiddleware": ()}
+    logged = {"aiops.chains.models:MiddlewareType": Logged(), "aiops.chains.models:LLMMiddleware": Logged()}
     body_limits = {"/api/middleware-types/": lambda _: MAX_BYTES, "/api/llm-middleware/": lambda _: MAX_BYTES}
 
     def ready(self) -> None:

@@ -60,11 +60,11 @@ def unrecorded() -> Iterator[None]:
 def register_all() -> None:
     """Register every feature's logged tables; called when Django starts."""
     for feature in features():
-        for dotted, masked in feature.logged.items():
+        for dotted, logged in feature.logged.items():
             auditlog.register(
                 load(dotted),
-                exclude_fields=TIMES,
-                mask_fields=list(masked),
+                exclude_fields=[*TIMES, *logged.left_out],
+                mask_fields=list(logged.masked),
                 mask_callable=f"{__name__}.masked",
             )
     pre_save.connect(_complete, sender=LogEntry, dispatch_uid="change-log")

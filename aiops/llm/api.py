@@ -74,7 +74,7 @@ class LLMProviders(Rows):
     def save_row(self, row: LLMProvider, fields: dict[str, Any], user: User) -> LLMProvider:
         return saving.put_provider(row, fields, user)
 
-    def remove_row(self, row: LLMProvider) -> None:
+    def remove_row(self, row: LLMProvider, user: User) -> None:
         saving.remove(row)
 
 
@@ -121,7 +121,7 @@ class LLMModels(Rows):
     def save_row(self, row: LLMModel, fields: dict[str, Any], user: User) -> LLMModel:
         return saving.put_model(row, fields, user)
 
-    def remove_row(self, row: LLMModel) -> None:
+    def remove_row(self, row: LLMModel, user: User) -> None:
         saving.remove(row)
 
     @extend_schema(request=None, responses=LLMModelOut, parameters=[WHY], tags=[MODELS])

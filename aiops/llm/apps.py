@@ -1,7 +1,7 @@
 """Declares language models: their API, pages, metrics, trials and control messages."""
 
 from aiops import keyspace
-from aiops.apps import MANAGE, Feature, NavigationItem
+from aiops.apps import MANAGE, Feature, Logged, NavigationItem
 
 MAX_BYTES = 4_000_000
 """Of a list of rows."""
@@ -23,7 +23,7 @@ class LanguageModels(Feature):
     )
     metrics = "aiops.llm.metrics:families"
     known_series = "aiops.llm.metrics:known"
-    logged = {"aiops.llm.models:LLMProvider": (), "aiops.llm.models:LLMModel": ()}
+    logged = {"aiops.llm.models:LLMProvider": Logged(), "aiops.llm.models:LLMModel": Logged()}
     body_limits = {
         "/api/llm-providers/": lambda _: MAX_BYTES,
         "/api/llm-models/": lambda _: MAX_BYTES,

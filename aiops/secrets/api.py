@@ -50,7 +50,7 @@ class Secrets(Rows):
     def save_row(self, row: Secret, fields: dict[str, Any], user: User) -> Secret:
         return saving.put(row, fields)
 
-    def remove_row(self, row: Secret) -> None:
+    def remove_row(self, row: Secret, user: User) -> None:
         saving.remove(row)
 
     @extend_schema(request=None, responses=CheckOut, tags=[TAG])

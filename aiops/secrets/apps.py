@@ -1,6 +1,6 @@
 """Declares secrets."""
 
-from aiops.apps import MANAGE, Feature, NavigationItem
+from aiops.apps import MANAGE, Feature, Logged, NavigationItem
 
 
 class Secrets(Feature):
@@ -9,5 +9,5 @@ class Secrets(Feature):
     api = {"secrets": "aiops.secrets.api:Secrets"}
     pages = "aiops.secrets.pages"
     navigation = (NavigationItem("Secrets", "secrets", order=75, permission="secrets.view_secret", group=MANAGE),)
-    logged = {"aiops.secrets.models:Secret": ("encrypted",)}
+    logged = {"aiops.secrets.models:Secret": Logged(masked=("encrypted",))}
     trials = {"secret": "aiops.secrets.checking:check"}

@@ -13,6 +13,7 @@ from aiops.terminal.client import CallFailed, Client
 from aiops.terminal.exit_codes import FAILED, OK
 from aiops.terminal.listing import Row
 from aiops.terminal.options import client_options
+from aiops.terminal.rows import REASON
 from aiops.terminal.text import printable
 
 PATH = "/api/secrets/"
@@ -64,8 +65,11 @@ def show_secret(client: Client, name: str, as_json: bool) -> None:
 @click.option("--file", "path", metavar="PATH", help="A file below AIOPS_SECRETS_DIR of the workers.")
 @click.option("--vault", metavar="MOUNT:PATH#FIELD", help="A field in HashiCorp Vault (KV version 2).")
 @click.option("--stored", is_flag=True, help="Store the value, encrypted; it is read from standard input.")
+@REASON
 @client_options
-def add_secret(client: Client, name: str, env: str | None, path: str | None, vault: str | None, stored: bool) -> None:
+def add_secret(
+    client: Client, name: str, env: str | None, path: str | None, vault: str | None, stored: bool, reason: str
+) -> None:
     """Add the secret NAME. Without an option its value is asked for and stored, encrypted."""
     given = [(kind, one) for kind, one in (("env", env), ("file", path), ("vault", vault)) if one]
     if len(given) + stored > 1:
@@ -75,16 +79,18 @@ def add_secret(client: Client, name: str, env: str | None, path: str | None, vau
         ((request["kind"], request["reference"]),) = given
     else:
         request["value"] = _value()
-    made = client.post(PATH, request, secret=True)
+    made = client.post(PATH, request, secret=True, reason=reason)
     print(f"{made['name']}\t{made['kind']}")
 
 
 @secrets.command("set")
 @click.argument("name")
+@REASON
 @client_options
-def set_secret(client: Client, name: str) -> None:
+def set_secret(client: Client, name: str, reason: str) -> None:
     """Replace the stored value of a secret; it is read from standard input."""
-    made = client.patch(f"{PATH}{_find(client, name)['id']}/", {"kind": "stored", "value": _value()})
+    path = f"{PATH}{_find(client, name)['id']}/"
+    made = client.patch(path, {"kind": "stored", "value": _value()}, reason=reason)
     print(f"{made['name']}\tchanged")
 
 
@@ -100,10 +106,11 @@ def check_secret(client: Client, name: str) -> int:
 
 @secrets.command("remove")
 @click.argument("name")
+@REASON
 @client_options
-def remove_secret(client: Client, name: str) -> None:
+def remove_secret(client: Client, name: str, reason: str) -> None:
     """Delete a secret that nothing refers to."""
-    client.delete(f"{PATH}{_find(client, name)['id']}/")
+    client.delete(f"{PATH}{_find(client, name)['id']}/", reason=reason)
     print(f"{name}\tdeleted")
 
 

@@ -55,7 +55,7 @@ class SystemPrompts(Rows):
     def save_row(self, row: SystemPrompt, fields: dict[str, Any], user: User) -> SystemPrompt:
         return saving.put(row, fields, user)
 
-    def remove_row(self, row: SystemPrompt) -> None:
+    def remove_row(self, row: SystemPrompt, user: User) -> None:
         saving.remove(row)
 
     @extend_schema(responses=PromptVersionOut(many=True), filters=False, tags=[TAG])

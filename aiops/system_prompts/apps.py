@@ -1,6 +1,6 @@
 """Declares system prompts."""
 
-from aiops.apps import MANAGE, Feature, NavigationItem
+from aiops.apps import MANAGE, Feature, Logged, NavigationItem
 
 MAX_BYTES = 4_000_000
 """Of a list of rows."""
@@ -17,5 +17,5 @@ class SystemPrompts(Feature):
             "System prompts", "prompts", order=73, permission="system_prompts.view_systemprompt", group=MANAGE
         ),
     )
-    logged = {"aiops.system_prompts.models:SystemPrompt": ()}
+    logged = {"aiops.system_prompts.models:SystemPrompt": Logged()}
     body_limits = {"/api/system-prompts/": lambda _: MAX_BYTES}

@@ -73,18 +73,19 @@ class Client:
     def delete(self, path: str, *, reason: str = "") -> None:
         self._call("DELETE", path, headers=_why(reason))
 
-    def upload(self, path: str, file: Path, **fields: str) -> Any:
+    def upload(self, path: str, file: Path, *, reason: str = "", **fields: str) -> Any:
         """Post a form of a file and texts with an Idempotency-Key."""
         try:
             with file.open("rb") as opened:
-                return self.send_file(path, file.name, opened, **fields)
+                return self.send_file(path, file.name, opened, reason=reason, **fields)
         except OSError as error:
             raise CallFailed(f"{file} cannot be read: {error.strerror}.") from error
 
-    def send_file(self, path: str, name: str, content: bytes | BinaryIO, **fields: str) -> Any:
+    def send_file(self, path: str, name: str, content: bytes | BinaryIO, *, reason: str = "", **fields: str) -> Any:
         """Post a form of a file and other fields with an Idempotency-Key."""
         parts = {"file": (name, content, "application/octet-stream")}
-        return self._call("POST", path, files=parts, data=fields, headers={"Idempotency-Key": str(uuid.uuid4())})
+        keys = {"Idempotency-Key": str(uuid.uuid4())}
+        return self._call("POST", path, files=parts, data=fields, headers=keys | _why(reason))
 
     def download(self, path: str, out: BinaryIO, **params: Any) -> None:
         """Write a response body to ``out`` as it arrives."""

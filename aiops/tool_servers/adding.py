@@ -32,6 +32,7 @@ def request_of_add(
     handshake_s: int | None,
     call_s: int | None,
     dry_run: bool,
+    reason: str,
 ) -> dict[str, Any]:
     """Return the request of ``add``; raises UsageError."""
     meta = click.get_current_context().meta
@@ -39,6 +40,7 @@ def request_of_add(
         **_address_or_command(name, where, sse=sse, after_dashes=meta.get(AFTER_DASHES, False)),
         "name": name,
         "dry_run": dry_run,
+        "reason": reason,
         "place": "external" if external else "internal",
         "required": required,
         **({"headers": _pairs(headers)} if headers else {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
 from copy import copy
@@ -11,13 +12,11 @@ from typing import Any, cast
 import django_filters
 from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from aiops.errors import Forbidden, Invalid
 from aiops.people.models import User
@@ -38,91 +37,80 @@ from aiops.tool_servers.shapes import (
 )
 from aiops.trials.asking import ask
 from aiops.web.api import creating
-from aiops.web.api.filtering import StrictFilters
-from aiops.web.api.paging import ByName
 from aiops.web.api.parsing import no_fields
-from aiops.web.api.rows import MayManage
+from aiops.web.api.row_shapes import WHY, described
+from aiops.web.api.rows import Rows, TagFilter
 
 SETTINGS = django_settings.SETTINGS
+TAG = "mcp-servers"
 
 
 class ToolServerFilters(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(choices=MCPServer.Status.choices)
     protocol = django_filters.ChoiceFilter(choices=MCPServer.Protocol.choices)
     place = django_filters.ChoiceFilter(choices=MCPServer.Place.choices)
+    tag = TagFilter()
     search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", max_length=200)
 
 
-@extend_schema_view(
-    list=extend_schema(parameters=[OpenApiParameter("search", str)], tags=["mcp-servers"]),
-    retrieve=extend_schema(tags=["mcp-servers"]),
+@described(
+    TAG,
+    new=ToolServerIn,
+    change=ToolServerChange,
+    row=ToolServerOut,
+    example=(
+        "over HTTP, with a token that workers have in AIOPS_SECRET_NETBOX",
+        {
+            "name": "netbox",
+            "url": "https://netbox.example.org",
+            "endpoint": "/mcp",
+            "headers": {"Authorization": "env:AIOPS_SECRET_NETBOX"},
+        },
+    ),
 )
-class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer]):
-    """``/api/mcp-servers/``, by name."""
+class ToolServers(Rows):
+    """``/api/mcp-servers/``. A new one is used once three health checks succeed, or at once with status healthy."""
 
+    table = MCPServer
     queryset = MCPServer.objects.all()
-    permission_classes = [MayManage]
-    rights = {"check": "change", "refresh": "change", "try_tool": "view"}
+    rights = {**Rows.rights, "check": "change", "refresh": "change", "try_tool": "view"}
     serializer_class = ToolServerOut
-    pagination_class = ByName
-    filter_backends = [StrictFilters]
     filterset_class = ToolServerFilters
-    lookup_value_converter = "uuid"
+    shape, change = ToolServerIn, ToolServerChange
+    defaults = {
+        "protocol": MCPServer.Protocol.HTTP,
+        "url": "",
+        "endpoint": "",
+        "health_path": "",
+        "headers": {},
+        "command": "",
+        "args": [],
+        "env": {},
+        "cwd": "",
+        "place": MCPServer.Place.INTERNAL,
+        "required": False,
+        "handshake_s": 15,
+        "call_s": None,
+        "tags": [],
+    }
 
-    @extend_schema(
-        request=ToolServerIn,
-        responses={201: ToolServerOut},
-        parameters=[creating.PARAMETER],
-        examples=[
-            OpenApiExample(
-                "over HTTP, with a token that workers have in AIOPS_SECRET_NETBOX",
-                {
-                    "name": "netbox",
-                    "url": "https://netbox.example.org",
-                    "endpoint": "/mcp",
-                    "headers": {"Authorization": "env:AIOPS_SECRET_NETBOX"},
-                },
-                request_only=True,
-            )
-        ],
-        tags=["mcp-servers"],
-    )
-    def create(self, request: Request) -> Response:
-        """Create a tool server; it is used once three health checks succeed, or at once with status healthy."""
-        fields = ToolServerIn.read(request.data)
+    def save_row(self, row: MCPServer, fields: dict[str, Any], user: User) -> MCPServer:
+        before = None if row._state.adding else copy(row)
+        if before is not None:
+            _check_may_change(before, user)  # as it was: the new fields are checked before they are saved
+        for name, value in fields.items():
+            setattr(row, name, value)
+        return _put(row, user, changed=fields, before=before)
 
-        def act(user: User) -> tuple[int, Any]:
-            return 201, ToolServerOut(_put(MCPServer(**fields), user, changed=fields)).data
-
-        return creating.create(request, act)
-
-    @extend_schema(request=ToolServerChange, responses=ToolServerOut, tags=["mcp-servers"])
-    def partial_update(self, request: Request, pk: Any) -> Response:
-        """Change a tool server; workers apply it within a second."""
-        fields = ToolServerChange.read(request.data)
-        with transaction.atomic():
-            server = lifecycle.lock(self.get_object().pk)
-            _check_may_change(server, request.user)  # as it was: the new fields are checked before they are saved
-            before = copy(server)
-            for field, value in fields.items():
-                setattr(server, field, value)
-            changed = _put(server, request.user, changed=fields, before=before)
-        return Response(ToolServerOut(changed).data)
-
-    @extend_schema(responses={204: None}, tags=["mcp-servers"])
-    def destroy(self, request: Request, pk: Any) -> Response:
-        """Delete a tool server; workers close its sessions."""
-        with transaction.atomic():
-            server = lifecycle.lock(self.get_object().pk)
-            _check_may_change(server, request.user)
-            lifecycle.remove(server)
-        return Response(status=204)
+    def remove_row(self, row: MCPServer, user: User) -> None:
+        _check_may_change(row, user)
+        lifecycle.remove(row)
 
     @extend_schema(
         request={"multipart/form-data": ImportUpload},
         responses=ImportOut,
-        parameters=[creating.PARAMETER],
-        tags=["mcp-servers"],
+        parameters=[creating.PARAMETER, WHY],
+        tags=[TAG],
     )
     @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser])
     def import_file(self, request: Request) -> Response:
@@ -134,9 +122,10 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
             servers = [asdict(one) for one in plan.outcomes]
             return 200, ImportOut({"servers": servers, "variables": list(plan.sources), "sources": plan.sources}).data
 
-        return creating.create(request, act, sent={"file": hashlib.sha256(data).hexdigest(), "dry_run": dry_run})
+        with contextlib.nullcontext() if dry_run else self._by(request):
+            return creating.create(request, act, sent={"file": hashlib.sha256(data).hexdigest(), "dry_run": dry_run})
 
-    @extend_schema(request=ToolServerIn, responses=ServerTrialOut, tags=["mcp-servers"])
+    @extend_schema(request=ToolServerIn, responses=ServerTrialOut, tags=[TAG])
     @action(detail=False, methods=["post"])
     def test(self, request: Request) -> Response:
         """Connect to a server as described and list its tools; nothing is saved."""
@@ -148,7 +137,7 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
         check(server, validate_unique=False)
         return Response(ask(cast(User, request.user), "tool_server", fields))
 
-    @extend_schema(request=TrialIn, responses=TrialOut, tags=["mcp-servers"])
+    @extend_schema(request=TrialIn, responses=TrialOut, tags=[TAG])
     @action(detail=True, methods=["post"], url_path="try")
     def try_tool(self, request: Request, pk: Any) -> Response:
         """Call a tool that only reads, and return its result; others are refused."""
@@ -156,7 +145,7 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
         arguments = {"server": str(self.get_object().pk), **fields}
         return Response(ask(cast(User, request.user), "tool", arguments))
 
-    @extend_schema(request=None, responses={202: Asked}, tags=["mcp-servers"])
+    @extend_schema(request=None, responses={202: Asked}, tags=[TAG])
     @action(detail=False, methods=["post"])
     def check(self, request: Request) -> Response:
         """Check the health of all servers now, except those in maintenance and vulnerable ones."""
@@ -164,7 +153,7 @@ class ToolServers(ListModelMixin, RetrieveModelMixin, GenericViewSet[MCPServer])
         lifecycle.check_now()
         return Response({"asked": "check"}, status=202)
 
-    @extend_schema(request=None, responses={202: Asked}, tags=["mcp-servers"])
+    @extend_schema(request=None, responses={202: Asked}, tags=[TAG])
     @action(detail=False, methods=["post"])
     def refresh(self, request: Request) -> Response:
         """Refresh the list of tools in every worker now; workers also do so every five minutes."""

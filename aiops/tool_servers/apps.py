@@ -1,7 +1,7 @@
 """Declares tool servers: their API, pages, health job, metrics and control messages."""
 
 from aiops import keyspace
-from aiops.apps import SYSTEM, Feature, Job, NavigationItem
+from aiops.apps import SYSTEM, Feature, Job, Logged, NavigationItem
 
 MAX_FILE_BYTES = 4_000_000
 """Of a configuration file that is imported."""
@@ -24,6 +24,14 @@ class ToolServers(Feature):
             every_s=60,
         ),
     )
+    logged = {
+        "aiops.tool_servers.models:MCPServer": Logged(
+            left_out=(
+                *("problem", "output", "tools", "suspected", "confirmations"),
+                *("look_at", "checked_at", "status_since"),
+            )
+        )
+    }
     referrers = "aiops.tool_servers.rights:users_of"
     trials = {"tool_server": "aiops.tool_servers.trials:test_server", "tool": "aiops.tool_servers.trials:try_tool"}
     body_limits = {"/api/mcp-servers/import/": lambda settings: MAX_FILE_BYTES + settings.max_body_bytes}

@@ -16,6 +16,7 @@ from aiops.terminal.client import CallFailed, Client
 from aiops.terminal.exit_codes import FAILED, OK
 from aiops.terminal.listing import Row
 from aiops.terminal.options import client_options, request_from
+from aiops.terminal.rows import REASON
 from aiops.terminal.text import one_line, printable
 from aiops.tool_servers.adding import TakesCommand, request_of_add
 
@@ -107,16 +108,18 @@ def show_server(client: Client, name: str, as_json: bool) -> None:
     help="Longest time of a call without a sign of progress. [default: AIOPS_TOOL_TIMEOUT_S]",
 )
 @click.option("--dry-run", is_flag=True, help="Connect to it and list its tools, and save nothing.")
+@REASON
 @request_from(request_of_add)
 @client_options
 def add_server(client: Client, request: dict[str, Any]) -> int:
     """Add the server NAME at WHERE: its URL, or a command with its arguments (after --, or as a path)."""
+    reason = request.pop("reason")
     if request.pop("dry_run"):
         found = client.post(f"{PATH}test/", request)
         _print_tools(request["name"], found["tools"])
         print(printable(found["problem"]) or "It answers. Add it without --dry-run.", file=sys.stderr)
         return OK if found["ok"] else FAILED
-    made = client.post(PATH, request)
+    made = client.post(PATH, request, reason=reason)
     print(f"{made['name']}\t{made['status']}")
     print("It is used once three health checks, five seconds apart, succeed: aiops tools list", file=sys.stderr)
     return OK
@@ -148,14 +151,15 @@ def try_tool(client: Client, name: str, tool: str, arguments: tuple[str, ...]) -
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show what would happen, and write nothing.")
 @click.option("--json", "as_json", is_flag=True)
+@REASON
 @client_options
-def import_servers(client: Client, file: Path, dry_run: bool, as_json: bool) -> int:
+def import_servers(client: Client, file: Path, dry_run: bool, as_json: bool, reason: str) -> int:
     """Add the servers of another MCP client's configuration FILE (mcpServers, or VS Code's servers).
 
     Secrets in it are not stored: the lines to set in the environment of the workers are listed. Exits with 1 if a
     server is refused.
     """
-    found = client.upload(f"{PATH}import/", file, dry_run="true" if dry_run else "false")
+    found = client.upload(f"{PATH}import/", file, reason=reason, dry_run="true" if dry_run else "false")
     if as_json:
         listing.dump(found)
     else:
@@ -176,19 +180,21 @@ def import_servers(client: Client, file: Path, dry_run: bool, as_json: bool) -> 
 @tools.command("set")
 @click.argument("name")
 @click.argument("status", type=STATUS)
+@REASON
 @client_options
-def set_status(client: Client, name: str, status: str) -> None:
+def set_status(client: Client, name: str, status: str, reason: str) -> None:
     """Take a server out of service (maintenance, vulnerable) or back into it (unknown: it is checked first)."""
-    made = client.patch(f"{PATH}{_find(client, name)['id']}/", {"status": status})
+    made = client.patch(f"{PATH}{_find(client, name)['id']}/", {"status": status}, reason=reason)
     print(f"{made['name']}\t{made['status']}")
 
 
 @tools.command("remove")
 @click.argument("name")
+@REASON
 @client_options
-def remove_server(client: Client, name: str) -> None:
+def remove_server(client: Client, name: str, reason: str) -> None:
     """Delete a server."""
-    client.delete(f"{PATH}{_find(client, name)['id']}/")
+    client.delete(f"{PATH}{_find(client, name)['id']}/", reason=reason)
     print(f"{name}\tdeleted")
 
 

@@ -98,6 +98,7 @@ class MCPServer(models.Model):
     """Time of the next health check."""
     checked_at = models.DateTimeField(null=True, editable=False)
     status_since = models.DateTimeField(db_default=Now(), editable=False)
+    tags = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

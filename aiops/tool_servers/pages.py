@@ -12,11 +12,14 @@ from django.urls import path
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
 
+from aiops.changes import recording
 from aiops.llm.models import ProviderHealth
 from aiops.tool_servers import uptime
 from aiops.tool_servers.models import MCPServer
 from aiops.web.pages.live import render_live
 from aiops.web.pages.rights import needs
+
+SHOWN_CHANGES = 20
 
 
 @require_GET
@@ -44,7 +47,8 @@ def list_(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest, server_id: uuid.UUID) -> HttpResponse:
     """Show one tool server and its tools."""
     server = get_object_or_404(MCPServer, pk=server_id)
-    return render(request, "tool_servers/tool_server.html", {"here": "tool-servers", "server": server})
+    context = {"here": "tool-servers", "server": server, "changes": recording.of(server)[:SHOWN_CHANGES]}
+    return render(request, "tool_servers/tool_server.html", context)
 
 
 @require_GET

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from aiops.tool_servers.models import MAX_CALL_S, MAX_HANDSHAKE_S, MCPServer
-from aiops.web.api.parsing import NameField, Strict, TruthField, WholeNumberField
+from aiops.web.api.parsing import NameField, Strict, TagsField, TruthField, WholeNumberField
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
@@ -51,6 +51,7 @@ class ToolServerChange(Strict):
     handshake_s = WholeNumberField(required=False, min_value=1, max_value=MAX_HANDSHAKE_S)
     call_s = WholeNumberField(required=False, min_value=1, max_value=MAX_CALL_S, allow_null=True)
     status = serializers.ChoiceField(MCPServer.Status.choices, required=False)
+    tags = TagsField(required=False)
 
 
 class ToolServerIn(ToolServerChange):
@@ -100,6 +101,7 @@ class ToolServerOut(serializers.ModelSerializer[MCPServer]):
     env = PairsField(read_only=True)
     args = TextsField(read_only=True)
     tools = ToolOut(many=True, read_only=True, allow_null=True)
+    tags = TagsField(read_only=True)
 
     class Meta:
         model = MCPServer
@@ -125,6 +127,7 @@ class ToolServerOut(serializers.ModelSerializer[MCPServer]):
             "output",
             "tools",
             "checked_at",
+            "tags",
             "created_at",
             "updated_at",
         ]

@@ -90,7 +90,7 @@ def remove(rows: type[Rows], chosen: QuerySet[Model], reason: str, user: User) -
     with recording.by(user, reason=reason), transaction.atomic():
         for row in chosen.select_for_update(of=("self",)):
             try:
-                resource.remove_row(row)
+                resource.remove_row(row, user)
             except AiopsError as refused:
                 refused.detail = f"{row}: {refused.detail} Nothing was deleted."
                 raise

@@ -68,6 +68,15 @@ def form_field(column: Field[Any, Any], made: Any) -> Any:
     return kind(required=False, label=made.label, help_text=made.help_text)
 
 
+def add_errors(form: Any, refused: AiopsError) -> None:
+    """Show why something was refused: beside the fields that it names, or above the form."""
+    errors = refused.errors if isinstance(refused, Invalid) else {}
+    for name, reasons in errors.items():
+        form.add_error(name if name in form.fields else None, [str(one) for one in reasons])
+    if not errors:
+        form.add_error(None, refused.detail)
+
+
 class ReasonForm(forms.Form):
     """Why, for the change log."""
 
@@ -118,13 +127,8 @@ class RowForm(forms.ModelForm[Any], ReasonForm):
                 raise _Undo
         except _Undo:
             return
-        except Invalid as refused:
-            for name, reasons in refused.errors.items():
-                self.add_error(name if name in self.fields else None, [str(one) for one in reasons])
-            if not refused.errors:
-                self.add_error(None, refused.detail)
         except AiopsError as refused:
-            self.add_error(None, refused.detail)
+            add_errors(self, refused)
 
     def _given(self) -> dict[str, Any]:
         """Return the fields that were changed; all of a new row."""

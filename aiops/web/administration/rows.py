@@ -20,7 +20,7 @@ from aiops.apps import features, load
 from aiops.changes import recording
 from aiops.errors import AiopsError
 from aiops.web.administration import bulk
-from aiops.web.administration.forms import ReasonForm, RowForm, form_field
+from aiops.web.administration.forms import ReasonForm, RowForm, add_errors, form_field
 from aiops.web.api.rows import MOST, Rows
 
 SHOWN_ROWS = 20
@@ -88,7 +88,7 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
             try:
                 count = bulk.apply(self.rows, chosen, form, request.user)  # type: ignore[arg-type]
             except AiopsError as refused:
-                form.add_error(None, refused.detail)
+                add_errors(form, refused)
             else:
                 self.message_user(request, f"{count} changed.", messages.SUCCESS)
                 return None
@@ -108,7 +108,7 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
             try:
                 count = bulk.remove(self.rows, chosen, form.cleaned_data["reason"].strip(), request.user)  # type: ignore[arg-type]
             except AiopsError as refused:
-                form.add_error(None, refused.detail)
+                add_errors(form, refused)
             else:
                 self.message_user(request, f"{count} deleted.", messages.SUCCESS)
                 return None

@@ -105,7 +105,7 @@ class Rows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
         """Apply fields and save; raises Invalid, Forbidden or Conflict."""
         raise NotImplementedError
 
-    def remove_row(self, row: Any) -> None:
+    def remove_row(self, row: Any, user: User) -> None:
         """Delete a row; raises Conflict while it is in use."""
         raise NotImplementedError
 
@@ -139,7 +139,7 @@ class Rows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
     def destroy(self, request: Request, pk: Any) -> Response:
         """Delete a row; 409, naming what uses it, while it is in use."""
         with self._by(request), transaction.atomic():
-            self.remove_row(self._locked(pk))
+            self.remove_row(self._locked(pk), cast(User, request.user))
         return Response(status=204)
 
     def bulk_update(self, request: Request) -> Response:
@@ -159,7 +159,7 @@ class Rows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
         bodies = _list(request.data)
 
         def delete(body: dict[str, Any]) -> None:
-            self.remove_row(self._locked(RowId.read(body)["id"]))
+            self.remove_row(self._locked(RowId.read(body)["id"]), cast(User, request.user))
 
         with self._by(request), transaction.atomic():
             self._each(bodies, delete, show=False)

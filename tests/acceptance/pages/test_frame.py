@@ -62,7 +62,8 @@ def paths(system: System) -> dict[str, str]:
         batch = client.post("/api/batches/", json={"name": "Hosts of the night", "items": [{"prompt": "hello"}]}).json()
         schedule = client.post("/api/schedules/", json={"name": "Morning", "message": "hi", "every_s": 86_400}).json()
         server = client.get("/api/mcp-servers/").json()["results"][0]
-        client.post("/api/secrets/", json={"name": "shown", "kind": "env", "reference": "AIOPS_SECRET_CANARY"})
+        kept = {"name": "shown", "kind": "env", "reference": "AIOPS_SECRET_CANARY"}
+        secret = client.post("/api/secrets/", json=kept).json()
         provider = {"name": "shown", "handler": "openai", "config_schema": {"base_url": "http://127.0.0.1:9/v1"}}
         provider = client.post("/api/llm-providers/", json=provider).json()
         model = {"name": "gpt-4o", "provider": "shown", "model_secret_key": "shown", "price_in": 2.5, "price_out": 10}
@@ -94,6 +95,7 @@ def paths(system: System) -> dict[str, str]:
         "maintenance-job": "/upkeep/reaper/",
         "webhooks": "/webhooks/",
         "secrets": "/secrets/",
+        "secret": f"/secrets/{secret['id']}/",
         "models": "/models/",
         "model": f"/models/{model['id']}/",
         "prompts": "/prompts/",

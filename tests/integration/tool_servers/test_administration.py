@@ -30,7 +30,7 @@ FORM = {
     "status": "maintenance",
     "handshake_s": 15,
     "headers": "{}",
-    "args": "[]",
+    "args": "",
     "env": "{}",
 }
 ADMIN = "/admin/tool_servers/mcpserver/"
@@ -44,8 +44,8 @@ def test_the_administration_lets_nobody_run_commands_without_the_permission(edit
     assert (
         editor.post(f"{ADMIN}{ours.pk}/change/", {**FORM, "protocol": "http", "url": "https://x/"}).status_code == 403
     )
-    assert editor.post(f"{ADMIN}{ours.pk}/delete/", {"post": "yes"}).status_code == 403
-    editor.post(ADMIN, {"action": "delete_selected", "_selected_action": [str(ours.pk)], "post": "yes"})
+    assert editor.post(f"{ADMIN}{ours.pk}/delete/", {"apply": "1"}).status_code == 403
+    editor.post(ADMIN, {"action": "delete_rows", "_selected_action": [str(ours.pk)], "apply": "1"})
     assert [row.name for row in MCPServer.objects.all()] == ["ours"]
 
 

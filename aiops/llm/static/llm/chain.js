@@ -1,13 +1,13 @@
 // The middleware of a model: adds one, switches it off and on, removes it.
 
-import { call, explain } from "../web/api.js";
+import { REASON, call, explain } from "../web/api.js";
 import { confirmed } from "../web/ask.js";
 
 const PATH = "/api/llm-middleware/";
 const form = document.getElementById("chain-form");
 const why = () => {
   const reason = document.querySelector("#row-form [name=reason]")?.value.trim();
-  return reason ? { "Change-Reason": encodeURIComponent(reason) } : {};
+  return reason ? { [REASON]: encodeURIComponent(reason) } : {};
 };
 
 function show() {

@@ -1,5 +1,7 @@
 // Calls the API from pages, with the session's cookie and the form's CSRF token; errors carry the problem's text.
 
+import { ask } from "./ask.js";
+
 export const token = () => document.querySelector("[name=csrfmiddlewaretoken]").value;
 
 export class Problem extends Error {
@@ -17,6 +19,7 @@ export class Unreachable extends Problem {
   }
 }
 
+export const REASON = "Change-Reason";
 const PROBE_MS = 2000;
 let probing = null;
 
@@ -69,7 +72,7 @@ function labelOf(field) {
   return input?.labels?.[0]?.firstChild?.textContent.trim() || field;
 }
 
-/** Call the API with a body that is sent as JSON, or with a form (FormData). */
+/** Call the API with a body that is sent as JSON, or with a form (FormData). Where a change needs a reason, ask for it. */
 export async function call(method, path, body, headers = {}) {
   const isForm = body instanceof FormData;
   let response;
@@ -88,6 +91,10 @@ export async function call(method, path, body, headers = {}) {
   }
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => ({ detail: `The server answered ${response.status}.` }));
+  if (answer.code === "reason_required" && !headers[REASON]) {
+    const reason = await ask("Why do you change it? The change log keeps it.", { value: "", verb: "Go on" });
+    if (reason?.trim()) return call(method, path, body, { ...headers, [REASON]: encodeURIComponent(reason.trim()) });
+  }
   if (!response.ok) {
     const reasons = Object.entries(answer.errors ?? {}).map(([field, why]) => `${labelOf(field)}: ${why.join(" ")}`);
     throw new Problem(reasons.join(" ") || answer.detail, response.status, Number(response.headers.get("Retry-After")));

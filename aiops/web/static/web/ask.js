@@ -3,7 +3,7 @@
 /** Ask (`secret`: what is typed is not shown); resolve to true, to the text that was typed if there is a `value` to begin with, or to null. */
 export function ask(question, { value, verb = "OK", danger = false, secret = false, leave = "Cancel" } = {}) {
   const dialog = document.getElementById("ask");
-  const input = dialog.querySelector("input");
+  const input = dialog.querySelector("input") ?? (value === undefined ? null : inputOf(dialog));
   const yes = dialog.querySelector(".primary");
   dialog.querySelector("p").textContent = question;
   dialog.returnValue = "";
@@ -19,6 +19,15 @@ export function ask(question, { value, verb = "OK", danger = false, secret = fal
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue !== "yes" ? null : value === undefined ? true : input.value), { once: true });
   });
+}
+
+/** Give a dialog something to type into. */
+function inputOf(dialog) {
+  const input = document.createElement("input");
+  input.maxLength = 500;
+  input.setAttribute("aria-label", "Your answer");
+  dialog.querySelector("p").after(input);
+  return input;
 }
 
 export const confirmed = async (question) => (await ask(question)) !== null;

@@ -1,6 +1,6 @@
 // Pages of configuration rows: saves a form as JSON, deletes rows, and makes a model the default.
 
-import { call, explain } from "./api.js";
+import { REASON, call, explain } from "./api.js";
 import { confirmed } from "./ask.js";
 
 const form = document.getElementById("row-form");
@@ -45,7 +45,7 @@ function read() {
 
 const why = () => {
   const reason = form?.elements.reason?.value.trim();
-  return reason ? { "Change-Reason": encodeURIComponent(reason) } : {};
+  return reason ? { [REASON]: encodeURIComponent(reason) } : {};
 };
 
 function show() {
