@@ -16,8 +16,8 @@ class Server:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        assert path == "/api/mcp-servers/"
+    def post(self, path: str, body: dict[str, Any], *, reason: str) -> dict[str, Any]:
+        assert (path, reason) == ("/api/mcp-servers/", "")
         self.asked.append(body)
         return {**body, "status": "unknown"}
 
