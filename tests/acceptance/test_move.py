@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.system import System, eventually
-from tests.integration.moving import MANY, begin_and_kill, database, move
+from tests.integration.moving import MANY, begin_and_kill, database, migrate, move
 from tests.integration.receivers import Receiver
 from tests.servers.postgresql import PostgreSQL
 
@@ -78,6 +78,7 @@ def test_a_home_moves_to_postgresql_and_back_although_the_first_move_is_killed(
     before = shown(home, ids["reader"])
     assert home.stop() == 0
     make_bulk(home.home)
+    migrate(tmp_path, url)
     begin_and_kill(home.home, url)
     moved = move("to-postgresql", home.home, url)
     assert moved.returncode == 0, moved.stderr

@@ -67,12 +67,16 @@ def database(server: PostgreSQL, *, template: str = "template1") -> Iterator[str
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
 
 
+def migrate(folder: Path, url: str) -> None:
+    command = [sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"]
+    subprocess.run(command, env=of_servers(folder, url), check=True)
+
+
 @contextmanager
 def migrated_database(server: PostgreSQL, folder: Path) -> Iterator[str]:
     """Make the name of a database with nothing but what migrations make, as a template of others."""
     with database(server) as url:
-        command = [sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"]
-        subprocess.run(command, env=of_servers(folder, url), check=True)
+        migrate(folder, url)
         yield url.rpartition("/")[2]
 
 
