@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.browser import PASSWORD
+from tests.acceptance.migrated import migrated
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import System
 from tests.ports import free_port
@@ -74,7 +75,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 @pytest.fixture(scope="session")
 def usual(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system with the leases and heartbeats that people get, and Flower."""
-    home = tmp_path_factory.mktemp("usual") / "home"
+    home = migrated(tmp_path_factory.mktemp("usual") / "home")
     made = System(home, "--flower", "--flower-port", str(free_port()), **scripted).start()
     yield made
     assert made.stop() == 0, "".join(made.output)
