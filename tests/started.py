@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import subprocess
@@ -79,6 +80,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
     # Django's own costs 0.2 s for each of the hundreds of users that the tests make; what `aiops up` starts keeps it.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_collection_finish() -> None:
+    """Let collections of garbage during the tests skip the hundreds of thousands of objects that all tests share."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

@@ -62,6 +62,7 @@ def main(fd: int) -> None:
 
 
 def _import() -> None:
+    gc.disable()  # collections take a fifth of the time of the imports, which leave no garbage to speak of
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     modules = [*NEEDED, BROKERS.get(urlsplit(settings.SETTINGS.broker).scheme, "kombu.transport.pyamqp")]
@@ -71,6 +72,7 @@ def _import() -> None:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # a collection would write to all shared memory pages
+    gc.enable()
 
 
 def _serve(channel: socket.socket) -> dict[str, Any] | None:

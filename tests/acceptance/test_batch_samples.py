@@ -18,6 +18,7 @@ from selenium.webdriver.support.ui import Select
 
 from config.cli import main
 from tests.acceptance.browser import CHROMIUM, DRIVER, PASSWORD, Page
+from tests.acceptance.migrated import migrated
 from tests.acceptance.sampling import Outcome, as_options, check, outcome
 from tests.acceptance.system import System
 from tests.conftest import missing
@@ -50,7 +51,7 @@ USES = {"custom_id": "id of the line", "model": "model"}
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system without a model, which takes all samples at once."""
-    made = System(tmp_path_factory.mktemp("samples") / "home", AIOPS_MAX_BATCHES="500").start()
+    made = System(migrated(tmp_path_factory.mktemp("samples") / "home"), AIOPS_MAX_BATCHES="500").start()
     yield made
     assert made.stop() == 0, "".join(made.output)
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.acceptance import batching
+from tests.acceptance.migrated import migrated
 from tests.acceptance.system import BIN, System, eventually, exit_code
 from tests.ports import free_port
 
@@ -48,7 +49,7 @@ def provider(tmp_path: Path) -> Iterator[str]:
 
 def test_a_batch_survives_a_provider_in_chaos_without_misbehaving_towards_it(provider: str, tmp_path: Path) -> None:
     model = {"LLM_TYPE": "openai", "LLM_MODEL": "chaotic", "OPENAI_BASE_URL": f"{provider}/v1", "OPENAI_API_KEY": "x"}
-    system = System(tmp_path / "home", **model).start()
+    system = System(migrated(tmp_path / "home"), **model).start()
     try:
         with system.client() as client:
             items = [{"custom_id": f"c{n}", "prompt": f"Is host number {n} well?"} for n in range(ITEMS)]

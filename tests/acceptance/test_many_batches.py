@@ -11,6 +11,7 @@ import httpx
 
 from tests.acceptance.batching import ended
 from tests.acceptance.conftest import SHORT
+from tests.acceptance.migrated import migrated
 from tests.acceptance.system import System
 
 BATCHES = 40
@@ -22,7 +23,7 @@ RUN_OF_EACH = 3
 def test_forty_batches_sent_to_sqlite_at_once_are_all_accepted_and_completed(
     scripted: dict[str, str], tmp_path: Path
 ) -> None:
-    system = System(tmp_path / "home", **scripted, **SHORT, AIOPS_MAX_BATCHES=str(BATCHES)).start()
+    system = System(migrated(tmp_path / "home"), **scripted, **SHORT, AIOPS_MAX_BATCHES=str(BATCHES)).start()
     ready = threading.Barrier(BATCHES)
 
     def post(n: int) -> httpx.Response:

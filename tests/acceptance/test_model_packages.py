@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import SHORT
+from tests.acceptance.migrated import migrated
 from tests.acceptance.system import System
 
 PACKAGE = Path(__file__).parents[1] / "plugins/mine"
@@ -34,7 +35,7 @@ def equipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    made = System(tmp_path_factory.mktemp("equipped") / "home", **SHORT, PYTHONPATH=str(site)).start()
+    made = System(migrated(tmp_path_factory.mktemp("equipped") / "home"), **SHORT, PYTHONPATH=str(site)).start()
     yield made
     assert made.stop() == 0, "".join(made.output)
 

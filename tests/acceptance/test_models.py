@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import SHORT
+from tests.acceptance.migrated import migrated
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.pages.asking import do
 from tests.acceptance.system import System
@@ -21,7 +22,9 @@ KEY = "sk-canary-models-0123456789abcdefghij"
 @pytest.fixture(scope="module")
 def nonprod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system whose models are rows alone."""
-    made = System(tmp_path_factory.mktemp("nonprod") / "home", AIOPS_ENVIRONMENT="NONPROD", AIOPS_WORKERS="2", **SHORT)
+    made = System(
+        migrated(tmp_path_factory.mktemp("nonprod") / "home"), AIOPS_ENVIRONMENT="NONPROD", AIOPS_WORKERS="2", **SHORT
+    )
     made.start()
     yield made
     assert made.stop() == 0, "".join(made.output)

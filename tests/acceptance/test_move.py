@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.migrated import migrated
 from tests.acceptance.system import System, eventually
-from tests.integration.moving import MANY, begin_and_kill, database, move
+from tests.integration.moving import MANY, begin_and_kill, database, migrate, move
 from tests.integration.receivers import Receiver
 from tests.servers.postgresql import PostgreSQL
 
@@ -70,7 +71,7 @@ def shown(system: System, token: str) -> dict[str, Any]:
 def test_a_home_moves_to_postgresql_and_back_although_the_first_move_is_killed(
     url: str, receiver: Receiver, tmp_path: Path
 ) -> None:
-    home = System(tmp_path / "home", AIOPS_WEBHOOK_NETWORKS="127.0.0.1").start()
+    home = System(migrated(tmp_path / "home"), AIOPS_WEBHOOK_NETWORKS="127.0.0.1").start()
     ids = use(home, receiver)
     token, key = home.token, (home.home / "secret_key").read_text()
     refused = move("to-postgresql", home.home, url)
@@ -78,6 +79,7 @@ def test_a_home_moves_to_postgresql_and_back_although_the_first_move_is_killed(
     before = shown(home, ids["reader"])
     assert home.stop() == 0
     make_bulk(home.home)
+    migrate(tmp_path, url)
     begin_and_kill(home.home, url)
     moved = move("to-postgresql", home.home, url)
     assert moved.returncode == 0, moved.stderr

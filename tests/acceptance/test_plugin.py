@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.acceptance.conftest import SHORT
+from tests.acceptance.migrated import migrated
 from tests.acceptance.system import BIN, System, eventually
 from tests.ports import free_port
 
@@ -44,7 +45,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def plugged(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     retention = json.dumps({"tickets.closed": 1})
-    made = System(tmp_path_factory.mktemp("plugged") / "home", **SHORT, PYTHONPATH=str(site), AIOPS_RETENTION=retention)
+    made = System(
+        migrated(tmp_path_factory.mktemp("plugged") / "home"), **SHORT, PYTHONPATH=str(site), AIOPS_RETENTION=retention
+    )
     made.start()
     yield made
     assert made.stop() == 0

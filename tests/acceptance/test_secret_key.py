@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.acceptance.migrated import migrated
 from tests.acceptance.system import System
 
 PAGE = (Path(__file__).parents[2] / "docs/operations/secret-key.md").read_text()
@@ -29,7 +30,7 @@ def is_signed_in(system: System, cookies: httpx.Cookies) -> bool:
 
 def test_a_rotation_on_one_machine_signs_nobody_out(tmp_path: Path) -> None:
     home = tmp_path / ".aiops"
-    first = System(home).start()
+    first = System(migrated(home)).start()
     first.manage(MAKE)
     cookies = sign_in(first)
     assert first.stop() == 0

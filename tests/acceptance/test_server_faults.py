@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.acceptance.faults import SLOW, assert_answered_once, words
+from tests.acceptance.migrated import migrated
 from tests.acceptance.system import System, eventually
 from tests.patience import Patience
 from tests.processes import running
@@ -105,7 +106,7 @@ def test_when_the_fork_server_dies_all_it_forked_comes_back_and_nothing_is_lost(
 
 
 def test_when_the_supervisor_is_killed_nothing_goes_on_without_it(tmp_path: Path) -> None:
-    made = System(tmp_path / "home").start()
+    made = System(migrated(tmp_path / "home")).start()
     ours = psutil.Process(made.pid).children(recursive=True)
     made.kill()
     eventually(lambda: running(ours) == [], what="the end of every process")

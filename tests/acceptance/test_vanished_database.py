@@ -6,11 +6,12 @@ from pathlib import Path
 
 import httpx
 
+from tests.acceptance.migrated import migrated
 from tests.acceptance.system import System, eventually
 
 
 def test_a_vanished_database_is_named_everywhere_and_all_is_well_when_it_is_back(tmp_path: Path) -> None:
-    system = System(tmp_path / "home").start()
+    system = System(migrated(tmp_path / "home")).start()
     try:
         with system.client() as client:
             asked = client.post("/api/chat/", json={"message": "hello"}).json()["run"]["id"]

@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.acceptance.migrated import migrated
 from tests.acceptance.system import System, eventually
 from tests.acceptance.web_pair import HAMMERS, Hammer, in_one_minute, only, serving
 
@@ -35,7 +36,7 @@ def has_ipv6() -> bool:
 @pytest.fixture(scope="module")
 def pair(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     limits = {"AIOPS_SIGN_INS_PER_MINUTE": str(SIGN_INS), "AIOPS_REQUESTS_PER_MINUTE": "100000"}
-    home = tmp_path_factory.mktemp("pair") / "home"
+    home = migrated(tmp_path_factory.mktemp("pair") / "home")
     made = System(home, AIOPS_WEB_PROCESSES="2", **scripted, **limits).start()
     yield made
     assert made.stop() == 0, "".join(made.output)
@@ -193,7 +194,7 @@ def test_each_process_has_its_log_and_the_address_is_one(pair: System, webs: lis
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
 def test_a_process_more_means_no_more_requests_also_by_ipv6(tmp_path: Path, scripted: dict[str, str]) -> None:
     limits = {"AIOPS_WEB_PROCESSES": "2", "AIOPS_REQUESTS_PER_MINUTE": str(REQUESTS)}
-    system = System(tmp_path / "home", "--host", "::1", **scripted, **limits)
+    system = System(migrated(tmp_path / "home"), "--host", "::1", **scripted, **limits)
     system.url = f"http://[::1]:{system.port}"
     system.start()
     try:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.acceptance.browser import CHROMIUM, DRIVER, Page
+from tests.acceptance.migrated import migrated
 from tests.acceptance.system import System, eventually
 from tests.conftest import missing
 from tests.integration.receivers import Receiver, Silent
@@ -114,7 +115,7 @@ def test_a_receiver_that_never_answers_holds_up_neither_maintenance_nor_other_re
 
 def test_a_system_stops_in_order_while_a_receiver_hangs_and_sends_again_when_it_is_back(tmp_path: Path) -> None:
     hanging = Silent(drips=True)
-    system = System(tmp_path / "home", AIOPS_REAPER_S="1", AIOPS_WEBHOOK_NETWORKS="127.0.0.1").start()
+    system = System(migrated(tmp_path / "home"), AIOPS_REAPER_S="1", AIOPS_WEBHOOK_NETWORKS="127.0.0.1").start()
     try:
         system.ask("hello", webhook=hanging.url)
         eventually(lambda: hanging.accepted, within_s=60, what="a try of the receiver that hangs")

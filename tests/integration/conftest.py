@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.core.management.commands import flush
 from django.db import transaction
 
 from aiops import dispatch, keyspace
@@ -14,6 +15,7 @@ from aiops.runs import reaper, transitions
 from aiops.runs.accept import NewMessage, accept
 from aiops.runs.models import Run
 from aiops.runs.options import RunOptions
+from tests.integration.flushing import PostMigrate
 from tests.integration.receivers import Receiver
 
 Ask = Callable[..., Run]
@@ -49,6 +51,13 @@ def ask(user: User) -> Ask:
         return accepted.run
 
     return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rows_of_migrations() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "emit_post_migrate_signal", PostMigrate())
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,9 +19,10 @@ from typing import Any
 
 import psycopg
 
-from tests.integration.test_database_file import prepare
+from tests.integration.homes import prepare
 from tests.patience import Patience
 from tests.servers.postgresql import PostgreSQL
+from tests.started import HOME
 
 ROOT = Path(__file__).parents[2]
 START = Path(__file__).parent / "schemas" / "start.sql"
@@ -36,24 +39,45 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 def make_home(path: Path, sql: str = "") -> Path:
     """Make a home that was in use, with rows in most tables; ``sql`` adds more."""
-    path.mkdir(parents=True)
-    with closing(sqlite3.connect(path / "db.sqlite3")) as rows:
-        rows.executescript(START.read_text())
-    made = prepare(path)
-    assert made.returncode == 0, made.stderr
+    shutil.copytree(_used(), path)
     with closing(sqlite3.connect(path / "db.sqlite3")) as rows:
         rows.executescript(sql)
     return path
 
 
+@functools.cache
+def _used() -> Path:
+    """Return the home that the others are copies of: its migrations take seconds."""
+    home = HOME / "used"
+    home.mkdir()
+    with closing(sqlite3.connect(home / "db.sqlite3")) as rows:
+        rows.executescript(START.read_text())
+    made = prepare(home)
+    assert made.returncode == 0, made.stderr
+    return home
+
+
 @contextmanager
-def database(server: PostgreSQL) -> Iterator[str]:
-    """Make an empty database; its URL has a password that must not be shown."""
+def database(server: PostgreSQL, *, template: str = "template1") -> Iterator[str]:
+    """Make a database, empty by default; its URL has a password that must not be shown."""
     name = f"move_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[arg-type]
         yield f"postgres://aiops:{PASSWORD}@127.0.0.1:{server.port}/{name}"
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+
+
+def migrate(folder: Path, url: str) -> None:
+    command = [sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"]
+    subprocess.run(command, env=of_servers(folder, url), check=True)
+
+
+@contextmanager
+def migrated_database(server: PostgreSQL, folder: Path) -> Iterator[str]:
+    """Make the name of a database with nothing but what migrations make, as a template of others."""
+    with database(server) as url:
+        migrate(folder, url)
+        yield url.rpartition("/")[2]
 
 
 def as_watcher(url: str) -> str:
@@ -101,9 +125,7 @@ def write(home: Path, sql: str) -> None:
 
 
 def begin_and_kill(home: Path, url: str) -> None:
-    """Kill a move between two batches of the messages; one of them, number WAITS_AT, waits in the database."""
-    migrated = [sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"]
-    subprocess.run(migrated, env=of_servers(home.parent, url), check=True)
+    """Kill a move between two batches of the messages; one of them, number WAITS_AT, waits in the migrated database."""
     ask(url, WAIT)
     command = [*COMMAND, "to-postgresql", "--home", str(home)]
     process = subprocess.Popen(command, env=environment(home, url), stderr=subprocess.DEVNULL)

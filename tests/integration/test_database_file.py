@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import sqlite3
 import subprocess
@@ -21,21 +20,9 @@ from aiops.web.pages import failures
 from config import sqlite
 from config.local import backup
 from config.local.home import Home, Unusable
+from tests.integration.homes import make_prepared, prepare
 
 NAMES = ("#1", "a?b=c", "%41", 'say "hi"', "with space", "grüße", "100%")
-
-
-def prepare(home: Path, *, url: str = "") -> subprocess.CompletedProcess[str]:
-    """Do what ``aiops up`` does to the database before anything else."""
-    home.mkdir(parents=True, exist_ok=True)
-    kept = {name: os.environ[name] for name in ("PATH", "REDIS_URL")}
-    secret = home / "secret_key"
-    if not secret.exists():
-        secret.write_text(secrets.token_urlsafe(48))
-    env = {**kept, "AIOPS_HOME": str(home), "AIOPS_SECRET_KEY": secret.read_text()}
-    env |= {"DATABASE_URL": url} if url else {}
-    command = [sys.executable, "-m", "config.local.prepare", str(home / "token"), str(home / "first_password")]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
 def people(file: Path) -> int:
@@ -67,8 +54,7 @@ def test_the_file_that_database_url_names_may_have_any_path(tmp_path: Path) -> N
 
 
 def test_a_vanished_database_is_not_replaced_and_works_again_when_it_is_put_back(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
-    assert prepare(home.path).returncode == 0
+    home = Home(make_prepared(tmp_path / "home"))
     away = home.database.rename(tmp_path / "away")
     refused = prepare(home.path)
     assert refused.returncode == 3
@@ -130,8 +116,7 @@ def fill(file: Path) -> None:
 
 
 def test_a_full_disk_is_named_when_a_home_is_opened_and_by_doctor(small_disk: Path) -> None:
-    home = Home(small_disk / "home")
-    assert prepare(home.path).returncode == 0
+    home = Home(make_prepared(small_disk / "home"))
     home.open()  # its lock's file is there before the disk is full
     home.close()
     fill(small_disk / "ballast")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,26 +68,33 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@contextmanager
+def started(program: Path, **environment: str) -> Iterator[ForkServer]:
+    with ExitStack() as ending, pytest.MonkeyPatch.context() as patch:
+        for name, value in {"PYTHONPATH": str(program), **environment}.items():
+            patch.setenv(name, value)
+        server = ForkServer()
+        ending.callback(server.kill)
+        ending.callback(end, server.spawn())
+        eventually(server.is_ready, within_s=30, what="the fork server")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(program: Path) -> Iterator[ForkServer]:
+    """A server for tests that leave it as it was: its imports take seconds."""
+    with started(program) as made:
+        yield made
+
+
 @pytest.fixture
-def start(program: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    monkeypatch.setenv("PYTHONPATH", str(program))
+def start(program: Path) -> Iterator[Start]:
     with ExitStack() as ending:
-
-        def make(**environment: str) -> ForkServer:
-            for name, value in environment.items():
-                monkeypatch.setenv(name, value)
-            server = ForkServer()
-            ending.callback(server.kill)
-            ending.callback(end, server.spawn())
-            eventually(server.is_ready, within_s=30, what="the fork server")
-            return server
-
-        yield make
+        yield lambda **environment: ending.enter_context(started(program, **environment))
 
 
 @pytest.fixture
-def fork(start: Start) -> Iterator[Callable[..., Process]]:
-    server = start()
+def fork(server: ForkServer) -> Iterator[Callable[..., Process]]:
     with ExitStack() as ending:
 
         def make(*arguments: str, nice: int = 0) -> Process:
@@ -103,12 +110,8 @@ def test_a_forked_process_is_of_its_own_and_its_end_is_reported(start: Start, pr
     process = start(**MODELS[model]).fork([*COMMAND, "a", "b c"], nice=5)
     reported = said(process)
     assert reported["arguments"] == [str(program / "forked_program.py"), "a", "b c"]
-    assert (reported["nice"] - os.nice(0), reported["leads"], reported["known"], reported["input"]) == (
-        5,
-        True,
-        True,
-        "",
-    )
+    facts = (reported["nice"] - os.nice(0), reported["leads"], reported["known"], reported["input"])
+    assert facts == (5, True, True, "")
     assert reported["threads"] == 1
     assert reported["provider"] is (model == "openai")
     nothing, output, same = (link.partition(":")[0] for link in reported["open"])
@@ -134,8 +137,8 @@ def test_a_forked_process_bears_its_name_and_ends_on_a_signal(fork: Callable[...
     assert process.wait(timeout=5) == -signal.SIGTERM
 
 
-def test_a_module_that_is_not_there_says_so_and_ends(start: Start) -> None:
-    process = start().fork([sys.executable, "-m", "no_such_module"])
+def test_a_module_that_is_not_there_says_so_and_ends(server: ForkServer) -> None:
+    process = server.fork([sys.executable, "-m", "no_such_module"])
     assert process.stdout is not None
     assert b"No module named no_such_module" in process.stdout.read()
     assert process.wait(timeout=5) == 1
@@ -161,8 +164,7 @@ def test_processes_of_a_dead_fork_server_end_and_another_server_forks_again(star
     end(again)
 
 
-def test_a_child_that_ends_under_a_stopped_fork_server_is_seen_and_not_waited_for(start: Start) -> None:
-    server = start()
+def test_a_child_that_ends_under_a_stopped_fork_server_is_seen_and_not_waited_for(server: ForkServer) -> None:
     process = server.fork([*COMMAND, "wait"])
     said(process)
     stopped = psutil.Process(process.pid).parent()
@@ -174,14 +176,11 @@ def test_a_child_that_ends_under_a_stopped_fork_server_is_seen_and_not_waited_fo
     with pytest.raises(CannotLaunch, match="did not answer"):
         server.fork([*COMMAND, "wait"])
     stopped.resume()
-    eventually(
-        lambda: not server.is_ready() or running(stopped.children()) == [], what="the end of what was born too late"
-    )
+    eventually(lambda: not server.is_ready() or not running(stopped.children()), what="the end of what was born late")
     assert server.is_ready()
 
 
-def test_a_server_that_may_open_no_more_files_says_so_and_goes_on(start: Start) -> None:
-    server = start()
+def test_a_server_that_may_open_no_more_files_says_so_and_goes_on(server: ForkServer) -> None:
     forked = server.fork([*COMMAND, "wait"])
     said(forked)
     parent = psutil.Process(forked.pid).parent()
@@ -222,8 +221,7 @@ def test_a_process_that_is_started_for_itself_stands_back_as_well() -> None:
     end(process)
 
 
-def test_a_forked_process_has_the_files_it_was_given_under_their_numbers(start: Start, program: Path) -> None:
-    server = start()
+def test_a_forked_process_has_the_files_it_was_given_under_their_numbers(server: ForkServer, program: Path) -> None:
     (program / "file_reader.py").write_text(
         "import os, sys\nprint([os.pread(int(fd), 9, 0).decode() for fd in sys.argv[1:]], flush=True)"
     )

@@ -20,6 +20,7 @@ from tests.integration.moving import (
     contents,
     database,
     make_home,
+    migrated_database,
     move,
     of_servers,
     write,
@@ -61,9 +62,16 @@ def home(used: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(used, tmp_path / "home"))
 
 
+@pytest.fixture(scope="module")
+def migrated(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with migrated_database(postgresql, tmp_path_factory.mktemp("migrated")) as name:
+        yield name
+
+
 @pytest.fixture
-def url(postgresql: PostgreSQL) -> Iterator[str]:
-    with database(postgresql) as made:
+def url(postgresql: PostgreSQL, migrated: str) -> Iterator[str]:
+    """A database as migrations leave it, which a move fills like an empty one; ``moved`` is of an empty one."""
+    with database(postgresql, template=migrated) as made:
         yield made
 
 
@@ -214,17 +222,13 @@ def test_a_value_without_room_is_named_and_the_move_continues_when_it_is_correct
     assert move("to-postgresql", home, url).returncode == 0
 
 
-def test_a_migrated_target_without_people_is_filled(home: Path, url: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"]
-    subprocess.run(command, env=of_servers(tmp_path, url), check=True)
+def test_a_migrated_target_without_people_is_filled(home: Path, url: str) -> None:
     assert ask(url, "SELECT name FROM tool_servers_mcpserver") == [("host",)]
     done = move("to-postgresql", home, url)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_target_in_which_only_models_were_configured_is_refused(home: Path, url: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "config.cli", "manage", "migrate", "--verbosity=0"]
-    subprocess.run(command, env=of_servers(tmp_path, url), check=True)
+def test_a_target_in_which_only_models_were_configured_is_refused(home: Path, url: str) -> None:
     ask(
         url,
         "INSERT INTO llm_llmprovider (id, name, handler, description, documentation_url, config_schema, is_enabled, "

@@ -14,7 +14,8 @@ import yaml
 
 from config.local import backup
 from config.local.home import Home
-from tests.integration.test_database_file import people, prepare
+from tests.integration.homes import make_prepared, prepare
+from tests.integration.test_database_file import people
 
 ROOT = Path(__file__).parents[2]
 CURE = "start this one with another home"
@@ -34,8 +35,7 @@ def forge(database: Path, app: str, name: str) -> None:
     ("app", "name"), [("conversations", "0002_batches_retention_webhooks"), ("people", "9000_later")]
 )
 def test_a_home_of_another_version_is_refused_and_kept(tmp_path: Path, app: str, name: str) -> None:
-    home = tmp_path / "home"
-    assert prepare(home).returncode == 0
+    home = make_prepared(tmp_path / "home")
     database = home / "db.sqlite3"
     forge(database, app, name)
     before = database.read_bytes()
@@ -48,8 +48,11 @@ def test_a_home_of_another_version_is_refused_and_kept(tmp_path: Path, app: str,
 
 
 def test_a_backup_of_another_version_is_refused_and_makes_no_home(tmp_path: Path) -> None:
-    home, archive, restored = Home(tmp_path / "home"), tmp_path / "copy.tar.gz", Home(tmp_path / "restored")
-    assert prepare(home.path).returncode == 0
+    home, archive, restored = (
+        Home(make_prepared(tmp_path / "home")),
+        tmp_path / "copy.tar.gz",
+        Home(tmp_path / "restored"),
+    )
     forge(home.database, "conversations", "0002_batches_retention_webhooks")
     backup.make(home, archive)
     with pytest.raises(
@@ -60,8 +63,7 @@ def test_a_backup_of_another_version_is_refused_and_makes_no_home(tmp_path: Path
 
 
 def test_what_an_app_left_behind_that_is_no_longer_installed_is_no_reason_to_refuse(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    assert prepare(home).returncode == 0
+    home = make_prepared(tmp_path / "home")
     forge(home / "db.sqlite3", "somebodys_plugin", "0001_initial")
     assert prepare(home).returncode == 0
 
