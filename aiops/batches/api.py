@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from django.conf import settings as django_settings
@@ -99,8 +99,9 @@ class Batches(ListModelMixin, RetrieveModelMixin, GenericViewSet[Batch]):
         file, options = uploads.read(request)
         plan = Plan.of_request(options, file_format=uploads.format_of(file))
         defaults = {name: value for name, value in plan.defaults.items() if name != "deadline_s"}
-        chosen = choice.choose(snapshot.current(SETTINGS), defaults)
-        _offer_the_chosen(chosen.name, plan, file)
+        asker = cast(User, request.user)
+        chosen = choice.choose(snapshot.for_user(asker, SETTINGS), defaults)
+        _offer_the_chosen(chosen.name, plan, file, asker)
 
         def act(user: User) -> tuple[int, Any]:
             batch = lifecycle.make(user, plan, file.chunks(lifecycle.PIECE_BYTES), most=SETTINGS.max_batches)
@@ -158,7 +159,7 @@ class Batches(ListModelMixin, RetrieveModelMixin, GenericViewSet[Batch]):
         return self.get_paginated_response(ItemOut(page, many=True).data)
 
 
-def _offer_the_chosen(chosen: str, plan: Plan, file: File[Any]) -> None:
+def _offer_the_chosen(chosen: str, plan: Plan, file: File[Any], user: User) -> None:
     """Raise Invalid when a file for another service asks for a model that we lack, before anything is written.
 
     Where invalid lines are skipped, they are: others may name a model that there is.
@@ -166,6 +167,6 @@ def _offer_the_chosen(chosen: str, plan: Plan, file: File[Any]) -> None:
     if plan.ignore_model or plan.policy == Batch.Policy.SKIP_INVALID:
         return
     named = foreign_model(islice(file.chunks(lifecycle.PIECE_BYTES), 1), plan.format, rules_for(plan, SETTINGS))
-    if named and snapshot.problem_with({**plan.defaults, "model": named}, SETTINGS):
+    if named and snapshot.problem_with({**plan.defaults, "model": named}, SETTINGS, user=user):
         offer = f"Its lines ask for {named[:100]!r}. True (--ignore-model) sends all to {chosen!r}, the chosen model."
         raise Invalid("The file asks for a model that is not configured.", errors={"ignore_model": [offer]})

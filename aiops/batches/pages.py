@@ -74,7 +74,7 @@ def preview(request: HttpRequest) -> HttpResponse:
             plan,
             SETTINGS,
             whole=size <= len(data),
-            check_options=partial(snapshot.problem_with, settings=SETTINGS),
+            check_options=partial(snapshot.problem_with, settings=SETTINGS, user=cast(User, request.user)),
         )
         context |= {"name": file.name, "columns": plan.columns, "ignore_model": plan.ignore_model}
     except (AiopsError, ValidationError) as error:

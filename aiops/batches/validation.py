@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -32,13 +33,19 @@ CheckOptions = Callable[[dict[str, Any]], str]
 logger = log.get(__name__)
 
 
-def validate(batch_id: str, settings: Settings, *, check_options: CheckOptions = lambda _: "") -> None:
-    """Read a batch's file into items, then start or fail it; does nothing while another worker holds the lease."""
+def validate(
+    batch_id: str, settings: Settings, *, check_options: Callable[..., str] = lambda options, *, user: ""
+) -> None:
+    """Read a batch's file into items, then start or fail it; does nothing while another worker holds the lease.
+
+    ``check_options`` takes options and the batch's ``user``, and returns why no run of theirs can have them.
+    """
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     mine = Batch.objects.filter(free, pk=batch_id, state=State.VALIDATING)
     if not mine.update(lease_until=database.in_seconds(LEASE_S)):
         return  # delivered twice, or cancelled
-    batch = Batch.objects.get(pk=batch_id)
+    batch = Batch.objects.select_related("user").get(pk=batch_id)
+    check = partial(check_options, user=batch.user)
     with transaction.atomic():
         if not Batch.objects.filter(pk=batch_id, state=State.VALIDATING).update(total=0, invalid=0):
             return  # it was cancelled meanwhile
@@ -47,7 +54,7 @@ def validate(batch_id: str, settings: Settings, *, check_options: CheckOptions =
     problem = ""
     total = invalid = 0
     try:
-        lines = lines_of(_pieces(batch), batch.format, rules, defaults=batch.defaults, check_options=check_options)
+        lines = lines_of(_pieces(batch), batch.format, rules, defaults=batch.defaults, check_options=check)
         rows = (_item(batch, line) for line in lines)
         while items := list(islice(rows, STEP)):
             total += len(items)

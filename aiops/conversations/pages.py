@@ -45,7 +45,7 @@ def page(request: HttpRequest, conversation_id: UUID | None = None) -> HttpRespo
         "window": window,
         "at": at,
         "memory": _memory(conversation, window.turns) if conversation else None,
-        "model": _model(),
+        "model": _model(user),
         "memory_s": django_settings.SETTINGS.memory_ttl_s,
         "max_bytes": django_settings.SETTINGS.max_message_bytes,
         "max_attachment_bytes": MAX_BYTES,
@@ -119,8 +119,8 @@ def _memory(conversation: Conversation, shown: list[dict[str, Any]]) -> dict[str
     return {"ends": ends, "forgotten": forgotten, "gone": forgotten or (answered and ends is None)}
 
 
-def _model() -> dict[str, Any]:
-    known = snapshot.current(django_settings.SETTINGS)
+def _model(user: User) -> dict[str, Any]:
+    known = snapshot.for_user(user, django_settings.SETTINGS)
     try:
         spec = choice.choose(known, {})
     except Refused as error:

@@ -115,6 +115,7 @@ class LLMModels(Rows):
         "fallbacks": [],
         "is_enabled": True,
         "is_default": False,
+        "groups": [],
         "tags": [],
     }
 

@@ -86,10 +86,12 @@ def _routed(models: Models, chosen: ModelSpec, text: str, *, force: bool, named:
         return chosen
     advanced = next((one for one in models.specs if one.name == chosen.advanced), None) if chosen.advanced else None
     if advanced is None:
-        if force and not chosen.advanced:
+        if force:
             raise Invalid(
                 "This model has no advanced one.",
-                errors={"force_advanced": [f"{chosen.name} has no advanced model: leave it out, or name a model."]},
+                errors={
+                    "force_advanced": [f"{chosen.name} has no advanced model for you: leave it out, or name a model."]
+                },
             )
         return chosen
     return replace(advanced, reason=FORCED if force else TASK_PATTERN)

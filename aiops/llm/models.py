@@ -85,6 +85,9 @@ class LLMModel(models.Model):
     is_default = models.BooleanField(default=False)
     last_used_at = models.DateTimeField(null=True, editable=False)
     """Written at most once a minute by each worker process."""
+    groups = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), blank=True)
+    """Names of the groups whose members may choose it; empty: everybody. Names and not references, so that a group that
+    is deleted opens nothing."""
     tags = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)

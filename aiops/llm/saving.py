@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Model
@@ -58,6 +59,8 @@ def put_model(row: LLMModel, fields: dict[str, Any], user: Any) -> LLMModel:
     for name, model in REFERENCES.items():
         if name in changed:
             changed[name] = find(model, changed[name], field=name)
+    if unknown := set(changed.get("groups") or ()) - set(Group.objects.values_list("name", flat=True)):
+        raise Invalid("Correct groups.", errors={"groups": [f"There is no group {min(unknown)!r}."]})
     moved = [name for name in REACHED_BY_MODEL & set(changed) if getattr(row, name, None) != changed[name]]
     if not row._state.adding and changed.get("name", row.name) != row.name:
         refuse_in_use(list(_middleware_naming(row, row.name)), to="renamed")

@@ -103,6 +103,7 @@ class ModelChange(Strict):
     fallbacks = NamesField(required=False, max_length=10, help_text="ids or names, in order")
     is_enabled = TruthField(required=False)
     is_default = TruthField(required=False)
+    groups = NamesField(required=False, max_length=50, help_text="whose members may choose it; empty: everybody")
     tags = TagsField(required=False)
 
 
@@ -125,6 +126,7 @@ class LLMModelOut(serializers.ModelSerializer[LLMModel]):
     capabilities = ObjectField()
     limits = ObjectField()
     advanced_patterns = PatternsField()
+    groups = NamesField()
     tags = TagsField()
 
     class Meta:
@@ -149,6 +151,7 @@ class LLMModelOut(serializers.ModelSerializer[LLMModel]):
             "fallbacks",
             "is_enabled",
             "is_default",
+            "groups",
             "tags",
             "created_at",
             "updated_at",

@@ -24,6 +24,7 @@ from aiops.llm import choice, environment, version
 from aiops.llm.models import LLMModel, ModelFallback
 from aiops.llm.providers import HANDLERS
 from aiops.llm.values import CAPABILITIES, MiddlewareSpec, Models, ModelSpec, Pace, Price, PromptSpec
+from aiops.people.models import User
 from aiops.secrets.checking import spec_of
 from aiops.settings import Settings
 
@@ -68,9 +69,18 @@ def current(settings: Settings) -> Models:
     return models
 
 
-def problem_with(options: dict[str, Any], settings: Settings) -> str:
-    """Return why no run can have these options now; empty when it can, or while no model is configured at all."""
-    return choice.problem_with(options, current(settings))
+def for_user(user: User, settings: Settings) -> Models:
+    """Return the models that a person may name; the default answers everybody who names none."""
+    models = current(settings)
+    if not any(one.groups for one in models.specs) or user.has_perm("llm.change_llmmodel"):
+        return models
+    mine = set(user.groups.values_list("name", flat=True))
+    return replace(models, specs=tuple(one for one in models.specs if not one.groups or one.groups & mine))
+
+
+def problem_with(options: dict[str, Any], settings: Settings, *, user: User) -> str:
+    """Return why no run of a person can have these options; empty when it can, or while there is no model at all."""
+    return choice.problem_with(options, for_user(user, settings))
 
 
 def forget() -> None:
@@ -185,6 +195,7 @@ def spec(row: LLMModel, fallbacks: Iterable[str] = (), chain: Iterable[Middlewar
         patterns=tuple(row.advanced_patterns),
         fallbacks=tuple(dict.fromkeys((*fallbacks, *more))),
         from_row=True,
+        groups=frozenset(row.groups),
     )
 
 

@@ -111,6 +111,8 @@ class ModelSpec:
     fallbacks: tuple[str, ...] = ()
     """Names of the models that answer instead while its provider is down, in this order."""
     from_row: bool = False
+    groups: frozenset[str] = field(default=frozenset(), compare=False)
+    """Names of the groups whose members may choose it; empty: everybody."""
     reason: str = field(default=DEFAULT, compare=False)
     """Why this model answers. Not compared, so that all reasons share clients and compiled agents."""
 

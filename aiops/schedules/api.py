@@ -83,9 +83,10 @@ class Schedules(ListModelMixin, RetrieveModelMixin, GenericViewSet[Schedule]):
     def create(self, request: Request) -> Response:
         """Schedule a prompt or a batch."""
         given, sent = uploads.read(request)
-        fields, options = _fields(given, cast(User, request.user))
+        asker = cast(User, request.user)
+        fields, options = _fields(given, asker)
         fields["options"] = {"read_only": True, **options}
-        _check_model(fields["options"])
+        _check_model(fields["options"], asker)
 
         def act(user: User) -> tuple[int, Any]:
             return 201, ScheduleOut(lifecycle.make(user, fields, most=SETTINGS.max_schedules)).data
@@ -101,7 +102,8 @@ class Schedules(ListModelMixin, RetrieveModelMixin, GenericViewSet[Schedule]):
         fields, options = _fields(ScheduleChange.read(request.data), cast(User, request.user))
         if ("message" in fields and schedule.batch is not None) or ("batch" in fields and schedule.batch is None):
             raise Invalid("A prompt cannot become a batch, nor a batch a prompt: create another schedule.")
-        return Response(ScheduleOut(lifecycle.change(schedule, fields, options=options, check=_check_model)).data)
+        check = partial(_check_model, user=cast(User, request.user))
+        return Response(ScheduleOut(lifecycle.change(schedule, fields, options=options, check=check)).data)
 
     @extend_schema(responses={204: None}, tags=["schedules"])
     def destroy(self, request: Request, pk: Any) -> Response:
@@ -166,13 +168,13 @@ def _fields(given: dict[str, Any], user: User) -> tuple[dict[str, Any], dict[str
         given |= _notify(given.pop("notify") or {"by": ""}, user)
     if "stored_batch" in given:
         given["batch"] = given.pop("stored_batch")
-        _check_model(given["batch"]["defaults"])
+        _check_model(given["batch"]["defaults"], user)
     elif "batch" in given:
         batch = dict(given["batch"])
         items = batch.pop("items")
         plan = Plan.of_request(batch, file_format="jsonl")
-        _check_model(plan.defaults)
-        _check_items(items, plan)
+        _check_model(plan.defaults, user)
+        _check_items(items, plan, user)
         given["batch"] = {"items": items, **asdict(plan)}
     return given, options
 
@@ -189,19 +191,19 @@ def _notify(chosen: dict[str, str], user: User) -> dict[str, str]:
     return {"notify_by": chosen["by"], "notify_url": chosen.get("url", "")}
 
 
-def _check_model(options: dict[str, Any]) -> None:
-    """Raise Invalid or Conflict when these options choose no model."""
-    choice.choose(snapshot.current(SETTINGS), {name: options[name] for name in OF_MODEL if name in options})
+def _check_model(options: dict[str, Any], user: User) -> None:
+    """Raise Invalid or Conflict when these options choose no model that this person may choose."""
+    choice.choose(snapshot.for_user(user, SETTINGS), {name: options[name] for name in OF_MODEL if name in options})
 
 
-def _check_items(items: list[dict[str, Any]], plan: Plan) -> None:
+def _check_items(items: list[dict[str, Any]], plan: Plan, user: User) -> None:
     """Raise Invalid, naming the first of them, when items could never run."""
     checked = lines_of(
         [as_jsonl(items)],
         plan.format,
         rules_for(plan, SETTINGS),
         defaults=plan.defaults,
-        check_options=partial(snapshot.problem_with, settings=SETTINGS),
+        check_options=partial(snapshot.problem_with, settings=SETTINGS, user=user),
     )
     problems = [f"Item {line.number}: {line.problem}" for line in checked if line.problem]
     if problems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings as django_settings
 from django.core.files.base import File
@@ -21,6 +21,7 @@ from aiops.batches.shapes import BatchOptions
 from aiops.batches.validation import lines_of, rules_for
 from aiops.errors import Invalid, TooLarge
 from aiops.llm import snapshot
+from aiops.people.models import User
 from aiops.schedules.apps import MAX_FILE_BYTES
 from aiops.schedules.shapes import ScheduleIn, ScheduleUpload
 from aiops.web.api import forms
@@ -41,10 +42,10 @@ def read(request: Request) -> tuple[dict[str, Any], Any]:
     sent = {"options": repr(fields), "file": forms.digest(file)}
     options = fields.pop("batch", None) or BatchOptions.read({})
     plan = Plan.of_request(options, file_format=uploads.format_of(file))
-    return {**fields, "stored_batch": _stored(file, plan)}, sent
+    return {**fields, "stored_batch": _stored(file, plan, cast(User, request.user))}, sent
 
 
-def _stored(file: File[Any], plan: Plan) -> dict[str, Any]:
+def _stored(file: File[Any], plan: Plan, user: User) -> dict[str, Any]:
     """Return the batch that the schedule keeps: its items as they were read, in our own form. Raises Invalid."""
     items: list[dict[str, Any]] = []
     size = 0
@@ -55,7 +56,7 @@ def _stored(file: File[Any], plan: Plan) -> dict[str, Any]:
             plan.format,
             rules_for(plan, SETTINGS),
             defaults=plan.defaults,
-            check_options=partial(snapshot.problem_with, settings=SETTINGS),
+            check_options=partial(snapshot.problem_with, settings=SETTINGS, user=user),
         )
         for line in lines:
             if line.problem:

@@ -75,7 +75,7 @@ def ask_instead(user: User, run: Run, text: str | None, source: Source) -> dict[
 
 def _accept(user: User, new: NewMessage) -> dict[str, Any]:
     settings = django_settings.SETTINGS
-    choice.choose(snapshot.current(settings), new.options.stored())
+    choice.choose(snapshot.for_user(user, settings), new.options.stored())
     accepted = accept(user, new, max_queued=settings.max_queued_runs)
     transaction.on_commit(lambda: background.run_later(send.send_accepted, accepted, ttl_s=settings.stream_ttl_s))
     run = accepted.run
