@@ -13,7 +13,7 @@ from aiops.terminal.client import CallFailed, Client
 from aiops.terminal.exit_codes import FAILED, OK
 from aiops.terminal.listing import Row
 from aiops.terminal.options import client_options
-from aiops.terminal.rows import REASON
+from aiops.terminal.rows import REASON, add_files
 from aiops.terminal.text import printable
 
 PATH = "/api/secrets/"
@@ -112,6 +112,9 @@ def remove_secret(client: Client, name: str, reason: str) -> None:
     """Delete a secret that nothing refers to."""
     client.delete(f"{PATH}{_find(client, name)['id']}/", reason=reason)
     print(f"{name}\tdeleted")
+
+
+add_files(secrets, PATH, "secret", secret=True)
 
 
 def _value() -> str:

@@ -69,6 +69,12 @@ def add_commands(group: click.Group, path: str, what: str, *, later: Sequence[st
         client.delete(f"{path}{find(client, path, name)['id']}/", reason=reason)
         print(f"{name}\tdeleted")
 
+    add_files(group, path, what, later=later)
+
+
+def add_files(group: click.Group, path: str, what: str, *, later: Sequence[str] = (), secret: bool = False) -> None:
+    """Add export and import; ``secret``: the server keeps no digest of what is sent."""
+
     @group.command("export", help=f"Print all {what}s as JSON, which import reads; secrets are named, not written.")
     @client_options
     def export(client: Client) -> None:
@@ -85,7 +91,7 @@ def add_commands(group: click.Group, path: str, what: str, *, later: Sequence[st
         new = [row for row in rows if row["name"] not in known]
         if new:
             first = [{name: value for name, value in row.items() if name not in later} for row in new]
-            known |= {row["name"]: row for row in client.post(path, first, reason=reason)}
+            known |= {row["name"]: row for row in client.post(path, first, secret=secret, reason=reason)}
         changed = [{"id": known[row["name"]]["id"], **row} for row in rows if later or row not in new]
         if changed:
             client.patch(path, changed, reason=reason)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from tests.acceptance.system import System
 
 
@@ -26,6 +29,24 @@ def test_a_secret_is_added_listed_checked_changed_and_removed(plain: System) -> 
     assert "There is no secret 'none'" in plain.cli("secrets", "check", "none").stderr
     for name in ("terminal", "absent"):
         assert plain.cli("secrets", "remove", name).stdout == f"{name}\tdeleted\n"
+
+
+def test_an_export_has_no_value_and_is_imported_again(plain: System, tmp_path: Path) -> None:
+    plain.cli("secrets", "add", "placed", "--env", "AIOPS_SECRET_PLACED")
+    plain.cli("secrets", "add", "valued", input="canary-of-the-export")
+    exported = plain.cli("secrets", "export").stdout
+    assert "canary" not in exported
+    rows = {row["name"]: row for row in json.loads(exported)}
+    assert (rows["placed"]["reference"], rows["valued"]["kind"]) == ("AIOPS_SECRET_PLACED", "stored")
+    assert plain.cli("secrets", "remove", "placed").returncode == 0
+    file = tmp_path / "secrets.json"
+    file.write_text(json.dumps([rows["placed"], rows["valued"]]))
+    assert plain.cli("secrets", "import", str(file)).stdout == "1 added, 1 changed\n"
+    assert plain.cli("secrets", "check", "valued").returncode == 0, "its value is still there"
+    plain.cli("secrets", "remove", "valued")
+    refused = plain.cli("secrets", "import", str(file))
+    assert (refused.returncode != 0, "value" in refused.stderr) == (True, True), refused.stderr
+    plain.cli("secrets", "remove", "placed")
 
 
 def test_a_tool_server_uses_a_secret_that_a_worker_reads(plain: System) -> None:

@@ -24,6 +24,7 @@ from tests.benchmarks.rows import (
     batch_files,
     behind_chats,
     burst,
+    chains,
     first_words,
     idle_viewers,
     large_tables,
@@ -52,6 +53,7 @@ ROWS: dict[str, ModuleType] = {
     "m": starting,
     "n": batch_files,
     "o": pages,
+    "p": chains,
 }
 FROM_OUTSIDE = ("AIOPS_", "LLM_", "OPENAI_", "OLLAMA_", "DATABASE_URL", "REDIS_URL", "CELERY_", "CHECKPOINT_")
 
