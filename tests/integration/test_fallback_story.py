@@ -77,3 +77,55 @@ async def test_each_models_tokens_cost_what_that_model_costs(
     assert (run.state, run.answer) == (State.SUCCEEDED, "All well."), run.error
     assert (run.usage["model"], run.usage["input_tokens"]) == ("ollama:cheap", 2000)
     assert run.usage["cost"] == cost
+
+
+class Changing(Tools):
+    """A pool of a tool that changes something; it counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def catalogue(self) -> Catalogue:
+        return Catalogue((dataclasses.replace(TOOL, read_only=False),), ())
+
+    async def call(self, *_: Any, **__: Any) -> ToolResult:
+        self.calls += 1
+        return ToolResult("rebooted")
+
+
+class Remembering(ScriptedModel):
+    """Keeps what it was asked."""
+
+    asked: list[Any] = []
+
+    async def _astream(self, messages: Any, *args: Any, **more: Any) -> Any:
+        self.asked.append([str(message.text) for message in messages if message.type != "system"])
+        async for chunk in super()._astream(messages, *args, **more):
+            yield chunk
+
+
+@pytest.mark.parametrize("is_away", [False, True], ids=["memory is there", "memory is away"])
+async def test_a_fallback_knows_the_calls_that_were_made(
+    ask: Callable[..., Run], sent: list[str], monkeypatch: pytest.MonkeyPatch, is_away: bool
+) -> None:
+    build._compiled.cache_clear()
+    model = Remembering(turns=[calling("net_look", "{}"), [httpx.ConnectError("refused")], words("Done.")])
+    monkeypatch.setattr(clients, "make", gives(model))
+    tools = Changing()
+    async with run_context(tools, LIMITS) as context:
+        if is_away:
+            saver = context.memory()
+            context.memory_away = (ConnectionError,)
+            monkeypatch.setattr(type(saver), "aput", _refuse)
+        claimed = await context.in_thread(lambda: transitions.claim(str(ask().pk), worker="w", lease_s=60))
+        models = Models((DEAR, CHEAP), DEAR)
+        assignment = await context.in_thread(rows.assignment, claimed, batches.schema_of, models)
+        await story.answer(assignment, context, Stop())
+        run = await context.in_thread(lambda: Run.objects.get(pk=claimed.claim.run_id))
+    build._compiled.cache_clear()
+    assert (run.state, run.answer, tools.calls) == (State.SUCCEEDED, "Done.", 1), run.error
+    assert model.asked[-1] == ["hello", "", "rebooted"]
+
+
+async def _refuse(*_: Any, **__: Any) -> Any:
+    raise ConnectionError("away")

@@ -42,13 +42,17 @@ class RunMemory(BaseCheckpointSaver[Any]):
         return self._saver.get_next_version(current, channel)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the latest checkpoint, as it was when this run began."""
+        """Return the latest checkpoint, as it was when this run began or read it again."""
         if get_checkpoint_id(config):
             return await self._saver.aget_tuple(config)
         if not self._read:
             self._read = True
             self._latest = await self._unless_away(self._saver.aget_tuple, config)
         return self._latest
+
+    def read_again(self) -> None:
+        """Let the next read find what this run has stored since it began."""
+        self._read = self.lost
 
     async def aput(
         self,

@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage
-from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from aiops.agent import build, chain_rows, selection
 from aiops.agent.memory.run import RunMemory
 from aiops.agent.middleware.concessions import NO_TOOLS
-from aiops.agent.middleware.steps import earlier_result
 from aiops.conversations.transcript import PastMessage
 from aiops.errors import AiopsError, RunFailed
 from aiops.events import types
@@ -23,9 +21,9 @@ from aiops.llm.values import ModelSpec, Price
 from aiops.runs import transitions
 from aiops.runs.states import State
 from aiops.runs.transitions import Ending
-from aiops.runs.work import chains, conclusion, messages, rows
+from aiops.runs.work import chains, conclusion, messages, remembering, rows
 from aiops.runs.work.context import Assignment, MemoryGap, RunContext
-from aiops.runs.work.recorder import Recorder, earlier
+from aiops.runs.work.recorder import Recorder
 from aiops.runs.work.stopping import Stop, Why
 from aiops.tool_servers.client.pool import Catalogue
 
@@ -34,17 +32,6 @@ DOWN = {"model_unreachable", "model_timeout", "model_error", "model_certificate"
 FELL_BACK = "{reason} The model {name!r} answers instead."
 INTERRUPT = "__interrupt__"
 """LangGraph 1.x: the key under which a stream's updates hold the interrupts of a graph that has paused."""
-
-
-def _calls_missing_in_memory(assignment: Assignment, known: list[AnyMessage]) -> list[AnyMessage]:
-    """Return, from the row, calls with side effects of earlier attempts that memory has lost."""
-    remembered = {call["id"] for message in known if isinstance(message, AIMessage) for call in message.tool_calls}
-    made = [step for step in assignment.steps if not step["safe"] and step["call_id"] not in remembered]
-    if not made:
-        return []
-    calls = [{"id": step["call_id"], "name": step["name"], "args": step["arguments"]} for step in made]
-    results = [earlier_result(earlier(step), step["call_id"], step["name"]) for step in made]
-    return [AIMessage("", tool_calls=calls), *results]
 
 
 SHOWN_NAMES = 10
@@ -57,12 +44,6 @@ def _left_out(names: tuple[str, ...], total: int) -> str:
         f"The tool servers offer {total} tools, more than a model takes: the {total - len(names)} that fit your "
         f"message best were offered to it. Left out: {some}"
     )
-
-
-def _known(remembered: CheckpointTuple | None) -> list[AnyMessage]:
-    """Return the conversation's messages as memory knows them."""
-    known: list[AnyMessage] = remembered.checkpoint["channel_values"].get("messages", []) if remembered else []
-    return known
 
 
 class Execution:
@@ -98,14 +79,16 @@ class Execution:
             await recorder.notice(
                 "tool_server_down", f"The tool server {missing.server!r} is missing: {missing.reason}"
             )
-        offered, left_out = selection.chosen(catalogue.tools, assignment.text, conversation=_known(remembered))
+        offered, left_out = selection.chosen(
+            catalogue.tools, assignment.text, conversation=remembering.known(remembered)
+        )
         if left_out:
             await recorder.notice("tools_left_out", _left_out(left_out, len(catalogue.tools)))
         offer, given = replace(catalogue, tools=offered), await self._input(remembered)
         remaining = choice.fallbacks(assignment.models, spec)
         while True:
             try:
-                await self._stream(spec, offer, given)
+                await self._answer(spec, offer, given)
                 break
             except RunFailed as failure:
                 instead = next(remaining, None) if failure.code in DOWN else None
@@ -120,8 +103,17 @@ class Execution:
         await self._memory.aprune([assignment.conversation_id])
         await self._report_memory()
 
-    async def _stream(self, spec: ModelSpec, catalogue: Catalogue, given: dict[str, Any] | None) -> None:
-        """Let a model answer, step by step."""
+    async def _answer(self, spec: ModelSpec, catalogue: Catalogue, given: dict[str, Any] | None) -> None:
+        """Let a model answer; where memory waits for a step that this chain no longer has, from the first step on."""
+        if await self._stream(spec, catalogue, given) or given is not None:
+            return
+        known = remembering.known(await self._memory.aget_tuple(self._config))
+        last = known[-1] if known else None
+        if not isinstance(last, AIMessage) or last.tool_calls:
+            await self._stream(spec, catalogue, {"messages": []})
+
+    async def _stream(self, spec: ModelSpec, catalogue: Catalogue, given: dict[str, Any] | None) -> bool:
+        """Go through the agent's steps; return whether there was one."""
         assignment, context, recorder = self._assignment, self._context, self._recorder
         recorder.events.also_remove(chain_rows.removed_patterns(spec))
         if "tools" in spec.lacks and catalogue.tools:
@@ -148,16 +140,23 @@ class Execution:
                 stream_mode="updates",  # the model's words go from ModelCall to the recorder
                 durability=build.durability(catalogue),
             )
+            has_gone_on = False
             async with contextlib.aclosing(streamed) as steps:
                 async for update in steps:
+                    has_gone_on = True
                     self._stop.check()
                     await self._update(update, spec.price)
+            return has_gone_on
 
     async def _continued(self, given: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Return what another model gets in the middle of this run: nothing more, unless memory has none of it."""
+        """Return what another model gets in the middle of this run: what memory has not got of it."""
+        self._memory.read_again()
         remembered = await self._memory.aget_tuple(self._config)
-        of_run = (remembered.metadata or {}).get("run") if remembered else None
-        return None if of_run == self._assignment.claim.run_id else given
+        if remembered is not None and (remembered.metadata or {}).get("run") == self._assignment.claim.run_id:
+            forgotten = remembering.missing_calls(self._recorder.steps, remembering.known(remembered))
+            return {"messages": forgotten} if forgotten else None
+        asked: list[AnyMessage] = [*(given or {}).get("messages", ())]
+        return {"messages": [*asked, *remembering.missing_calls(self._recorder.steps, asked)]}
 
     async def _report_memory(self) -> None:
         if self._memory.lost and not self._reported_memory:
@@ -170,7 +169,7 @@ class Execution:
         """Apply the resume rule: continue this run's checkpoint, else add the message and what memory lacks."""
         assignment, recorder = self._assignment, self._recorder
         run_id = assignment.claim.run_id
-        known = _known(remembered)
+        known = remembering.known(remembered)
         of_run = (remembered.metadata or {}).get("run") if remembered else None
         if of_run == run_id:
             since = next((i for i, m in enumerate(known) if m.id == assignment.message_id), len(known))
@@ -178,7 +177,7 @@ class Execution:
             await recorder.resume(answers)
             for message in known[since : since + 1]:
                 await self._report_cuts(message)
-            forgotten = _calls_missing_in_memory(assignment, known)
+            forgotten = remembering.missing_calls(assignment.steps, known)
             return {"messages": forgotten} if forgotten else None
         if assignment.claim.fence > 1:
             await recorder.resume([])
@@ -191,7 +190,7 @@ class Execution:
         added = await messages.for_model(gap.missing, asked, self._context)
         await self._report_cuts(added[-1])
         forget = [RemoveMessage(id=REMOVE_ALL_MESSAGES)] if gap.stale else []
-        return {"messages": [*forget, *added, *_calls_missing_in_memory(assignment, [])]}
+        return {"messages": [*forget, *added, *remembering.missing_calls(assignment.steps, [])]}
 
     async def _report_cuts(self, message: AnyMessage) -> None:
         for cut in messages.cuts(message):
