@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import Error, close_old_connections, connection
+from django.db import Error, close_old_connections, connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
@@ -96,3 +96,10 @@ def now() -> datetime:
 def in_seconds(seconds: float) -> Combinable:
     """Return an expression for the database's time ``seconds`` from now (negative: ago)."""
     return ExpressionWrapper(Now() + Value(timedelta(seconds=seconds)), output_field=DateTimeField())
+
+
+def once_committed(function: Callable[[], Any]) -> None:
+    """Call a function after the commit: once, however many rows of the transaction ask for it."""
+    waiting = transaction.get_connection().run_on_commit
+    if not any(hook[1] is function for hook in waiting):
+        transaction.on_commit(function)

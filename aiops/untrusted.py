@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import math
 import re
 from typing import Any
@@ -73,6 +74,20 @@ def faults(value: Any, *, max_depth: int) -> dict[str, str]:
             left += [(_place(place, step), inner, depth + 1) for step, inner in reversed(inside)]
             found |= {_place(place, step): why for step, _ in inside if (why := fault(str(step)))}
     return found
+
+
+def strict(text: str, *, max_depth: int = 20) -> Any:
+    """Return the value of JSON text that can be stored; raises ValueError, whose message says what is wrong."""
+    try:
+        value = json.loads(text)
+        found = faults(value, max_depth=max_depth)
+    except (TooDeep, RecursionError):
+        raise ValueError(f"It is nested deeper than {max_depth}.") from None
+    except ValueError as error:
+        raise ValueError(f"Not JSON: {error}") from error
+    if found:
+        raise ValueError(" ".join(f"{place}: {reason}".removeprefix(": ") for place, reason in found.items()))
+    return value
 
 
 def clean(text: str) -> str:

@@ -56,8 +56,9 @@ def build(
     # Reasons differ from run to run; as part of the cache key they would cause a compilation for each.
     missing = tuple(one.server for one in catalogue.missing)
     today = datetime.now(UTC).date() if client.spec.prompt is not None else NO_DATE
+    rows: tuple[Any, ...] = client.chain.rows if client.chain is not None else ()
     graph = _compiled(
-        client, catalogue.tools, missing, tools, limits, redactor, pacer, answer_schema, instructed, today
+        client, rows, catalogue.tools, missing, tools, limits, redactor, pacer, answer_schema, instructed, today
     )
     return graph.copy({"checkpointer": memory})
 
@@ -65,6 +66,7 @@ def build(
 @functools.lru_cache(maxsize=32)
 def _compiled(
     client: Client,
+    rows: tuple[Any, ...],
     offered: tuple[RemoteTool, ...],
     missing: tuple[str, ...],
     tools: Tools,
@@ -75,7 +77,6 @@ def _compiled(
     instructed: bool,
     today: date,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
-    rows = client.chain[0] if client.chain is not None else ()
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_agent(
         client.model,
         [as_langchain(tool) for tool in offered],

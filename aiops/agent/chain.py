@@ -48,7 +48,6 @@ def chain(
     catalogue = {tool.name: tool for tool in offered}
     every: tuple[AgentMiddleware[Any, Any] | None, ...] = (
         Repair(),  # before anything reads the messages: providers refuse tool calls without results
-        Window(budget_tokens=min(limits.context_tokens, spec.context_window or limits.context_tokens)),
         ModelCallLimitMiddleware(**chain_rows.limit(spec, MODEL_LIMIT, limits.model_calls), exit_behavior="error"),
         ToolCallLimitMiddleware(**chain_rows.limit(spec, TOOL_LIMIT, limits.tool_calls)),
         UserName() if spec.prompt is not None and fields.uses(spec.prompt.text, fields.USER) else None,
@@ -60,6 +59,8 @@ def chain(
         *rows,  # those of the model's rows, by priority: around all attempts of a call
         ModelRetry(spec, tries=chain_rows.tries(spec, limits.model_tries)),
         Concessions(),
+        # Behind rows, so that they can summarize what it would drop.
+        Window(budget_tokens=min(limits.context_tokens, spec.context_window or limits.context_tokens)),
         # Inside retry, so that each attempt waits for its turn; outside the call, whose limit must not count waiting.
         ModelPacing(spec, pacer, patience_s=limits.model_patience_s) if pacer is not None else None,
         ToolCall(tools, catalogue, missing),  # innermost around tools: it makes the call itself

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware
@@ -20,21 +20,43 @@ from aiops.llm.values import MiddlewareSpec, ModelSpec
 
 logger = log.get(__name__)
 
-Chain = tuple[tuple[AgentMiddleware[Any, Any], ...], tuple[str, ...]]
+OWN_NAMES = frozenset(
+    {
+        *("Repair", "Window", "ModelCallLimitMiddleware", "ToolCallLimitMiddleware", "UserName", "Instructions"),
+        *("AnswerSchema", "Steps", "Truncation", "Redaction", "ModelRetry", "Concessions", "ModelPacing", "ToolCall"),
+        "ModelCall",
+    }
+)
+"""Names of the built-in middleware: LangChain refuses an agent with two of one name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What a model's rows became."""
+
+    rows: tuple[AgentMiddleware[Any, Any], ...] = ()
+    """The middleware, outermost first."""
+    left_out: tuple[str, ...] = ()
+    """A sentence for each that was left out."""
+    names: tuple[str, ...] = ()
+    """Of those in force, with those that configure what every run has."""
 
 
 async def build(surroundings: Surroundings) -> Chain:
-    """Return the middleware, outermost first, and a sentence for each that was left out.
-
-    Raises RunFailed ``middleware_failed``, naming a critical one that cannot start.
-    """
+    """Start what the rows name; raises RunFailed ``middleware_failed``, naming a critical one that cannot start."""
     made: list[AgentMiddleware[Any, Any]] = []
     left_out: list[str] = []
+    names: list[str] = []
     for one in surroundings.spec.chain:
         if configures_built_in(one):
+            names.append(one.name)
             continue
         try:
-            made.append(await start(one, surroundings))
+            started = await start(one, surroundings)
+            if started.name in OWN_NAMES | {other.name for other in made}:
+                raise ValueError(f"there is a middleware {started.name!r} already")
+            made.append(started)
+            names.append(one.name)
         except Exception as error:  # another package's class can raise anything
             problem = f"The middleware {one.name} cannot start ({type(error).__name__}: {error})."
             logger.exception("middleware.not_started", middleware=one.name, model=surroundings.spec.label)
@@ -45,7 +67,7 @@ async def build(surroundings: Surroundings) -> Chain:
                     code="middleware_failed",
                 ) from error
             left_out.append(f"{problem} The answer does without it.")
-    return tuple(made), tuple(left_out)
+    return Chain(tuple(made), tuple(left_out), tuple(names))
 
 
 async def start(one: MiddlewareSpec, surroundings: Surroundings) -> AgentMiddleware[Any, Any]:
@@ -57,7 +79,7 @@ async def start(one: MiddlewareSpec, surroundings: Surroundings) -> AgentMiddlew
     # A package may take long to import; the loop has other runs.
     loaded = await asyncio.to_thread(importlib.import_module, module)
     options = await _with_models(one, surroundings)
-    made = langchain_rows.made(one, options) or getattr(loaded, name)(**options)
+    made = langchain_rows.made(one, options, patience_s=surroundings.patience_s) or getattr(loaded, name)(**options)
     if not isinstance(made, AgentMiddleware):
         raise TypeError(f"{one.path} is no AgentMiddleware of LangChain")
     if getattr(made, "tools", ()) and "tools" in surroundings.spec.lacks:
@@ -82,7 +104,7 @@ def tries(spec: ModelSpec, usual: int) -> int:
 def limit(spec: ModelSpec, name: str, most: int) -> dict[str, Any]:
     """Return the arguments of the built-in limit of this name: rows can only lower what the settings allow."""
     options = _configured(spec, name)
-    return {**options, "run_limit": min(most, options.get("run_limit") or most)}
+    return langchain_rows.capped({**options, "run_limit": min(most, options.get("run_limit") or most)})
 
 
 def removed_patterns(spec: ModelSpec) -> tuple[str, ...]:

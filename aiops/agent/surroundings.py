@@ -18,3 +18,5 @@ class Surroundings:
     spec: ModelSpec
     redis: Any
     helper: Callable[[ModelSpec], Awaitable[BaseChatModel]]
+    patience_s: float = 30.0
+    """Longest time of a call of such a model."""

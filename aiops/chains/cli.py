@@ -55,7 +55,7 @@ def list_types(client: Client, as_json: bool) -> None:
 @client_options
 def list_middleware(client: Client, model: str | None, as_json: bool) -> None:
     """List the middleware of models, outermost first."""
-    rows = client.get(PATH, llm_model=model, limit=200)["results"]
+    rows = [row for row in all_rows(client, PATH) if model in (None, row["llm_model"])]
     listing.show(
         sorted(rows, key=lambda row: (row["llm_model"], row["priority"], row["middleware"])),
         as_json=as_json,

@@ -21,7 +21,7 @@ SUMMARIES = "SummarizationMiddleware"
 PII = "PIIMiddleware"
 
 LEFT_OUT = {
-    CONTEXT_EDITING: {"token_counter"},
+    CONTEXT_EDITING: {"token_counter", "token_count_method"},  # most models cannot count, and some ask their server
     SELECTOR: set[str](),
     MODEL_LIMIT: {"exit_behavior"},  # an answer that just ends would look whole
     MODEL_FALLBACK: set[str](),
@@ -80,8 +80,8 @@ LANGCHAIN = {
                     "additionalProperties": False,
                 },
             },
-            "token_count_method": {"enum": ["approximate", "model"]},
         },
+        {"edits": [{"trigger": 8_000}]},
     ),
     SELECTOR: BuiltIn(
         MODULE + SELECTOR,
@@ -130,10 +130,14 @@ LANGCHAIN = {
             "model": HELPER,
             "trigger": TRIGGER,
             "keep": {"anyOf": SIZES, "description": 'what stays as it is, such as ["messages", 20]'},
-            "summary_prompt": {**TEXT, "pattern": r"\{messages\}"},
+            "summary_prompt": {
+                **TEXT,
+                "pattern": r"^(?:[^{}]|\{\{|\}\})*\{messages\}(?:[^{}]|\{\{|\}\})*$",
+                "description": "has {messages} once; other braces are doubled",
+            },
             "trim_tokens_to_summarize": COUNT,
         },
-        {"trigger": ["tokens", 20_000]},
+        {"trigger": ["tokens", 10_000]},
     ),
     "TodoListMiddleware": BuiltIn(
         MODULE + "TodoListMiddleware",

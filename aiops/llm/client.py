@@ -25,6 +25,7 @@ class Client:
     retired: bool = False
     chain: Any = None
     """What ``agent.chain_rows`` built for this client; None before."""
+    chained_at: float = 0.0
     building: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the chain is built."""
     helpers: list[Client] = field(default_factory=list)

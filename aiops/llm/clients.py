@@ -53,13 +53,16 @@ class Clients:
 
     async def helper(self, client: Client, spec: ModelSpec, *, timeout_s: float) -> Client:
         """Return a client of another model, which is closed with this one; raises RunFailed when it cannot be made."""
-        made = await make(spec, self._settings, timeout_s=timeout_s)
-        client.helpers.append(made)
+        made = next((one for one in client.helpers if one.spec == spec), None)
+        if made is None:
+            made = await make(spec, self._settings, timeout_s=timeout_s)
+            client.helpers.append(made)
         return made
 
     async def retire(self, specs: frozenset[ModelSpec]) -> None:
         """Close the clients of all models but these, which are those that are configured now."""
         for key in [key for key in self._clients if key[0] not in specs]:
+            self._making.pop(key, None)
             await self._retire(key)
 
     async def _client(self, spec: ModelSpec, timeout_s: float) -> Client:
@@ -75,12 +78,13 @@ class Clients:
                 found.made_at = self._clock()
             self._clients[key] = found  # last: it was used last
         if len(self._clients) > MOST:
-            await self._retire(next(iter(self._clients)))
+            oldest = next(iter(self._clients))
+            self._making.pop(oldest, None)
+            await self._retire(oldest)
         return found
 
     async def _retire(self, key: tuple[ModelSpec, float]) -> None:
         client = self._clients.pop(key)
-        self._making.pop(key, None)
         client.retired = True
         if not client.users:
             await self._close(client)

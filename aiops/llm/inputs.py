@@ -24,6 +24,8 @@ class Input:
 
 def of_schema(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[Input]:
     """Return an input for each property; an empty one leaves the property out."""
+    if "properties" not in schema:
+        return [Input("", "Settings", "json", json.dumps(values) if values else "", help="a JSON object")]
     required = schema.get("required", ())
     return [
         _input(name, one, values.get(name), required=name in required)
@@ -33,6 +35,8 @@ def of_schema(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[Inpu
 
 def _input(name: str, schema: Mapping[str, Any], value: Any, *, required: bool) -> Input:
     kind, step = _kind(schema), "1" if schema.get("type") == "integer" else "any"
+    if kind == "lines" and value and any(str(one) != str(one).strip() or "\n" in str(one) for one in value):
+        kind = "json"  # a line of its own cannot show white space
     if value is None:
         shown = ""
     elif kind == "lines":

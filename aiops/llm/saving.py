@@ -63,7 +63,7 @@ def put_model(row: LLMModel, fields: dict[str, Any], user: Any) -> LLMModel:
         raise Invalid("Correct groups.", errors={"groups": [f"There is no group {min(unknown)!r}."]})
     moved = [name for name in REACHED_BY_MODEL & set(changed) if getattr(row, name, None) != changed[name]]
     if not row._state.adding and changed.get("name", row.name) != row.name:
-        refuse_in_use(list(_middleware_naming(row, row.name)), to="renamed")
+        refuse_in_use(list(_middleware_naming(row.name)), to="renamed")
     before = row.model_secret_key if row.model_secret_key_id else None
     for name, value in changed.items():
         setattr(row, name, value)
@@ -130,15 +130,16 @@ def _users(row: LLMProvider | LLMModel) -> Iterable[str]:
     yield from (f"the model {one.name} (as its advanced one)" for one in row.advanced_of.all())
     named = row.fallback_of.values_list("llm_model__name", flat=True)
     yield from (f"the model {one} (as a fallback)" for one in named)
-    yield from _middleware_naming(row, row.name)
+    yield from _middleware_naming(row.name, but_of=row)
 
 
-def _middleware_naming(row: LLMModel, name: str) -> Iterable[str]:
-    """Yield the middleware of other models that names this one."""
+def _middleware_naming(name: str, *, but_of: LLMModel | None = None) -> Iterable[str]:
+    """Yield the middleware whose config names a model, but for that of a model that is deleted with it."""
     kinds = {kind.pk: fields for kind in MiddlewareType.objects.all() if (fields := model_fields(kind.config_schema))}
-    uses = LLMMiddleware.objects.filter(middleware__in=kinds).exclude(llm_model=row)
+    uses = LLMMiddleware.objects.filter(middleware__in=kinds).exclude(llm_model=but_of)
     for use in uses.select_related("middleware", "llm_model"):
-        if name in (named for _, named in models_named(use.config, kinds[use.middleware_id])):
+        whole = {**use.middleware.default_config, **use.config}
+        if name in (named for _, named in models_named(whole, kinds[use.middleware_id])):
             yield f"the {use}"
 
 

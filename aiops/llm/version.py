@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import redis
-from django.db import transaction
 from django.db.models import F
 from django.db.models.signals import post_delete, post_save
 
-from aiops import keyspace, log
+from aiops import database, keyspace, log
 from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.llm.models import LLMModel, LLMProvider, ModelFallback, TablesVersion
 from aiops.secrets.models import Secret
@@ -38,9 +37,7 @@ def raise_number() -> None:
     """Raise the version, and announce that once the transaction is committed."""
     if not TablesVersion.objects.filter(pk=ROW).update(number=F("number") + 1):
         TablesVersion.objects.bulk_create([TablesVersion(pk=ROW, number=1)], ignore_conflicts=True)
-    waiting = transaction.get_connection().run_on_commit
-    if not any(hook[1] is announce for hook in waiting):  # once for a list of a thousand rows
-        transaction.on_commit(announce)
+    database.once_committed(announce)
 
 
 def announce() -> None:

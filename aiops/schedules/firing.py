@@ -23,7 +23,8 @@ from aiops.batches.lifecycle import Plan
 from aiops.batches.models import Batch
 from aiops.batches.reading.lines import as_jsonl
 from aiops.conversations.models import Conversation
-from aiops.errors import AiopsError, Conflict, TooMany
+from aiops.errors import AiopsError, Conflict, Invalid, TooMany
+from aiops.llm import snapshot
 from aiops.locks import lock
 from aiops.maintenance.models import JobRun
 from aiops.people.models import User
@@ -157,6 +158,10 @@ def _fire(schedule_id: Any, settings: Settings) -> bool:
     return not fired_already
 
 
+class ModelGone(Invalid):
+    """The owner may not choose its model any more, or it is gone."""
+
+
 def _was_missed(due: datetime, now: datetime, settings: Settings) -> bool:
     """Return whether ticks paused for too long at any point since; a backlog that ticks worked on does not count."""
     limit = timedelta(seconds=LATE_S + settings.reaper_s)
@@ -181,7 +186,7 @@ def _start_or_refuse(schedule: Schedule, firing: Firing, settings: Settings) -> 
         return
     except Conflict:
         firing.outcome, firing.reason = Firing.Outcome.SKIPPED, "The previous run is unfinished."
-    except TooMany as error:
+    except (TooMany, ModelGone) as error:
         firing.outcome, firing.reason = Firing.Outcome.REFUSED, error.detail
     # the rows were rolled back, so the objects must not refer to them
     schedule.conversation, firing.run, firing.batch = conversation, None, None
@@ -192,6 +197,8 @@ def _start(schedule: Schedule, firing: Firing, settings: Settings) -> None:
 
 
 def _start_prompt(schedule: Schedule, firing: Firing, settings: Settings) -> None:
+    if problem := snapshot.problem_with(schedule.options, settings, user=schedule.user):
+        raise ModelGone(problem)
     if schedule.conversation is None:
         schedule.conversation = Conversation.objects.create(user=schedule.user, title=schedule.name)
     new = NewMessage(

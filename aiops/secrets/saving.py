@@ -8,7 +8,7 @@ import redis
 from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
 
-from aiops import keyspace, log
+from aiops import database, keyspace, log
 from aiops.apps import features, load
 from aiops.errors import Invalid
 from aiops.rows import check, refuse_in_use
@@ -42,7 +42,7 @@ def put(secret: Secret, fields: dict[str, Any]) -> Secret:
     try:
         with transaction.atomic():
             secret.save()
-            transaction.on_commit(announce)
+            database.once_committed(announce)
     except IntegrityError as error:
         raise Invalid("Correct name.", errors={"name": [TAKEN]}) from error
     secret.refresh_from_db()
@@ -53,7 +53,7 @@ def remove(secret: Secret) -> None:
     """Delete a secret; raises Conflict, naming who uses it."""
     refuse_in_use(users(secret.name), to="deleted")
     secret.delete()
-    transaction.on_commit(announce)
+    database.once_committed(announce)
 
 
 def announce() -> None:

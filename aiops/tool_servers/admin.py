@@ -15,6 +15,7 @@ from aiops.web.administration.rows import RowAdmin
 @admin.register(MCPServer)
 class MCPServerAdmin(RowAdmin):
     rows, resource = ToolServers, TAG
+    json_lists = ("args",)
     list_display = ("name", "status", "protocol", "place", "required", "problem", "checked_at")
     list_filter = ("status", "protocol", "place", "required")
     search_fields = ("name", "url", "command")
@@ -26,6 +27,11 @@ class MCPServerAdmin(RowAdmin):
         ("Time", {"fields": ("handshake_s", "call_s")}),
         ("This change", {"fields": ("reason", "seen")}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: MCPServer | None = None) -> Any:
+        """Leave out what only a change needs for people who may not make one."""
+        may = self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+        return self.fieldsets if may else self.fieldsets[:-1]
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         """Offer the STDIO protocol only to people who may run commands."""

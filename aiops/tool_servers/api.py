@@ -98,9 +98,10 @@ class ToolServers(Rows):
         before = None if row._state.adding else copy(row)
         if before is not None:
             _check_may_change(before, user)  # as it was: the new fields are checked before they are saved
+        changed = {name for name, value in fields.items() if before is None or getattr(before, name) != value}
         for name, value in fields.items():
             setattr(row, name, value)
-        return _put(row, user, changed=fields, before=before)
+        return _put(row, user, changed=changed, before=before)
 
     def remove_row(self, row: MCPServer, user: User) -> None:
         _check_may_change(row, user)

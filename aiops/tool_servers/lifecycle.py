@@ -10,7 +10,7 @@ import redis
 from django.db import transaction
 from django.db.models.functions import Now
 
-from aiops import dispatch, keyspace, log
+from aiops import database, dispatch, keyspace, log
 from aiops.errors import NotFound, Unavailable
 from aiops.tool_servers import health
 from aiops.tool_servers.models import MCPServer
@@ -54,8 +54,8 @@ def put(server: MCPServer, *, changed: Iterable[str]) -> None:
         else:
             lock(server.pk)
             server.save(update_fields={*fields, "look_at", "suspected", "confirmations", "updated_at"})
-        transaction.on_commit(announce)
-        transaction.on_commit(request_check)
+        database.once_committed(announce)
+        database.once_committed(request_check)
     server.refresh_from_db()
 
 
@@ -64,14 +64,14 @@ def add(servers: Iterable[MCPServer]) -> None:
     with transaction.atomic():
         for server in servers:
             server.save(force_insert=True)
-        transaction.on_commit(announce)
-        transaction.on_commit(request_check)
+        database.once_committed(announce)
+        database.once_committed(request_check)
 
 
 def remove(server: MCPServer) -> None:
     """Delete a server; workers close its sessions."""
     server.delete()
-    transaction.on_commit(announce)
+    database.once_committed(announce)
 
 
 def check_now() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -16,12 +16,15 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
+from aiops.changes import recording
 from aiops.errors import AiopsError, Invalid
-from aiops.transfers.apps import MAX_FILE_BYTES
+from aiops.people.models import User
 from aiops.transfers.asking import ask
+from aiops.transfers.jobs import SILENT
 from aiops.transfers.models import Transfer
+from aiops.transfers.reading import MAX_FILE_BYTES
 from aiops.transfers.tables import Table, table
-from aiops.web.administration.forms import ReasonForm
+from aiops.web.administration.forms import ReasonForm, add_errors
 from aiops.web.pages.failures import refuse
 
 REFRESH_S = 2
@@ -58,7 +61,8 @@ class TransferAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Transfer | None = None) -> bool:
-        return False
+        """Files go with the person who is deleted; one that is deleted while a worker has it is left by it."""
+        return bool(request.user.is_staff)
 
     def get_urls(self) -> list[URLPattern]:
         own = self.admin_site.admin_view
@@ -76,11 +80,14 @@ class TransferAdmin(ModelAdmin):  # type: ignore[misc]
         transfer = self.get_object(request, object_id)
         if transfer is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+        silent = timezone.now() - SILENT
         context = {
             **self.admin_site.each_context(request),
             "title": str(transfer),
             "transfer": transfer,
             "is_open": transfer.finished_at is None,
+            "is_waiting": transfer.finished_at is None and (transfer.touched_at or transfer.created_at) < silent,
+            "nothing_changed": transfer.direction == Transfer.Direction.IMPORT and not transfer.outcome,
             "refresh_s": REFRESH_S,
             "back": _back(table(transfer.table)),
             "opts": self.opts,
@@ -105,15 +112,20 @@ def import_view(request: HttpRequest) -> HttpResponse:
             file = form.cleaned_data["file"]
             if file.size > MAX_FILE_BYTES:
                 raise Invalid(f"The file has more than {MAX_FILE_BYTES} bytes: split it.")
-            made = ask(
-                request.user,  # type: ignore[arg-type]
-                of,
-                direction=Transfer.Direction.IMPORT,
-                file_name=file.name[:200],
-                file=file.read(),
-                reason=form.cleaned_data["reason"].strip(),
-            )
+            reason = form.cleaned_data["reason"].strip()
+            user = cast(User, request.user)
+            with recording.by(user, reason=reason):  # a missing reason is refused now, and not for each row
+                made = ask(
+                    user,
+                    of,
+                    direction=Transfer.Direction.IMPORT,
+                    file_name=file.name[:200],
+                    file=file.read(),
+                    reason=reason,
+                )
             return HttpResponseRedirect(_page(made))
+    except Invalid as refused:
+        add_errors(form, refused)
     except AiopsError as error:
         return refuse(request, error)
     context = {
@@ -138,6 +150,9 @@ def export_view(request: HttpRequest) -> HttpResponse:
 def export_rows(of: Any, request: HttpRequest, queryset: QuerySet[Model]) -> HttpResponse | None:
     """Begin to export the chosen rows (an action of their administration)."""
     chosen = [str(pk) for pk in queryset.values_list("pk", flat=True)]
+    if not chosen:
+        of.message_user(request, "None of the chosen rows is there any more.", messages.ERROR)
+        return None
     try:
         return HttpResponseRedirect(_page(_export(request, table(of.resource), chosen)))
     except AiopsError as error:

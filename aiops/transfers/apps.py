@@ -1,10 +1,9 @@
 """Declares transfers: their job, and an action of the administration of rows."""
 
 from aiops.apps import Feature, Job
+from aiops.transfers.reading import MAX_FILE_BYTES
 
 IMPORT_PATH = "/admin/transfers/transfer/import/"
-MAX_FILE_BYTES = 8_000_000
-"""Ten thousand models with their parameters are less."""
 
 
 class Transfers(Feature):

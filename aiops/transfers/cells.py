@@ -8,6 +8,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from aiops.untrusted import strict
+
 NULL = "null"
 """Empties a field that can be empty; a blank cell leaves it as it is."""
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -31,15 +33,15 @@ def read(text: str, field: serializers.Field[Any, Any, Any, Any]) -> Any:
     """Return the value of a cell that is not blank; raises Unreadable."""
     if len(text) > 1 and text[0] == "'" and FORMULA.match(text):
         text = text[1:]
-    if text == NULL and field.allow_null:
+    if text.strip() == NULL and field.allow_null:
         return None
     if isinstance(field, serializers.BooleanField):
-        return TRUTHS.get(text.lower(), text)
+        return TRUTHS.get(text.strip().lower(), text)
     if isinstance(field, serializers.JSONField | serializers.ListField):
         try:
-            return json.loads(text)
+            return strict(text)
         except ValueError as error:
-            raise Unreadable(f"Not JSON: {error}") from error
+            raise Unreadable(str(error)) from error
     if isinstance(field, serializers.IntegerField | serializers.FloatField):
         return _number(text)
     return text

@@ -6,13 +6,14 @@ beginning; rows that are as the file says already are left alone.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import Model
 from rest_framework import serializers
 
@@ -61,8 +62,8 @@ def import_(table: Table, data: bytes, user: User, reason: str, progress: Progre
     # First the new default, so that there is one at every moment.
     rows = sorted(work.read(found), key=lambda row: row.given.get("is_default") is not True)
     work.go("checking", rows, progress, keep=False)
+    result.outcome.clear()
     if not result.problems:
-        result.outcome.clear()
         work.go("saving", rows, progress, keep=True)
     return result
 
@@ -80,7 +81,6 @@ class _Work:
     user: User
     reason: str
     result: Imported
-    later: frozenset[str] = frozenset()
 
     def read(self, found: Sequence[Line]) -> list[_Row]:
         """Return the rows whose cells are values of their columns."""
@@ -97,7 +97,7 @@ class _Work:
             if missing := [name for name in self.table.key if name not in line.cells]:
                 self.result.refuse(line.row, "It is blank, and says which row is meant.", missing[0])
                 continue
-            key = tuple(str(given.get(name, "")) for name in self.table.key)
+            key = tuple(str(given.get(name, "")).strip() for name in self.table.key)
             if key in seen:
                 self.result.refuse(line.row, f"Row {seen[key]} has the same {' and '.join(self.table.key)}.")
             seen.setdefault(key, line.row)
@@ -110,7 +110,7 @@ class _Work:
         later = frozenset(self.table.rows.later)
         put_off: list[_Row] = []
         done = 0
-        keys = {row.key for row in rows}
+        of_file = {row.key: row for row in rows}
         for chunk in _chunks(rows):
             progress(phase, done, len(rows))
             first = []
@@ -123,16 +123,21 @@ class _Work:
             if keep and self.result.problems:
                 return
             done += len(chunk)
-        for chunk in _chunks([row for row in put_off if keep or not _leads_into(row, later, keys)]):
-            self._chunk(chunk, keep=keep, counted=False)
+        for chunk in _chunks(put_off):
+            self._chunk(chunk, keep=keep, counted=False, first=() if keep else _named(chunk, later, of_file))
             if keep and self.result.problems:
                 return
         progress(phase, len(rows), len(rows))
 
-    def _chunk(self, chunk: list[_Row], *, keep: bool, counted: bool) -> None:
-        known = self.table.known(row.key for row in chunk)
+    def _chunk(self, chunk: list[_Row], *, keep: bool, counted: bool, first: Sequence[_Row] = ()) -> None:
+        """Go through some rows; ``first`` are those of the file that they name, and that were taken back."""
+        known = self.table.known(row.key for row in (*chunk, *first))
         try:
             with transaction.atomic():
+                for row in first:
+                    self._one(row, known.get(row.key), counted=False, quiet=True)
+                if first:
+                    known = self.table.known(row.key for row in chunk)
                 for row in chunk:
                     self._one(row, known.get(row.key), counted=counted)
                 if not keep:
@@ -140,13 +145,15 @@ class _Work:
         except _Undo:
             pass
 
-    def _one(self, row: _Row, there: Model | None, *, counted: bool) -> None:
-        resource = self.table.rows()
+    def _one(self, row: _Row, there: Model | None, *, counted: bool, quiet: bool = False) -> None:
+        """Save a row as the file has it; ``quiet``: what is wrong with it was told before."""
+        resource, problems = self.table.rows(), len(self.result.problems)
         try:
             if there is not None:
                 fields = self.table.rows.change.read(row.given)
                 current, _ = values(self.table.cells(there), self.table.columns)
-                fields = {n: v for n, v in fields.items() if not _same(row.given[n], current.get(n))}
+                columns = self.table.columns
+                fields = {n: v for n, v in fields.items() if not _same(row.given[n], current.get(n), columns[n])}
                 if fields:
                     locked = self.table.rows.queryset.select_for_update(of=("self",)).get(pk=there.pk)
                     self._save(resource, locked, fields)
@@ -163,9 +170,13 @@ class _Work:
                 self.result.refuse(row.row, _words(reasons), column)
         except AiopsError as error:
             self.result.refuse(row.row, error.detail)
+        except DataError as error:
+            self.result.refuse(row.row, f"The database cannot store it: {' '.join(str(error).split())}")
         else:
             if counted:
                 self.result.outcome[kind] += 1
+        if quiet:
+            del self.result.problems[problems:]
 
     def _save(self, resource: Any, row: Model, fields: dict[str, Any]) -> None:
         with transaction.atomic(), recording.by(self.user, reason=self.reason):
@@ -177,21 +188,23 @@ def _chunks(rows: list[_Row]) -> Iterator[list[_Row]]:
         yield rows[start : start + CHUNK]
 
 
-def _leads_into(row: _Row, later: frozenset[str], keys: set[Key]) -> bool:
-    """Return whether a row refers to one of the same file, which is not there yet while all are only tried."""
-    named = [row.given[name] for name in later if name in row.given]
-    names = {one for value in named for one in (value if isinstance(value, list) else [value])}
-    return any((name,) in keys for name in names if isinstance(name, str))
+def _named(chunk: list[_Row], later: frozenset[str], of_file: Mapping[Key, _Row]) -> list[_Row]:
+    """Return the rows of the file that these refer to, without their own references."""
+    values = [row.given[name] for row in chunk for name in later if name in row.given]
+    names = {one for value in values for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)}
+    own = {row.key for row in chunk}
+    found = [of_file[(name,)] for name in sorted(names) if (name,) in of_file and (name,) not in own]
+    return [_Row(row.row, row.key, {n: v for n, v in row.given.items() if n not in later}) for row in found]
 
 
-def _same(given: Any, current: Any) -> bool:
-    """Return whether a cell says what is there: prices come as decimal text of another length."""
-    if given == current or (not given and not current and given is not False and given != 0):
-        return True
-    try:
-        return Decimal(str(given)) == Decimal(str(current))
-    except InvalidOperation:
-        return False
+def _same(given: Any, current: Any, field: Any) -> bool:
+    """Return whether a cell says what is there: a decimal number comes as text of another length."""
+    if given is None or current is None:
+        return given in (None, "") and current in (None, "")
+    if isinstance(field, serializers.DecimalField):
+        with contextlib.suppress(InvalidOperation):
+            return Decimal(str(given)) == Decimal(str(current))
+    return bool(given == current)
 
 
 def _words(reasons: Any) -> str:

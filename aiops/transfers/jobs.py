@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -22,7 +22,7 @@ SILENT = timedelta(minutes=1)
 """After so long without a sign of life, another worker takes it."""
 MOST_ATTEMPTS = 3
 KEPT = timedelta(days=7)
-GIVEN_UP = "A worker died three times while it did this: its log says why."
+GIVEN_UP = "It broke off three times, or a worker died: the log of worker-upkeep says why."
 
 logger = log.get(__name__)
 
@@ -47,12 +47,12 @@ def _take() -> Transfer | None:
     )
     for found in waiting.order_by("created_at").defer("file")[:10]:
         if found.attempt >= MOST_ATTEMPTS:
-            _write(found, state=Transfer.State.FAILED, problems=[_whole(GIVEN_UP)], finished_at=Now())
+            given_up = {"state": Transfer.State.FAILED, "problems": [_whole(GIVEN_UP)], "file": None}
+            waiting.filter(pk=found.pk, attempt=found.attempt).update(**given_up, finished_at=Now())
             continue
-        with transaction.atomic():
-            claimed = Transfer.objects.filter(pk=found.pk, attempt=found.attempt).update(
-                state=Transfer.State.RUNNING, attempt=F("attempt") + 1, touched_at=Now()
-            )
+        claimed = waiting.filter(pk=found.pk, attempt=found.attempt).update(
+            state=Transfer.State.RUNNING, attempt=F("attempt") + 1, touched_at=Now()
+        )
         if claimed:
             return Transfer.objects.select_related("user").get(pk=found.pk)
     return None
@@ -73,11 +73,11 @@ def _run(transfer: Transfer) -> None:
     except (DatabaseError, InterfaceError):
         raise  # it stays claimed, and is taken again
     except AiopsError as error:
-        ending = {"state": Transfer.State.FAILED, "problems": [_whole(error.detail)]}
+        ending = {"state": Transfer.State.FAILED, "problems": [_whole(error.detail)], "file": None}
     except Exception as error:  # one broken file must not stop the others
         logger.exception("transfer.broke", transfer=str(transfer.pk))
         text = f"It broke off ({type(error).__name__}): the log of worker-upkeep says why."
-        ending = {"state": Transfer.State.FAILED, "problems": [_whole(text)]}
+        ending = {"state": Transfer.State.FAILED, "problems": [_whole(text)], "file": None}
     try:
         _write(transfer, **ending, finished_at=Now())
     except _Lost:
@@ -98,7 +98,7 @@ def _imported(transfer: Transfer, progress: Any) -> Mapping[str, Any]:
         return {
             "state": Transfer.State.FAILED,
             "problems": sorted(result.problems, key=lambda one: one["row"]),
-            "outcome": {},
+            "outcome": dict(result.outcome),
             "file": None,
         }
     return {"state": Transfer.State.DONE, "outcome": dict(result.outcome), "file": None}

@@ -51,7 +51,7 @@ class Transfer(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        default_permissions = ("view",)
+        default_permissions = ()
 
     def __str__(self) -> str:
         return f"{self.get_direction_display()} of {self.table}: {self.file_name}"

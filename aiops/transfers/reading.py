@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 DELIMITERS = (",", ";", "\t")
 MAX_ROWS = 20_000
+MAX_FILE_BYTES = 8_000_000
+"""Ten thousand models with their parameters are less."""
 MAX_CELL = 100_000
 NOT_UTF8 = "The file is not UTF-8 (byte {at}): save it as CSV UTF-8."
 
@@ -87,4 +89,4 @@ def _line(row: int, header: list[str], cells: list[str]) -> Line:
         return Line(row, {}, f"It has {len(cells)} cells, and the header {len(header)}.")
     if any(len(cell) > MAX_CELL for cell in cells):
         return Line(row, {}, f"A cell has more than {MAX_CELL} characters.")
-    return Line(row, {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()})
+    return Line(row, {name: cell for name, cell in zip(header, cells, strict=False) if cell.strip()})

@@ -26,7 +26,9 @@ class Table:
     @property
     def columns(self) -> dict[str, Any]:
         """The fields that a file can have, by name."""
-        return dict(self.rows.change().fields)
+        fields = dict(self.rows.change().fields)
+        # What the API keeps no digest of is not kept in a file, either.
+        return fields if self.rows.keyed else {name: one for name, one in fields.items() if name != "value"}
 
     @property
     def key(self) -> Key:

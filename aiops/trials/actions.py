@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from aiops.errors import AiopsError
 from aiops.trials.asking import ask
 
 MOST = 10
+MOST_S = 60.0
 TOO_MANY = f"At most {MOST} at once: a worker tries them one after another, and you wait for it."
 Action = Callable[[Any, HttpRequest, QuerySet[Model]], None]
 
@@ -25,7 +27,11 @@ def checking(kind: str, argument: str, outcome: str, title: str) -> Action:
         if queryset.count() > MOST:
             of.message_user(request, TOO_MANY, messages.ERROR)
             return
+        until = time.monotonic() + MOST_S
         for row in queryset:
+            if time.monotonic() > until:
+                of.message_user(request, f"{row} and those after it were not tried: it took too long.", messages.ERROR)
+                return
             try:
                 found = ask(user, kind, {argument: str(row.pk)})
             except AiopsError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -73,6 +74,8 @@ class Helper(BaseChatModel):
     failure: Any = None
     chosen: list[str] = []
     schema_name: str = ""
+    says: str = "They asked before."
+    delay_s: float = 0
 
     @property
     def _llm_type(self) -> str:
@@ -83,11 +86,12 @@ class Helper(BaseChatModel):
         return self
 
     def _generate(self, *_: Any, **__: Any) -> ChatResult:
+        time.sleep(self.delay_s)
         if self.failure is not None:
             raise self.failure
         calls = [{"name": self.schema_name, "args": {"tools": self.chosen}, "id": "1"}] if self.schema_name else []
         used = UsageMetadata(input_tokens=1_000, output_tokens=1_000, total_tokens=2_000)
-        said = AIMessage("They asked before.", tool_calls=calls, usage_metadata=used)
+        said = AIMessage(self.says, tool_calls=calls, usage_metadata=used)
         return ChatResult(generations=[ChatGeneration(message=said)])
 
 

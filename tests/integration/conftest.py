@@ -9,6 +9,7 @@ from django.core.management.commands import flush
 from django.db import transaction
 
 from aiops import dispatch, keyspace
+from aiops.llm import snapshot
 from aiops.maintenance import clock
 from aiops.people.models import User
 from aiops.runs import reaper, transitions
@@ -63,6 +64,12 @@ def rows_of_migrations() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def empty_redis() -> None:
     keyspace.sync().flushall()
+
+
+@pytest.fixture(autouse=True)
+def fresh_models() -> None:
+    """No models of another test: both may have the same version of the tables."""
+    snapshot._held = None
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,9 @@ from aiops.people.models import User
 from aiops.retention import rules
 from aiops.retention.rules import Rule
 from aiops.secrets.models import Secret
+from aiops.system_prompts.models import SystemPrompt
+from aiops.tool_servers.models import MCPServer
+from aiops.transfers.models import Transfer
 from tests.integration.administering import MODELS, PAGES, administrator, form_of, problems
 from tests.integration.llm.rows import model, provider
 
@@ -64,11 +67,15 @@ def test_a_model_is_added_with_all_that_the_api_takes(browser: Client) -> None:
     [
         ({"model_config": '{"top_p": 7}'}, "model_config", "top_p"),
         ({"model_config": "[1]"}, "model_config", "Not an object"),
-        ({"model_config": "{"}, "model_config", "valid JSON"),
+        ({"model_config": "{"}, "model_config", "Not JSON"),
         ({"temperature": "9"}, "temperature", "2"),
         ({"fallbacks": "nobody"}, "fallbacks", "There is no 'nobody'"),
         ({"name": "taken"}, "name", "already exists"),
         ({"capabilities": '{"flying": true}'}, "capabilities", "flying"),
+        ({"model_config": '{"a": "\\u0000"}'}, "model_config", "NUL"),
+        ({"model_config": "[" * 2_000}, "model_config", "nested deeper"),
+        ({"tags": "a,b"}, "tags", "no comma"),
+        ({"context_window": "999999999"}, "context_window", "100000000"),
     ],
 )
 def test_what_the_api_refuses_is_refused_beside_its_field(
@@ -141,7 +148,7 @@ def test_who_may_only_look_is_offered_no_change() -> None:
     browser = Client()
     browser.force_login(reader)
     text = browser.get(MODELS).content.decode()
-    assert ("bulk_edit" in text, "delete_rows" in text, "Import a CSV" in text) == (False, False, True)
+    assert ("bulk_edit" in text, "delete_rows" in text, "Import a CSV" in text) == (False, False, False)
     for path in (f"{MODELS}{made.pk}/delete/", f"{MODELS}add/"):
         assert browser.get(path).status_code == 403
     chosen = {"action": "bulk_edit", "apply": "1", "description": "x", "_selected_action": [str(made.pk)]}
@@ -164,3 +171,26 @@ def test_the_change_log_of_all_tables_is_shown_and_old_entries_are_removed(brows
     due = Rule(kind, "", 730).due()
     assert [one.pk for one in due] == [entry.pk]
     assert kind.remove
+
+
+def test_what_a_form_only_shows_it_does_not_change(browser: Client) -> None:
+    prompt = SystemPrompt.objects.create(name="p", prompt_text="You are\n{model_name}.\n", status="approved")
+    lines = ["-c", "import x\nprint(1)", " "]
+    server = MCPServer.objects.create(name="mine", protocol="stdio", command="/bin/true", args=lines)
+    for row, path in ((prompt, PAGES[SystemPrompt]), (server, "/admin/tool_servers/mcpserver/")):
+        page = f"{path}{row.pk}/change/"
+        sent = form_of(browser, page)
+        if row is prompt:
+            sent["prompt_text"] = sent["prompt_text"].replace("\n", "\r\n")  # as a browser does
+        answer = browser.post(page, {**sent, "tags": "night"})
+        assert answer.status_code == 302, problems(answer)
+        row.refresh_from_db()
+    assert (prompt.tags, prompt.version, prompt.prompt_text) == (["night"], 1, "You are\n{model_name}.\n")
+    assert (server.tags, server.args) == (["night"], lines)
+
+
+def test_a_person_with_files_can_be_deleted(browser: Client) -> None:
+    eve = User.objects.create_user("eve", password="x")
+    Transfer.objects.create(user=eve, table="llm-models", direction="export", file_name="x", state="done")
+    assert browser.post(f"/admin/people/user/{eve.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(username="eve").exists()

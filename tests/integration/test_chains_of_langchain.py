@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from aiops.agent import langchain_rows
 from aiops.llm.values import MiddlewareSpec
 from aiops.runs.models import Run
 from aiops.runs.states import State
@@ -142,3 +143,59 @@ async def test_older_results_are_cleared(ask: Callable[..., Run], monkeypatch: p
     run = await answered(ask, monkeypatch, row("ContextEditingMiddleware", edits=[edit]), {"main": main})
     assert run.state == State.SUCCEEDED, run.error
     assert [text for text in main.asked[-1] if text in ("[gone]",)] == ["[gone]"]
+
+
+@pytest.mark.parametrize(
+    ("chain", "first"),
+    [
+        (row("PIIMiddleware", strategy="block"), "my mail is bob@example.org"),
+        (row("ValidationMiddleware", deny=[{"pattern": "rm -rf", "reason": "No."}]), "rm -rf /"),
+    ],
+    ids=lambda one: one.name if isinstance(one, MiddlewareSpec) else "",
+)
+async def test_a_refused_message_does_not_come_to_the_model_with_the_next(
+    ask: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, chain: MiddlewareSpec, first: str
+) -> None:
+    main = Seeing(turns=[words("Hello.")])
+    run = await answered(ask, monkeypatch, chain, {"main": main}, first, "hello again")
+    assert (run.state, run.answer) == (State.SUCCEEDED, "Hello."), run.error
+    assert (main.asked[-1][-1], "bob@" in str(main.asked), "rm -rf" in str(main.asked)) == ("hello again", False, False)
+
+
+async def test_a_question_is_never_summarized_away(ask: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    main = Seeing(turns=[*([calling("net_look", "{}")] * 3), words("Done.")])
+    chain = row("SummarizationMiddleware", model="helper", trigger=["messages", 3], keep=["messages", 1])
+    run = await answered(ask, monkeypatch, chain, {"main": main, "helper": Helper()}, "how many?")
+    assert (run.state, {asked[0] for asked in main.asked}) == (State.SUCCEEDED, {"how many?"}), run.error
+
+
+@pytest.mark.parametrize("said", ["", "late"])
+async def test_no_summary_takes_the_place_of_the_history_when_there_is_none(
+    ask: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    main = Seeing(turns=[words("One."), words("Two.")])
+    chain = row("SummarizationMiddleware", model="helper", trigger=["messages", 3], keep=["messages", 1])
+    if said == "late":
+        monkeypatch.setattr("aiops.agent.langchain_rows.Trouble.__init__", _impatient)
+    helper = Helper(says=said, delay_s=2 if said else 0)
+    run = await answered(ask, monkeypatch, chain, {"main": main, "helper": helper}, "first", "second")
+    assert (run.state, main.asked[-1]) == (State.SUCCEEDED, ["first", "One.", "second"]), run.error
+    assert notices(run) == ["middleware_skipped"]
+
+
+def _impatient(self: Any, one: MiddlewareSpec, patience_s: float) -> None:
+    self._one, self.patience_s = one, 0.2
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "found"),
+    [
+        ("email", "ann.b+c@mail.example.org, bob@x.io; no@t", ["ann.b+c@mail.example.org", "bob@x.io"]),
+        ("url", "see https://a.b/c?d=e or www.example.org/x and 10.5", ["https://a.b/c?d=e", "www.example.org/x"]),
+        ("email", "a." * 16_384, []),
+        ("url", "a.bc/ " * 6_000, ["a.bc/"] * 6_000),
+    ],
+)
+def test_personal_data_is_found_in_time_that_grows_with_the_text(kind: str, text: str, found: list[str]) -> None:
+    find = langchain_rows._detector(kind, langchain_rows.LINEAR[kind])
+    assert [one["value"] for one in find(text)] == found

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connections
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +19,8 @@ from aiops.changes import recording
 from aiops.llm.models import LLMModel
 from aiops.secrets.models import Secret
 from aiops.system_prompts.models import SystemPrompt
-from aiops.transfers import cells
+from aiops.transfers import cells, jobs
+from aiops.transfers.models import Transfer
 from aiops.transfers.tables import tables
 from tests.integration.administering import administrator
 from tests.integration.llm.rows import model, provider
@@ -78,6 +82,16 @@ def test_a_blank_cell_leaves_a_field_and_null_empties_it(browser: Client) -> Non
         (b'name,provider,model_config\na,cloud,"{""top_p"": 7}"\n', 2, "model_config", "top_p"),
         (b"name,provider,price_in\na,cloud,dear\n", 2, "price_in", "number"),
         (b"name,description\na,new\n", 2, "provider", "required"),
+        (b'name,provider,model_config\na,cloud,"{""a"": ""\\u0000""}"\n', 2, "model_config", "NUL"),
+        (b"name,provider,model_config\na,cloud," + b"[" * 2_000 + b"\n", 2, "model_config", "nested deeper"),
+        (
+            b'name,provider,advanced_model,advanced_patterns\na,cloud,b,"[""(""]"\nb,cloud,,\n',
+            2,
+            "advanced_patterns",
+            "(",
+        ),
+        (b"name,provider,advanced_model\na,cloud,a\n", 2, "advanced_model", "'a'"),
+        (b'name,provider,fallbacks\na,cloud,"[""b"", ""nobody""]"\nb,cloud,\n', 2, "fallbacks", "'nobody'"),
     ],
 )
 def test_what_is_wrong_is_named_by_row_and_column(
@@ -102,7 +116,7 @@ def test_what_is_exported_is_imported_unchanged(browser: Client) -> None:
         "cloud", "openai", tags=["b"], description="=HYPERLINK()", config_schema={"base_url": "https://x.y"}
     )
     key = Secret.objects.create(name="key", kind="env", reference="AIOPS_SECRET_X")
-    prompt = SystemPrompt.objects.create(name="night", prompt_text="-- You are\n{model_name}", status="approved")
+    prompt = SystemPrompt.objects.create(name="night", prompt_text="-- You are\n{model_name}\n", status="approved")
     big = model("big", cloud, description="'=1+1", temperature=0, price_in="2.5", price_out="0")
     small = model(
         "small",
@@ -145,6 +159,36 @@ def test_everything_that_is_wrong_is_named_at_once(browser: Client) -> None:
         (3, "provider"),
         (4, "temperature"),
     ]
+
+
+def test_null_zero_and_names_like_numbers_are_told_apart(browser: Client) -> None:
+    zero = model("zero", temperature=0, description="7", price_in="2.5")
+    done = sent(browser, b"name,temperature,description,price_in\nzero,null,007,2.50\n")
+    zero.refresh_from_db()
+    assert (done.outcome, zero.temperature, zero.description) == ({"changed": 1}, None, "007")
+    assert sent(browser, b"name,price_in\nzero,2.50\n").outcome == {"unchanged": 1}
+
+
+def test_a_file_of_more_rows_than_are_read_at_once_comes_out_while_others_write(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = provider("cloud", "openai")
+    LLMModel.objects.bulk_create(LLMModel(name=f"m{n:04}", provider=cloud) for n in range(1_200))
+    real = jobs._write
+
+    def write(transfer: Transfer, **fields: Any) -> None:
+        elsewhere = threading.Thread(target=_written)
+        elsewhere.start()
+        elsewhere.join()
+        real(transfer, **fields)
+
+    monkeypatch.setattr(jobs, "_write", write)
+    assert exported(browser).count(b"\r\n") == 1_201
+
+
+def _written() -> None:
+    LLMModel.objects.filter(name="m0001").update(description="x")
+    connections.close_all()
 
 
 def test_rows_may_refer_to_rows_below_them(browser: Client) -> None:

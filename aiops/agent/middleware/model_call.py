@@ -174,6 +174,7 @@ def _unmade_before(messages: list[AnyMessage]) -> int:
 
 def on_wire(messages: list[AnyMessage]) -> list[AnyMessage]:
     """Return the messages with the provider's own ids of calls, where those are there once."""
+    messages = _with_one_result_each(messages)
     theirs: dict[str, str] = {}
     for message in messages:
         if isinstance(message, AIMessage):
@@ -183,6 +184,19 @@ def on_wire(messages: list[AnyMessage]) -> list[AnyMessage]:
     asked_at = max((n for n, message in enumerate(messages) if message.type == "human"), default=0)
     renamed = [_renamed(message, wanted) for message in messages] if wanted else messages
     return [_without_reasoning(message) if n < asked_at else message for n, message in enumerate(renamed)]
+
+
+def _with_one_result_each(messages: list[AnyMessage]) -> list[AnyMessage]:
+    """Return the messages with the first result of each call: two limits that a call exceeds give it two."""
+    seen: set[str] = set()
+    kept: list[AnyMessage] = []
+    for message in messages:
+        if isinstance(message, ToolMessage):
+            if message.tool_call_id in seen:
+                continue
+            seen.add(message.tool_call_id)
+        kept.append(message)
+    return kept if len(kept) < len(messages) else messages
 
 
 def _without_reasoning(message: AnyMessage) -> AnyMessage:

@@ -14,6 +14,7 @@ from aiops.events.redaction import MASK
 
 SEARCH_S = 0.5
 """Longest search for one pattern; a question that takes longer is refused."""
+NOT_SENT = "[This message was refused.]"
 CONTROL = regex.compile(r"[\p{Cc}--[\t\n\r]]", regex.V1)
 
 
@@ -34,12 +35,22 @@ class ValidationMiddleware(AgentMiddleware[Any, Any]):
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Call the model; raises RunFailed ``input_refused`` with the reason."""
-        question = next((str(one.text) for one in reversed(request.messages) if one.type == "human"), "")
-        if reason := self._refusal(question):
+        asked = max((n for n, one in enumerate(request.messages) if one.type == "human"), default=-1)
+        if asked >= 0 and (reason := self._refusal(str(request.messages[asked].text))):
             raise RunFailed(f"The message is refused: {reason}", code="input_refused")
-        response = await handler(request)
+        response = await handler(
+            request.override(
+                messages=[*map(self._let_in, request.messages[:asked]), *request.messages[max(asked, 0) :]]
+            )
+        )
         response.result = [self._cleaned(one) for one in response.result]
         return response
+
+    def _let_in(self, earlier: AnyMessage) -> AnyMessage:
+        """Return an earlier message: one that was refused stays in the conversation, and is never sent."""
+        if earlier.type != "human" or not self._refusal(str(earlier.text)):
+            return earlier
+        return earlier.model_copy(update={"content": NOT_SENT})
 
     def _refusal(self, question: str) -> str:
         if self._max_characters is not None and len(question) > self._max_characters:

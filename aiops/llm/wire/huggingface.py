@@ -12,10 +12,11 @@ from typing import Any
 import httpx
 from huggingface_hub import AsyncInferenceClient
 from huggingface_hub.errors import HfHubHTTPError, TextGenerationError
+from langchain_core.language_models.chat_models import agenerate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_huggingface import ChatHuggingFace
 from pydantic import PrivateAttr
 
@@ -71,6 +72,17 @@ class _Chat(ChatHuggingFace):
                 raise HuggingFaceRefused(error, await error.response.aread()) from error
             if client.is_done:
                 yield ChatGenerationChunk(message=AIMessageChunk(content=""), generation_info={"done": True})
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: Any = None,
+        run_manager: Any = None,
+        stream: bool | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        """Answer as a whole, for middleware that asks a model: ChatHuggingFace's own would ask what it wraps."""
+        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
 
 
 class _Client(AsyncInferenceClient):

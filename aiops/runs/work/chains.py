@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
@@ -23,11 +24,12 @@ from aiops.settings import Settings
 
 DELETED = "It was deleted meanwhile."
 TRIED_S = 10.0
+AGAIN_S = 30.0
 MAX_PROBLEM_CHARACTERS = 1_000
 
 
-async def chain_of(client: Client, clients: Clients, redis: Any, *, limits: Limits) -> tuple[str, ...]:
-    """Build a client's chain, once; return a sentence for each middleware that was left out.
+async def chain_of(client: Client, clients: Clients, redis: Any, *, limits: Limits) -> chain_rows.Chain:
+    """Build a client's chain, once; try again what was left out, which may have been a secret that is back.
 
     Raises RunFailed ``middleware_failed`` for a critical one.
     """
@@ -36,10 +38,12 @@ async def chain_of(client: Client, clients: Clients, redis: Any, *, limits: Limi
         return prepared((await clients.helper(client, spec, timeout_s=limits.model_timeout_s)).model, spec)
 
     async with client.building:
-        if client.chain is None:
-            client.chain = await chain_rows.build(Surroundings(client.spec, redis, helper))
-    left_out: tuple[str, ...] = client.chain[1]
-    return left_out
+        chain: chain_rows.Chain | None = client.chain
+        if chain is None or (chain.left_out and time.monotonic() - client.chained_at > AGAIN_S):
+            given = Surroundings(client.spec, redis, helper, patience_s=limits.model_timeout_s / 2)
+            client.chain = chain = await chain_rows.build(given)
+            client.chained_at = time.monotonic()
+    return chain
 
 
 def try_middleware(arguments: dict[str, Any], settings: Settings) -> Coroutine[Any, Any, dict[str, Any]]:

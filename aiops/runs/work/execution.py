@@ -61,6 +61,7 @@ class Execution:
         }
         self.spec: ModelSpec | None = None
         self._answered_by = ""
+        self._chain: tuple[str, ...] = ()
         self._reported_memory = False
 
     async def execute(self) -> None:
@@ -120,7 +121,9 @@ class Execution:
             await recorder.notice(*NO_TOOLS)
             catalogue = replace(catalogue, tools=())
         async with context.clients.use(spec, timeout_s=context.limits.model_timeout_s) as client:
-            for problem in await chains.chain_of(client, context.clients, context.redis, limits=context.limits):
+            chain = await chains.chain_of(client, context.clients, context.redis, limits=context.limits)
+            self._chain = chain.names
+            for problem in chain.left_out:
                 await recorder.notice("middleware_skipped", problem)
             agent = build.build(
                 client,
@@ -224,7 +227,7 @@ class Execution:
                 "model": f"{self.spec.provider}:{self._answered_by}" if self._answered_by else self.spec.label,
                 "reason": self.spec.reason,
                 "prompt_version": prompt,
-                **({"chain": [one.name for one in self.spec.chain]} if self.spec.chain else {}),
+                **({"chain": list(self._chain)} if self._chain else {}),
                 **recorder.spending.summary(self.spec.price),
             }
         return Ending(

@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at'],
-                'default_permissions': ('view',),
+                'default_permissions': (),
             },
         ),
     ]

@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 from aiops.changes import recording
 from aiops.errors import AiopsError, Invalid
 from aiops.people.models import User
-from aiops.web.administration.forms import ReasonForm
+from aiops.web.administration.forms import ReasonForm, checked
 from aiops.web.api.rows import MOST, Rows
 
 EMPTY = "empty_"
@@ -68,7 +68,7 @@ class BulkForm(ReasonForm):
 
 def apply(rows: type[Rows], chosen: QuerySet[Model], form: BulkForm, user: User) -> int:
     """Change every row, or none; return how many. Raises AiopsError, whose message names the row."""
-    fields, resource = form.given(), rows()
+    fields, resource = checked(rows, form.given()), rows()
     count = 0
     with recording.by(user, reason=form.cleaned_data["reason"].strip()), transaction.atomic():
         for row in chosen.select_for_update(of=("self",)):

@@ -7,11 +7,13 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.db import transaction
-from django.db.models import Field, JSONField, Model
+from django.db.models import Field, JSONField, Model, TextField
+from rest_framework import serializers
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from aiops import untrusted
 from aiops.changes import recording
-from aiops.errors import AiopsError, Invalid
+from aiops.errors import AiopsError, Conflict, Invalid
 from aiops.people.models import User
 from aiops.web.api.rows import Rows
 
@@ -23,26 +25,55 @@ class _Undo(Exception):
 
 
 class ObjectsField(forms.JSONField):
-    """A JSON object, shown with its lines indented; empty: none."""
+    """A JSON object, or a list, shown with its lines indented; empty: none."""
 
     widget = UnfoldAdminTextareaWidget
+
+    def __init__(self, kind: type[Any] = dict, **options: Any) -> None:
+        super().__init__(**options)
+        self._kind = kind
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what was sent as it is: it is shown again, and may be no JSON."""
+        return data
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, str):  # what was sent and is shown again
             return value
         return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
 
+    def to_python(self, value: Any) -> Any:
+        if not isinstance(value, str) or not value.strip():
+            return value or None
+        try:
+            return untrusted.strict(value)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
     def clean(self, value: Any) -> Any:
         found = super().clean(value)
-        if found is not None and not isinstance(found, dict):
-            raise forms.ValidationError("Not an object of names and values.")
-        return found or {}
+        if found is not None and not isinstance(found, self._kind):
+            kind = "an object of names and values" if self._kind is dict else "a list"
+            raise forms.ValidationError(f"Not {kind}.")
+        return found or self._kind()
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
-            return bool((self.to_python(data) or {}) != (initial or {}))
+            return bool((self.to_python(data) or self._kind()) != (initial or self._kind()))
         except forms.ValidationError:
             return True
+
+
+class LongTextField(forms.CharField):
+    """A text as it is: a browser sends its lines with CRLF."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool((initial or "") != self.to_python(data))
 
 
 class LinesField(forms.CharField):
@@ -60,12 +91,31 @@ class LinesField(forms.CharField):
         return (initial or []) != [line.strip() for line in (data or "").splitlines() if line.strip()]
 
 
-def form_field(column: Field[Any, Any], made: Any) -> Any:
-    """Return the form's field for a column: lists and objects have fields of their own."""
+def form_field(column: Field[Any, Any], made: Any, *, as_json: bool = False) -> Any:
+    """Return the form's field for a column: texts, lists and objects have fields of their own."""
+    shown: dict[str, Any] = {"label": getattr(made, "label", ""), "help_text": getattr(made, "help_text", "")}
+    if isinstance(column, TextField):
+        return LongTextField(required=made.required, strip=False, **shown)
     if not isinstance(column, JSONField):
         return made
-    kind = LinesField if column.default is list else ObjectsField
-    return kind(required=False, label=made.label, help_text=made.help_text)
+    if column.default is list and not as_json:
+        return LinesField(required=False, **shown)
+    return ObjectsField(list if column.default is list else dict, required=False, **shown)
+
+
+def checked(rows: type[Rows], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the values as the API takes them, such as tags without commas; raises Invalid."""
+    known, read, errors = rows.change().fields, dict(given), {}
+    for name, value in given.items():
+        if value is None or isinstance(value, Model) or name not in known:
+            continue
+        try:
+            read[name] = known[name].run_validation(value)
+        except serializers.ValidationError as error:
+            errors[name] = [str(one) for one in error.detail] if isinstance(error.detail, list) else [str(error.detail)]
+    if errors:
+        raise Invalid(f"Correct {', '.join(errors)}.", errors=errors)
+    return read
 
 
 def add_errors(form: Any, refused: AiopsError) -> None:
@@ -100,11 +150,11 @@ class RowForm(forms.ModelForm[Any], ReasonForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["seen"].initial = self._version()
+        self.fields["seen"].initial = _version(self.instance)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.pop("seen", "") != self._version():
+        if cleaned.pop("seen", "") != _version(self.instance):
             raise forms.ValidationError(CHANGED_MEANWHILE)
         return cleaned
 
@@ -113,8 +163,10 @@ class RowForm(forms.ModelForm[Any], ReasonForm):
         model = self.rows.table
         rows = model.objects.select_for_update()
         row = model(pk=self.instance.pk) if self.instance._state.adding else rows.get(pk=self.instance.pk)
+        if _version(row) != _version(self.instance):
+            raise Conflict(CHANGED_MEANWHILE)
         with recording.by(self.user, reason=self.cleaned_data.get("reason", "").strip()):
-            saved: Model = self.rows().save_row(row, self._given(), self.user)
+            saved: Model = self.rows().save_row(row, checked(self.rows, self._given()), self.user)
         return saved
 
     def _post_clean(self) -> None:
@@ -135,5 +187,6 @@ class RowForm(forms.ModelForm[Any], ReasonForm):
         names = self.changed_data if not self.instance._state.adding else list(self.cleaned_data)
         return {name: self.cleaned_data[name] for name in names if name not in ("seen", "reason")}
 
-    def _version(self) -> str:
-        return "" if self.instance._state.adding else self.instance.updated_at.isoformat()
+
+def _version(row: Any) -> str:
+    return "" if row._state.adding else str(row.updated_at.isoformat())

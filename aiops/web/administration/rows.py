@@ -43,6 +43,8 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     list_before_template = f"{FOLDER}/files.html"
     object_history_template = f"{FOLDER}/history.html"
+    json_lists: tuple[str, ...] = ()
+    """Columns of lists whose texts may have several lines."""
     actions: tuple[str, ...] = ("bulk_edit", "delete_rows")
 
     def schemas(self, name: str, row: Model | None) -> Mapping[str, Any]:
@@ -50,8 +52,8 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
         return {}
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        extra = [name for name in self.form.extra if name in self.rows.change().fields]
-        return [*self._columns(), *extra, "reason", "seen"]
+        may = self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+        return [*self._columns(), *((*self.form.extra, "reason", "seen") if may else ())]
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **options: Any) -> Any:
         form = super().get_form(request, obj, change, **options)
@@ -62,7 +64,8 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
         return form
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **options: Any) -> Any:
-        return form_field(db_field, super().formfield_for_dbfield(db_field, request, **options))
+        made = super().formfield_for_dbfield(db_field, request, **options)
+        return form_field(db_field, made, as_json=db_field.name in self.json_lists)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Offer what the features add to all rows; Django's own deletion would not ask what uses a row."""
@@ -72,6 +75,21 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
             for name, (title, dotted) in feature.row_actions.items():
                 found[name] = (load(dotted), name, title)
         return found
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Tell what was refused after the form had been tried: another change came between."""
+        try:
+            answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        except AiopsError as refused:
+            self.message_user(request, refused.detail, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        return answer
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         saved = form.write()

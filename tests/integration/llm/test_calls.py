@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
+from aiops.llm import clients
+from aiops.settings import Settings
 from tests.integration.wire import anthropic_cases
 from tests.integration.wire.asking import ask
 from tests.integration.wire.raw_server import RawServer, Reply, calling, delta, sse
+from tests.models import spec_at
 
 
 @pytest.fixture
@@ -126,3 +129,9 @@ async def test_a_model_that_cannot_stream_is_asked_for_a_whole_answer(
         failed = await ask(provider, server.url, lacks=lacks)
         assert failed.error is not None
         assert expected in failed.error.detail
+
+
+async def test_a_model_of_hugging_face_helps_middleware_with_a_whole_answer(serve: Callable[..., RawServer]) -> None:
+    server = serve(WORDS["huggingface"])
+    client = await clients.make(spec_at("huggingface", server.url, key="k"), Settings(environment="LAB"), timeout_s=5)
+    assert (await client.model.ainvoke("Sum up.")).text == "a"

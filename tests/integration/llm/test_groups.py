@@ -15,6 +15,9 @@ from aiops.batches import validation
 from aiops.batches.models import Item
 from aiops.llm import snapshot
 from aiops.llm.models import LLMModel
+from aiops.people.models import User
+from aiops.schedules import firing
+from aiops.schedules.models import Firing, Schedule
 from tests.integration.llm.rows import editor, model, provider
 from tests.integration.secrets.calls import Call, calls, grown
 
@@ -94,3 +97,14 @@ def test_a_group_that_is_not_there_is_refused(models: dict[str, LLMModel]) -> No
         400,
         {"groups": ["There is no group 'nobody'."]},
     )
+
+
+def test_a_schedule_of_somebody_who_left_the_group_is_refused_with_its_reason(models: dict[str, LLMModel]) -> None:
+    call = member("ann")
+    made = call("POST", "/api/schedules/", {"name": "s", "message": "hi", "every_s": 3_600, "model": "dear"})
+    User.objects.get(username="ann").groups.clear()
+    refused = call("POST", f"/api/schedules/{made.json()['id']}/run/")
+    assert (refused.status_code, "Not configured" in refused.json()["detail"]) == (400, True)
+    schedule = Schedule.objects.get()
+    firing._start_or_refuse(schedule, (made := Firing(schedule=schedule)), django_settings.SETTINGS)
+    assert (made.outcome, "Not configured" in made.reason) == ("refused", True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from aiops import keyspace
 from aiops.changes import recording
 from aiops.tool_servers.models import MCPServer
 from tests.integration.secrets.calls import Call, calls, grown
@@ -62,3 +64,19 @@ def test_what_people_change_is_logged_and_what_health_checks_find_is_not(call: C
     }
     assert recording.of(row).count() == 2
     assert call("GET", f"{row.pk}/").json()["tags"] == []
+
+
+def test_a_server_that_is_replaced_by_the_same_stays_in_service(call: Call) -> None:
+    row = add("a", url="https://a.example.org", tools=[])
+    assert call("PUT", f"{row.pk}/", {"name": "a", "url": "https://a.example.org", "tags": ["t"]}).status_code == 200
+    row.refresh_from_db()
+    assert (row.status, row.tools, row.tags) == ("healthy", [], ["t"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_are_told_once_of_a_list(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(keyspace, "sync", lambda *_: SimpleNamespace(publish=lambda *_: told.append("x") or 1))
+    rows = [add(f"s{n}", url="https://a.example.org") for n in range(3)]
+    assert call("PATCH", body=[{"id": str(row.pk), "status": "maintenance"} for row in rows]).status_code == 200
+    assert told == ["x"]
