@@ -24,7 +24,7 @@ MAX_WORDS = 300
 DONE = "done"
 """Set in a chunk's metadata by ``llm.wire``: the provider marked the end of its stream."""
 
-REASONING = {"reasoning_content", "reasoning_signature"}
+REASONING = {"reasoning_content", "reasoning_blocks"}
 """Keys of a message's ``additional_kwargs`` that hold what the model thought."""
 
 

@@ -24,7 +24,8 @@ from aiops.chains.values import model_fields
 from aiops.conversations.models import Conversation
 from aiops.llm import clients
 from aiops.llm.client import Client
-from aiops.llm.values import MiddlewareSpec, Models, ModelSpec, Price
+from aiops.llm.pacing import Pacer
+from aiops.llm.values import MiddlewareSpec, Models, ModelSpec, Pace, Price
 from aiops.runs import transitions
 from aiops.runs.models import Run
 from aiops.runs.work import rows, story
@@ -39,7 +40,7 @@ LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
 TOOLS = tuple(
     RemoteTool(f"net_{name}", "net", name, name, {"type": "object"}, read_only=True) for name in ("look", "list")
 )
-HELPER = dataclasses.replace(STUB, name="helper", price=Price(Decimal(10), Decimal(20)))
+HELPER = dataclasses.replace(STUB, name="helper", pace=Pace(concurrency=1), price=Price(Decimal(10), Decimal(20)))
 
 
 class Tools:
@@ -108,6 +109,7 @@ async def answered(
     chain: MiddlewareSpec,
     models: Mapping[str, BaseChatModel],
     *questions: str,
+    paced: bool = False,
 ) -> Run:
     """Return the run of the last question to a model with this chain."""
     spec = dataclasses.replace(STUB, name="main", chain=(chain,), price=Price(Decimal(0), Decimal(0)))
@@ -119,6 +121,8 @@ async def answered(
     build._compiled.cache_clear()
     conversation: Conversation | None = None
     async with run_context(Tools(), LIMITS) as context:
+        if paced:
+            context.pacer = Pacer(context.redis, Pace(), background=False, hold_s=5)
         for question in questions or ("hello",):
 
             def claim(text: str = question, again: Conversation | None = conversation) -> Any:

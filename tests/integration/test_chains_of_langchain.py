@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from aiops.agent import langchain_rows
-from aiops.llm.values import MiddlewareSpec
+from aiops.llm.pacing import Pacer
+from aiops.llm.values import MiddlewareSpec, Pace
 from aiops.runs.models import Run
 from aiops.runs.states import State
-from tests.integration.chain_runs import LIMITS, Helper, Seeing, answered, notices, row
+from tests.integration.chain_runs import HELPER, LIMITS, Helper, Seeing, answered, notices, row
 from tests.integration.scripted_model import calling, words
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,6 +49,21 @@ async def test_a_summary_that_fails_leaves_the_history_unless_it_is_critical(
     else:
         assert main.asked[-1] == ["first", "One.", "second"]
         assert notices(run) == ["middleware_skipped"]
+
+
+async def test_a_helping_model_waits_for_its_turn(ask: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Pace | None]] = []
+
+    async def enter(self: Pacer, model: str, *, tokens: int, waiting: Any, pace: Pace | None = None) -> str:
+        asked.append((model, pace))
+        return ""
+
+    monkeypatch.setattr(Pacer, "enter", enter)
+    main = Seeing(turns=[words("One.")])
+    models = {"main": main, "helper": Helper(chosen=["net_list"])}
+    run = await answered(ask, monkeypatch, row("LLMToolSelectorMiddleware", model="helper"), models, paced=True)
+    assert run.state == State.SUCCEEDED, run.error
+    assert asked == [("ollama:helper", HELPER.pace), ("ollama:main", Pace())]
 
 
 async def test_the_chosen_tools_alone_are_offered(ask: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import functools
+import json
 from typing import Any
 
 import anthropic
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
+
+BLOCKS = "reasoning_blocks"
+"""Key of what the model thought as the API wants it back: lines of [index of the block, part, piece of text]."""
+PARTS = ("thinking", "signature", "data")
+"""Parts of blocks; data is thinking that the provider has encrypted (redacted_thinking)."""
 
 
 def make(**options: Any) -> ChatAnthropic:
@@ -30,16 +36,20 @@ class _Chat(ChatAnthropic):
         chunk, block = super()._make_message_chunk_from_anthropic_event(event, **options)
         if event.type == "message_stop":
             chunk = AIMessageChunk(content="", response_metadata={"done": True})
+        said = getattr(event, "delta", None) or getattr(event, "content_block", None)
+        if chunk is None and getattr(said, "type", "") == "redacted_thinking":
+            chunk = AIMessageChunk(content="")
         if chunk is None:
             return chunk, block
         if event.type == "message_start":  # some servers say at the end only what was answered
             chunk.usage_metadata = _usage(event.message.usage)
         if reason := chunk.response_metadata.get("stop_reason"):
             chunk.response_metadata["finish_reason"] = reason
-        said = getattr(event, "delta", None) or getattr(event, "content_block", None)
-        for part in ("thinking", "signature"):
+        for part in PARTS:
             if isinstance(text := getattr(said, part, None), str) and text:
-                chunk.additional_kwargs["reasoning_content" if part == "thinking" else "reasoning_signature"] = text
+                chunk.additional_kwargs[BLOCKS] = json.dumps([event.index, part, text]) + "\n"
+                if part == "thinking":
+                    chunk.additional_kwargs["reasoning_content"] = text
         return chunk, block
 
     def _get_request_payload(self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
@@ -56,13 +66,14 @@ def _usage(used: Any) -> UsageMetadata:
 
 def _with_thought(message: Any) -> Any:
     """Return the message with its thinking as the API wants it back, before the calls that it led to."""
-    more = message.additional_kwargs
-    if not isinstance(message, AIMessage) or not more.get("reasoning_signature"):
+    pieces = message.additional_kwargs.get(BLOCKS, "")
+    if not isinstance(message, AIMessage) or not pieces:
         return message
-    thought = {
-        "type": "thinking",
-        "thinking": more.get("reasoning_content", ""),
-        "signature": more["reasoning_signature"],
-    }
+    blocks: dict[int, dict[str, str]] = {}
+    for index, part, text in map(json.loads, pieces.splitlines()):
+        block = blocks.setdefault(index, {"type": "redacted_thinking" if part == "data" else "thinking"})
+        block[part] = block.get(part, "") + text
+    # The API refuses what it did not sign.
+    thought = [one for _, one in sorted(blocks.items()) if one.get("signature") or one.get("data")]
     said = [{"type": "text", "text": message.text}] if message.text.strip() else []
-    return message.model_copy(update={"content": [thought, *said]})
+    return message.model_copy(update={"content": [*thought, *said]}) if thought else message

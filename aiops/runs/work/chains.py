@@ -12,14 +12,15 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from aiops.agent import chain_rows
 from aiops.agent.helpers import prepared
 from aiops.agent.surroundings import Surroundings
-from aiops.agent.values import Limits
 from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.events.redaction import Redactor
 from aiops.llm import snapshot
 from aiops.llm.client import Client
-from aiops.llm.clients import Clients, make
+from aiops.llm.clients import make
 from aiops.llm.environment import OFFLINE_MODEL
+from aiops.llm.providers import OFFLINE
 from aiops.llm.values import MiddlewareSpec, ModelSpec
+from aiops.runs.work.context import RunContext
 from aiops.settings import Settings
 
 DELETED = "It was deleted meanwhile."
@@ -28,19 +29,20 @@ AGAIN_S = 30.0
 MAX_PROBLEM_CHARACTERS = 1_000
 
 
-async def chain_of(client: Client, clients: Clients, redis: Any, *, limits: Limits) -> chain_rows.Chain:
+async def chain_of(client: Client, context: RunContext) -> chain_rows.Chain:
     """Build a client's chain, once; try again what was left out, which may have been a secret that is back.
 
     Raises RunFailed ``middleware_failed`` for a critical one.
     """
 
     async def helper(spec: ModelSpec) -> BaseChatModel:
-        return prepared((await clients.helper(client, spec, timeout_s=limits.model_timeout_s)).model, spec)
+        made = await context.clients.helper(client, spec, timeout_s=context.limits.model_timeout_s)
+        return prepared(made.model, spec, context.pacer if spec.handler_name != OFFLINE else None)
 
     async with client.building:
         chain: chain_rows.Chain | None = client.chain
         if chain is None or (chain.left_out and time.monotonic() - client.chained_at > AGAIN_S):
-            given = Surroundings(client.spec, redis, helper, patience_s=limits.model_timeout_s / 2)
+            given = Surroundings(client.spec, context.redis, helper, patience_s=context.limits.model_timeout_s / 2)
             client.chain = chain = await chain_rows.build(given)
             client.chained_at = time.monotonic()
     return chain

@@ -121,7 +121,7 @@ class Execution:
             await recorder.notice(*NO_TOOLS)
             catalogue = replace(catalogue, tools=())
         async with context.clients.use(spec, timeout_s=context.limits.model_timeout_s) as client:
-            chain = await chains.chain_of(client, context.clients, context.redis, limits=context.limits)
+            chain = await chains.chain_of(client, context)
             self._chain = chain.names
             for problem in chain.left_out:
                 await recorder.notice("middleware_skipped", problem)

@@ -95,6 +95,29 @@ async def test_what_a_model_thought_goes_back_with_its_calls_where_that_is_wante
     assert "hm, yes" not in json.dumps(server.asked[2]["messages"]), "it is wanted within a turn only"
 
 
+async def test_each_block_that_anthropic_thought_goes_back_as_it_was(serve: Callable[..., RawServer]) -> None:
+    redacted = anthropic_cases.block(1, {"type": "redacted_thinking", "data": "xyz"})
+    second = anthropic_cases.block(
+        2,
+        {"type": "thinking", "thinking": "", "signature": ""},
+        {"type": "thinking_delta", "thinking": "so"},
+        {"type": "signature_delta", "signature": "gis"},
+    )
+    call = anthropic_cases.use("look", "{}", index=3)
+    parts = (anthropic_cases.begin(), anthropic_cases.THOUGHT, redacted, second, call, anthropic_cases.end("tool_use"))
+    server = serve(anthropic_cases.stream(*parts), WORDS["anthropic"])
+    said = (await ask("anthropic", server.url, echo=True)).message
+    assert said is not None
+    result = ToolMessage("r", tool_call_id=said.tool_calls[0]["id"])
+    await ask("anthropic", server.url, messages=[HumanMessage("q"), said, result], echo=True)
+    sent = next(message for message in server.asked[1]["messages"] if message["role"] == "assistant")
+    assert sent["content"][:3] == [
+        {"type": "thinking", "thinking": "hm, yes", "signature": "sig"},
+        {"type": "redacted_thinking", "data": "xyz"},
+        {"type": "thinking", "thinking": "so", "signature": "gis"},
+    ]
+
+
 async def test_what_a_model_thought_is_kept_only_where_it_is_wanted(serve: Callable[..., RawServer]) -> None:
     server = serve(sse(delta(reasoning_content="hm"), calling("look", "{}"), delta("tool_calls")))
     said = (await ask("openai", server.url)).message
