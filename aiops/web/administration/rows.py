@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -99,18 +99,15 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
         """Show the form for the chosen rows, or apply it."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        if (chosen := self._few(request, queryset)) is None:
-            return None
-        form = bulk.BulkForm(self._shared(request), request.POST if "apply" in request.POST else None)
-        if form.is_bound and form.is_valid():
-            try:
-                count = bulk.apply(self.rows, chosen, form, request.user)  # type: ignore[arg-type]
-            except AiopsError as refused:
-                add_errors(form, refused)
-            else:
-                self.message_user(request, f"{count} changed.", messages.SUCCESS)
-                return None
-        return self._asked(request, chosen, "bulk_edit", form=form, title="Change the selected")
+        form = bulk.BulkForm(self._shared(request), _sent(request))
+        user: Any = request.user
+        return self._ask_or_do(
+            *(request, queryset, form),
+            lambda chosen: bulk.apply(self.rows, chosen, form, user),
+            "bulk_edit",
+            title="Change the selected",
+            done="{} changed.",
+        )
 
     bulk_edit.short_description = "Change selected"  # type: ignore[attr-defined]
     bulk_edit.allowed_permissions = ("change",)  # type: ignore[attr-defined]
@@ -119,18 +116,15 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
         """Ask whether to delete the chosen rows, or delete them."""
         if not self.has_delete_permission(request):
             raise PermissionDenied
-        if (chosen := self._few(request, queryset)) is None:
-            return None
-        form = ReasonForm(request.POST if "apply" in request.POST else None)
-        if form.is_bound and form.is_valid():
-            try:
-                count = bulk.remove(self.rows, chosen, form.cleaned_data["reason"].strip(), request.user)  # type: ignore[arg-type]
-            except AiopsError as refused:
-                add_errors(form, refused)
-            else:
-                self.message_user(request, f"{count} deleted.", messages.SUCCESS)
-                return None
-        return self._asked(request, chosen, "delete_rows", form=form, title="Delete the selected")
+        form = ReasonForm(_sent(request))
+        user: Any = request.user
+        return self._ask_or_do(
+            *(request, queryset, form),
+            lambda chosen: bulk.remove(self.rows, chosen, form.cleaned_data["reason"].strip(), user),
+            "delete_rows",
+            title="Delete the selected",
+            done="{} deleted.",
+        )
 
     delete_rows.short_description = "Delete selected"  # type: ignore[attr-defined]
     delete_rows.allowed_permissions = ("delete",)  # type: ignore[attr-defined]
@@ -181,6 +175,30 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
             if not column.unique and name not in alone and name in form.base_fields
         }
 
+    def _ask_or_do(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Model],
+        form: Any,
+        do: Callable[[QuerySet[Model]], int],
+        action: str,
+        *,
+        title: str,
+        done: str,
+    ) -> HttpResponse | None:
+        """Show a form about the chosen rows, or do what it says and go back to the list."""
+        if (chosen := self._few(request, queryset)) is None:
+            return None
+        if form.is_bound and form.is_valid():
+            try:
+                count = do(chosen)
+            except AiopsError as refused:
+                add_errors(form, refused)
+            else:
+                self.message_user(request, done.format(count), messages.SUCCESS)
+                return None
+        return self._asked(request, chosen, action, form=form, title=title)
+
     def _few(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model] | None:
         """Return the chosen rows by their ids, which the next request repeats; None, with a message, for too many."""
         ids = list(queryset.order_by().values_list("pk", flat=True)[: MOST + 1])
@@ -207,6 +225,11 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
                 **context,
             },
         )
+
+
+def _sent(request: HttpRequest) -> Any:
+    """Return what the form about chosen rows says; None when it is only to be shown."""
+    return request.POST if "apply" in request.POST else None
 
 
 def _shown(schemas: Mapping[str, Any]) -> Any:
