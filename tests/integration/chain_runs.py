@@ -58,12 +58,14 @@ class Seeing(ScriptedModel):
 
     asked: list[Any] = []
     offered: list[Any] = []
+    systems: list[Any] = []
 
     def bind_tools(self, tools: Any, **_: Any) -> Seeing:
         self.offered.append([convert_to_openai_tool(tool)["function"]["name"] for tool in tools])
         return self
 
     async def _astream(self, messages: Any, *args: Any, **more: Any) -> Any:
+        self.systems.extend(message.content for message in messages if message.type == "system")
         self.asked.append([str(message.text) for message in messages if message.type != "system"])
         async for chunk in super()._astream(messages, *args, **more):
             yield chunk

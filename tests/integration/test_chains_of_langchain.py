@@ -123,6 +123,7 @@ async def test_the_model_writes_down_its_steps(ask: Callable[..., Run], monkeypa
     run = await answered(ask, monkeypatch, row("TodoListMiddleware"), {"main": main})
     assert (run.state, run.answer, [step["name"] for step in run.steps]) == (State.SUCCEEDED, "Done.", ["write_todos"])
     assert "write_todos" in main.offered[0]
+    assert all(isinstance(system, str) and "write_todos" in system for system in main.systems), main.systems
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,8 @@ class ModelCall(AgentMiddleware[Any, Any]):
 
     async def _stream(self, request: Any, watcher: Watcher) -> Answer:
         answer, loop = Answer(), asyncio.get_running_loop()
-        messages = on_wire([request.system_message, *request.messages] if request.system_message else request.messages)
+        system = [_as_text(request.system_message)] if request.system_message else []
+        messages = on_wire([*system, *request.messages])
         async with (
             asyncio.timeout(self._idle_s) as idle,
             contextlib.aclosing(self._model(request).astream(messages)) as chunks,
@@ -184,6 +185,11 @@ def on_wire(messages: list[AnyMessage]) -> list[AnyMessage]:
     asked_at = max((n for n, message in enumerate(messages) if message.type == "human"), default=0)
     renamed = [_renamed(message, wanted) for message in messages] if wanted else messages
     return [_without_reasoning(message) if n < asked_at else message for n, message in enumerate(renamed)]
+
+
+def _as_text(system: AnyMessage) -> AnyMessage:
+    """Return a system message as one text: middleware adds blocks to it, which many servers refuse there."""
+    return system.model_copy(update={"content": str(system.text)}) if isinstance(system.content, list) else system
 
 
 def _with_one_result_each(messages: list[AnyMessage]) -> list[AnyMessage]:
