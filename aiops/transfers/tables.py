@@ -22,13 +22,15 @@ class Table:
 
     path: str
     rows: Any
+    columns: Mapping[str, Any]
+    """The fields that a file can have, by name."""
 
-    @property
-    def columns(self) -> dict[str, Any]:
-        """The fields that a file can have, by name."""
-        fields = dict(self.rows.change().fields)
+    @classmethod
+    def of(cls, path: str, rows: Any) -> Table:
+        """Return the table of a resource."""
+        fields = dict(rows.change().fields)
         # What the API keeps no digest of is not kept in a file, either.
-        return fields if self.rows.keyed else {name: one for name, one in fields.items() if name != "value"}
+        return cls(path, rows, fields if rows.keyed else {name: one for name, one in fields.items() if name != "value"})
 
     @property
     def key(self) -> Key:
@@ -79,7 +81,7 @@ def tables() -> Iterator[Table]:
         for path, dotted in feature.api.items():
             view = load(dotted)
             if getattr(view, "key", ()):
-                yield Table(path, view)
+                yield Table.of(path, view)
 
 
 def table(path: str) -> Table:
