@@ -146,7 +146,7 @@ class _Work:
             pass
 
     def _one(self, row: _Row, there: Model | None, *, counted: bool, quiet: bool = False) -> None:
-        """Save a row as the file has it; ``quiet``: what is wrong with it was told before."""
+        """Save a row as the file has it; ``quiet``: what is wrong with it is noted already."""
         resource, problems = self.table.rows(), len(self.result.problems)
         try:
             if there is not None:

@@ -93,7 +93,7 @@ async def _turn(bare: Bare, client: Client, catalogue: Any) -> None:
     config: Any = {"configurable": {"thread_id": thread}}
     asked: Any = {"messages": [HumanMessage(f"hi {thread}")]}
     watcher = Nobody()
-    watcher.user_id = "bench"
+    watcher.user_id = "somebody"
     streamed: Any = agent.astream(asked, config, context=watcher, stream_mode="updates", durability="exit")
     async with contextlib.aclosing(streamed) as steps:
         async for _ in steps:

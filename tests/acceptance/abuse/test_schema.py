@@ -40,7 +40,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403",
 include-name-regex = "^(POST|PUT|PATCH|DELETE) /api/(llm-[a-z]+|middleware-types|secrets|system-prompts)/"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
-[[operations]]  # a server's fields depend on its protocol, the first runs a command, which this user may not change, and
+[[operations]]  # a server's fields depend on its protocol, and the first one runs a command, which needs a right;
 # a reason of 3,000 characters may have 1,000 when it is decoded, and 500 are kept
 include-name-regex = "^((PUT|DELETE) /api/mcp-servers/{id}/|(PATCH|DELETE) /api/mcp-servers/)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]

@@ -74,9 +74,9 @@ def test_a_server_that_is_replaced_by_the_same_stays_in_service(call: Call) -> N
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_are_told_once_of_a_list(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(keyspace, "sync", lambda *_: SimpleNamespace(publish=lambda *_: told.append("x") or 1))
+def test_workers_hear_once_of_a_list(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(keyspace, "sync", lambda *_: SimpleNamespace(publish=lambda *_: heard.append("x") or 1))
     rows = [add(f"s{n}", url="https://a.example.org") for n in range(3)]
     assert call("PATCH", body=[{"id": str(row.pk), "status": "maintenance"} for row in rows]).status_code == 200
-    assert told == ["x"]
+    assert heard == ["x"]
