@@ -145,9 +145,6 @@ def database(url: str) -> dict[str, Any]:
 DATABASES = {"default": database(SETTINGS.database_url.get_secret_value())}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}}}
 
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 3_000
-"""A bulk edit repeats the ids of at most 1,000 rows."""
-
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["aiops.web.api.authentication.Token", "aiops.web.api.authentication.Session"],
     "DEFAULT_PERMISSION_CLASSES": ["aiops.web.api.authentication.MayWrite"],

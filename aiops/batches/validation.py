@@ -44,7 +44,7 @@ def validate(
     mine = Batch.objects.filter(free, pk=batch_id, state=State.VALIDATING)
     if not mine.update(lease_until=database.in_seconds(LEASE_S)):
         return  # delivered twice, or cancelled
-    batch = Batch.objects.select_related("user").get(pk=batch_id)
+    batch = Batch.objects.get(pk=batch_id)
     check = partial(check_options, user=batch.user)
     with transaction.atomic():
         if not Batch.objects.filter(pk=batch_id, state=State.VALIDATING).update(total=0, invalid=0):

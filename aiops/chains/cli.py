@@ -12,7 +12,7 @@ from aiops.terminal.client import CallFailed, Client
 from aiops.terminal.exit_codes import FAILED, OK
 from aiops.terminal.listing import Row
 from aiops.terminal.options import client_options
-from aiops.terminal.rows import FIELDS, JSON, REASON, all_rows, given
+from aiops.terminal.rows import FIELDS, JSON, REASON, all_rows, find, given
 from aiops.terminal.text import one_line, printable
 
 PATH, TYPES = "/api/llm-middleware/", "/api/middleware-types/"
@@ -21,7 +21,7 @@ COLUMNS: dict[str, listing.Cell] = {
     "priority": lambda row: str(row["priority"]),
     "middleware": lambda row: escape(row["middleware"]),
     "config": lambda row: escape(one_line(json.dumps(row["config"]))),
-    "state": lambda row: ("active" if row["is_active"] else "off") + (", critical" if row["is_critical"] else ""),
+    "state": lambda row: _state(row),
 }
 TYPE_COLUMNS: dict[str, listing.Cell] = {
     "type": lambda row: escape(row["name"]),
@@ -59,7 +59,10 @@ def list_middleware(client: Client, model: str | None, as_json: bool) -> None:
     listing.show(
         sorted(rows, key=lambda row: (row["llm_model"], row["priority"], row["middleware"])),
         as_json=as_json,
-        plain=lambda row: (row["llm_model"], row["priority"], row["middleware"], json.dumps(row["config"])),
+        plain=lambda row: (
+            *(row["llm_model"], row["priority"], row["middleware"], json.dumps(row["config"])),
+            _state(row),
+        ),
         table=lambda rows: listing.table(rows, COLUMNS, wrapping=("config",)),
         nothing="No model has one: aiops middleware add MODEL LoggingMiddleware",
     )
@@ -113,7 +116,12 @@ def remove(client: Client, model: str, name: str, reason: str) -> None:
     print(f"{model}\t{name}\tremoved")
 
 
+def _state(row: Row) -> str:
+    return ("active" if row["is_active"] else "off") + (", critical" if row["is_critical"] else "")
+
+
 def _find(client: Client, model: str, name: str) -> Row:
+    find(client, "/api/llm-models/", model)
     rows: list[Row] = client.get(PATH, llm_model=model, middleware=name)["results"]
     if not rows:
         raise CallFailed(f"{model!r} has no {name!r}: see aiops middleware list.")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aiops.chains.models import LLMMiddleware, MiddlewareType
 
 MAX_JSON_BYTES = 16_384
+TWICE = "{model} already has {middleware}: change that one."
 BUILT_IN_STAYS = "A built-in type cannot be changed or deleted: give the model a config of its own."
 
 
@@ -49,6 +50,10 @@ def check_use(row: LLMMiddleware) -> None:
         raise ValidationError({"config": "An object of names and values."})
     if row.middleware_id is None:
         return
+    if row.llm_model_id is not None:
+        others = type(row).objects.filter(llm_model_id=row.llm_model_id, middleware_id=row.middleware_id)
+        if others.exclude(pk=row.pk).exists():
+            raise ValidationError({"middleware": TWICE.format(model=row.llm_model, middleware=row.middleware)})
     whole = {**row.middleware.default_config, **row.config}
     if found := misfits(whole, row.middleware.config_schema) or list(_unknown_models(row, whole)):
         raise ValidationError({"config": found})

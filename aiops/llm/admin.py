@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
+from aiops.llm import rules
 from aiops.llm.api import MODELS, PROVIDERS, LLMModels, LLMProviders
 from aiops.llm.models import LLMModel, LLMProvider
 from aiops.llm.providers import HANDLERS
@@ -55,6 +56,8 @@ class LLMModelAdmin(RowAdmin):
     autocomplete_fields = ("provider", "model_secret_key", "system_prompt", "advanced_model")
 
     def schemas(self, name: str, row: Model | None) -> Mapping[str, Any]:
+        if name in rules.SCHEMAS:
+            return {name.capitalize(): rules.SCHEMAS[name]}
         handler = row.provider.handler if isinstance(row, LLMModel) else ""
         return {
             title: known.model_schema

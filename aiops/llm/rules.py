@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:/@+\-]*\Z")
 LIMITS = ("concurrency", "requests_per_minute", "tokens_per_minute")
 MAX_LIMIT = 1_000_000_000
+SCHEMAS = {
+    "capabilities": {"properties": {name: {"type": "boolean"} for name in CAPABILITIES}},
+    "limits": {"properties": {name: {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT} for name in LIMITS}},
+}
+"""What objects of a model's row can have, for people who fill them in; the functions below check them."""
 MAX_PATTERNS = 20
 MAX_PATTERN_CHARACTERS = 200
 MAX_JSON_BYTES = 16_384

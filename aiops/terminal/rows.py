@@ -92,17 +92,24 @@ def add_files(group: click.Group, path: str, what: str, *, later: Sequence[str] 
         if new:
             first = [{name: value for name, value in row.items() if name not in later} for row in new]
             known |= {row["name"]: row for row in client.post(path, first, secret=secret, reason=reason)}
-        changed = [{"id": known[row["name"]]["id"], **row} for row in rows if later or row not in new]
+        changed = [
+            {"id": known[row["name"]]["id"], **row}
+            for row in rows
+            if any(known[row["name"]].get(field) != value for field, value in row.items())
+        ]
         if changed:
             client.patch(path, changed, reason=reason)
-        print(f"{len(new)} added, {len(rows) - len(new)} changed")
+        count = len([row for row in changed if row["name"] not in {one["name"] for one in new}])
+        print(f"{len(new)} added, {count} changed, {len(rows) - len(new) - count} unchanged")
 
 
 def _read(file: Path) -> list[Row]:
     try:
         rows = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CallFailed(f"{file} cannot be read: {error}") from error
+        raise CallFailed(
+            f"{file} cannot be read as JSON, as export writes it (CSV files go through the administration): {error}"
+        ) from error
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and isinstance(row.get("name"), str) for row in rows
     ):

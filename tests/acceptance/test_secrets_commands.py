@@ -41,7 +41,7 @@ def test_an_export_has_no_value_and_is_imported_again(plain: System, tmp_path: P
     assert plain.cli("secrets", "remove", "placed").returncode == 0
     file = tmp_path / "secrets.json"
     file.write_text(json.dumps([rows["placed"], rows["valued"]]))
-    assert plain.cli("secrets", "import", str(file)).stdout == "1 added, 1 changed\n"
+    assert plain.cli("secrets", "import", str(file)).stdout == "1 added, 0 changed, 1 unchanged\n"
     assert plain.cli("secrets", "check", "valued").returncode == 0, "its value is still there"
     plain.cli("secrets", "remove", "valued")
     refused = plain.cli("secrets", "import", str(file))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.changes import recording
 from aiops.llm.models import LLMModel
-from tests.integration.administering import MODELS, administrator
+from tests.integration.administering import MODELS, PAGES, administrator, form_of, problems
 from tests.integration.llm.rows import model, provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,3 +75,27 @@ def test_what_is_used_is_not_deleted_here_either(browser: Client) -> None:
     assert LLMModel.objects.count() == 2
     assert browser.post(f"{MODELS}{free.pk}/delete/", {"apply": "1", "reason": "Old"}).status_code == 302
     assert [row.name for row in LLMModel.objects.all()] == ["m"]
+
+
+def test_as_many_as_are_allowed_can_be_changed_at_once(browser: Client) -> None:
+    cloud = provider("cloud", "openai")
+    LLMModel.objects.bulk_create(LLMModel(name=f"m{n:04}", provider=cloud) for n in range(1_001))
+    ids = [str(pk) for pk in LLMModel.objects.values_list("pk", flat=True)]
+    chosen = {"action": "bulk_edit", "_selected_action": ids[:1], "select_across": "1"}
+    assert "At most 1000 rows" in browser.post(MODELS, chosen, follow=True).content.decode()
+    LLMModel.objects.filter(pk=ids[0]).delete()
+    page = browser.post(MODELS, {**chosen, "_selected_action": ids[1:2]})
+    sent = {name: page.context[name] for name in ("action", "ids")}
+    assert len(sent["ids"]) == 1_000
+    apply = {"action": "bulk_edit", "apply": "1", "_selected_action": ids[1], "ids": ",".join(map(str, sent["ids"]))}
+    done = browser.post(MODELS, {**apply, "is_enabled": "keep", "description": "new"})
+    assert done.status_code == 302, done.context["form"].errors
+    assert LLMModel.objects.filter(description="new").count() == 1_000
+
+
+def test_a_middleware_that_a_model_has_is_not_given_it_again(browser: Client) -> None:
+    kind, made = MiddlewareType.objects.get(name="LoggingMiddleware"), model("m")
+    LLMMiddleware.objects.create(llm_model=made, middleware=kind)
+    path = f"{PAGES[LLMMiddleware]}add/"
+    sent = {**form_of(browser, path), "llm_model": str(made.pk), "middleware": str(kind.pk)}
+    assert problems(browser.post(path, sent)) == {"middleware": ["m already has LoggingMiddleware: change that one."]}

@@ -193,9 +193,9 @@ async def test_of_more_tools_than_a_model_takes_the_relevant_ones_are_offered_an
     offered: list[Any] = []
     compiled = build._compiled
 
-    def build_and_look(spec: Any, tools: tuple[RemoteTool, ...], *given: Any) -> Any:
+    def build_and_look(spec: Any, rows: Any, tools: tuple[RemoteTool, ...], *given: Any) -> Any:
         offered.extend(tools)
-        return compiled(spec, tools, *given)
+        return compiled(spec, rows, tools, *given)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "_compiled", build_and_look)

@@ -99,7 +99,7 @@ def form_field(column: Field[Any, Any], made: Any, *, as_json: bool = False) -> 
     if not isinstance(column, JSONField):
         return made
     if column.default is list and not as_json:
-        return LinesField(required=False, **shown)
+        return LinesField(required=False, **{**shown, "help_text": shown["help_text"] or "One in each line."})
     return ObjectsField(list if column.default is list else dict, required=False, **shown)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -24,10 +25,11 @@ from aiops.web.administration.forms import ReasonForm, RowForm, add_errors, form
 from aiops.web.api.rows import MOST, Rows
 
 SHOWN_ROWS = 20
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHOWN_CHANGES = 100
 FOLDER = "web/administration"
 SCHEMA = (
-    '<details><summary class="cursor-pointer">What it can have: {}</summary>'
+    '<details><summary class="cursor-pointer relative">What it can have: {}</summary>'
     '<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{}</pre></details>'
 )
 
@@ -201,6 +203,9 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _few(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model] | None:
         """Return the chosen rows by their ids, which the next request repeats; None, with a message, for too many."""
+        if "ids" in request.POST:  # one field: a request has at most a thousand
+            given = [one for one in request.POST["ids"].split(",") if UUID_TEXT.fullmatch(one)]
+            queryset = self.get_queryset(request).filter(pk__in=given[: MOST + 1])
         ids = list(queryset.order_by().values_list("pk", flat=True)[: MOST + 1])
         if len(ids) > MOST:
             self.message_user(request, bulk.TOO_MANY, messages.ERROR)
