@@ -75,6 +75,7 @@ def show_run(client: Client, run_id: UUID, as_json: bool) -> None:
         "model": run["model"] or "-",
         "asked": when(run["timings"]["queued"]),
         "took": _took(run),
+        **_used(run["usage"] or {}),
     }
     for name, value in facts.items():
         print(f"{name:<13} {value}")
@@ -85,6 +86,19 @@ def show_run(client: Client, run_id: UUID, as_json: bool) -> None:
     for notice in run["notices"]:
         print(f"notice        {printable(notice['text'])}")
     print(f"\n{printable(run['answer'] or run['partial'] or '')}")
+
+
+def _used(usage: Row) -> dict[str, str]:
+    """Return why this model answered, with what, and what that used."""
+    if not usage:
+        return {}
+    cost = f", cost {usage['cost']}" if usage.get("cost") is not None else ""
+    return {
+        "because": printable(usage["reason"]),
+        **({"prompt": printable(usage["prompt_version"])} if usage.get("prompt_version") else {}),
+        **({"middleware": ", ".join(usage["chain"])} if usage.get("chain") else {}),
+        "tokens": f"{usage['input_tokens']} in, {usage['output_tokens']} out{cost}",
+    }
 
 
 @runs.command("follow")

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import stat
@@ -104,6 +105,8 @@ def test_runs_are_listed_shown_followed_and_cancelled(system: System) -> None:
     assert json.loads(system.cli("runs", "list", "--json", "--limit", "1").stdout)
     shown = system.cli("runs", "show", run_id).stdout
     assert "state         succeeded" in shown
+    assert "because       default" in shown
+    assert re.search(r"tokens        \d+ in, \d+ out", shown)
     assert shown.endswith("w0 w1 w2\n")
     assert system.cli("runs", "follow", run_id).stdout == "w0 w1 w2\n"
     refused = system.cli("runs", "cancel", run_id)
