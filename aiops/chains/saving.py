@@ -38,9 +38,7 @@ def put_type(row: MiddlewareType, fields: dict[str, Any]) -> MiddlewareType:
 def put(row: LLMMiddleware, fields: dict[str, Any]) -> LLMMiddleware:
     """Apply fields (references by id or name) and save; raises Invalid."""
     changed = dict(fields)
-    for name, model in REFERENCES.items():
-        if name in changed:
-            changed[name] = saving.find(model, changed[name], field=name)
+    changed |= saving.find_all(REFERENCES, changed)
     _apply(row, changed)
     _save(row)
     return row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -56,9 +56,7 @@ def put_model(row: LLMModel, fields: dict[str, Any], user: Any) -> LLMModel:
     """Apply fields (references by id or name) and save; raises Invalid, or Forbidden to use a secret."""
     changed = dict(fields)
     names = changed.pop("fallbacks", None)
-    for name, model in REFERENCES.items():
-        if name in changed:
-            changed[name] = find(model, changed[name], field=name)
+    changed |= find_all(REFERENCES, changed)
     if unknown := set(changed.get("groups") or ()) - set(Group.objects.values_list("name", flat=True)):
         raise Invalid("Correct groups.", errors={"groups": [f"There is no group {min(unknown)!r}."]})
     moved = [name for name in REACHED_BY_MODEL & set(changed) if getattr(row, name, None) != changed[name]]
@@ -90,6 +88,20 @@ def remove(row: LLMProvider | LLMModel) -> None:
     """Delete a row; raises Conflict, naming what uses it."""
     refuse_in_use(list(_users(row)), to="deleted")
     row.delete()
+
+
+def find_all(references: Mapping[str, type[Any]], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rows that fields refer to; raises Invalid, which names all that are not there."""
+    rows: dict[str, Any] = {}
+    errors: dict[str, list[str]] = {}
+    for name in references.keys() & fields.keys():
+        try:
+            rows[name] = find(references[name], fields[name], field=name)
+        except Invalid as missing:
+            errors |= missing.errors
+    if errors:
+        raise Invalid(f"Correct {', '.join(errors)}.", errors=errors)
+    return rows
 
 
 def find(model: type[Any], named: Any, *, field: str) -> Any:

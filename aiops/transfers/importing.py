@@ -101,9 +101,23 @@ class _Work:
             if key in seen:
                 self.result.refuse(line.row, f"Row {seen[key]} has the same {' and '.join(self.table.key)}.")
             seen.setdefault(key, line.row)
-            if not problems:
+            if problems:
+                self._shape(line.row, given)
+            else:
                 rows.append(_Row(line.row, key, given))
         return rows
+
+    def _shape(self, row: int, given: dict[str, Any]) -> None:
+        """Note what else is wrong with a row that cannot be read as a whole."""
+        try:
+            self.table.rows.change.read(given)
+        except serializers.ValidationError as error:
+            self._refuse(row, error)
+
+    def _refuse(self, row: int, error: serializers.ValidationError) -> None:
+        details: Any = error.detail
+        for column, reasons in details.items():
+            self.result.refuse(row, _words(reasons), column)
 
     def go(self, phase: str, rows: list[_Row], progress: Progress, *, keep: bool) -> None:
         """Go through all rows; without ``keep``, take back each change. Stop at a problem only when keeping."""
@@ -162,9 +176,7 @@ class _Work:
                 self._save(resource, self.table.model(), self.table.rows.shape.read(row.given))
                 kind = ADDED
         except serializers.ValidationError as error:
-            details: Any = error.detail
-            for column, reasons in details.items():
-                self.result.refuse(row.row, _words(reasons), column)
+            self._refuse(row.row, error)
         except Invalid as error:
             for column, reasons in error.errors.items() or {"": [error.detail]}.items():
                 self.result.refuse(row.row, _words(reasons), column)

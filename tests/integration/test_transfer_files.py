@@ -153,10 +153,13 @@ def test_what_is_exported_is_imported_unchanged(browser: Client) -> None:
 
 def test_everything_that_is_wrong_is_named_at_once(browser: Client) -> None:
     provider("cloud", "openai")
-    done = sent(browser, b"name,provider,temperature\na,cloud,warm\nb,nobody,0.5\nc,cloud,9\n")
-    assert [(one["row"], one["column"]) for one in done.problems] == [
+    header = b"name,provider,temperature,price_in,system_prompt\n"
+    done = sent(browser, header + b"a,cloud,warm,cheap,\nb,nobody,0.5,,none\nc,cloud,9,,\n")
+    assert sorted((one["row"], one["column"]) for one in done.problems) == [
+        (2, "price_in"),
         (2, "temperature"),
         (3, "provider"),
+        (3, "system_prompt"),
         (4, "temperature"),
     ]
 
