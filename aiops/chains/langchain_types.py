@@ -55,7 +55,7 @@ CLAUSE = {
 }
 TRIGGER = {
     "anyOf": [*SIZES, CLAUSE, {"type": "array", "minItems": 1, "maxItems": 10, "items": {"anyOf": [*SIZES, CLAUSE]}}],
-    "description": 'when to summarize, such as ["tokens", 20000]; of a list, one is enough',
+    "description": 'when to summarize, such as ["tokens", 10000]; of a list, one is enough',
 }
 
 LANGCHAIN = {

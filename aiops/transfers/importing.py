@@ -48,7 +48,10 @@ class Imported:
 
 
 def import_(table: Table, data: bytes, user: User, reason: str, progress: Progress) -> Imported:
-    """Import a file; what is wrong with it is in ``problems``, and then nothing was changed."""
+    """Import a file; what is wrong with it is in ``problems``.
+
+    Then nothing was changed, unless ``outcome`` has counts: another change came between both passes.
+    """
     result = Imported()
     if not table.may(user, "add", "change"):
         result.refuse(0, "You may not add and change these rows any more.")

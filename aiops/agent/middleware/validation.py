@@ -14,6 +14,8 @@ from aiops.events.redaction import MASK
 
 SEARCH_S = 0.5
 """Longest search for one pattern; a question that takes longer is refused."""
+MOST_KNOWN = 10_000
+"""Earlier messages, by id, of which is remembered whether they are refused."""
 NOT_SENT = "[This message was refused.]"
 CONTROL = regex.compile(r"[\p{Cc}--[\t\n\r]]", regex.V1)
 
@@ -30,27 +32,31 @@ class ValidationMiddleware(AgentMiddleware[Any, Any]):
     ) -> None:
         super().__init__()
         self._max_characters = max_characters
+        self._refused: dict[str, bool] = {}
         self._deny = [(regex.compile(one["pattern"]), one["reason"]) for one in deny]
         self._remove = regex.compile("|".join(f"(?:{one})" for one in remove)) if remove else None
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Call the model; raises RunFailed ``input_refused`` with the reason."""
-        asked = max((n for n, one in enumerate(request.messages) if one.type == "human"), default=-1)
-        if asked >= 0 and (reason := self._refusal(str(request.messages[asked].text))):
+        messages = request.messages
+        asked = max((n for n, one in enumerate(messages) if one.type == "human"), default=0)
+        if messages and (reason := self._refusal(str(messages[asked].text))):
             raise RunFailed(f"The message is refused: {reason}", code="input_refused")
-        response = await handler(
-            request.override(
-                messages=[*map(self._let_in, request.messages[:asked]), *request.messages[max(asked, 0) :]]
-            )
-        )
+        let_in = [*map(self._let_in, messages[:asked]), *messages[asked:]]
+        response = await handler(request.override(messages=let_in))
         response.result = [self._cleaned(one) for one in response.result]
         return response
 
     def _let_in(self, earlier: AnyMessage) -> AnyMessage:
         """Return an earlier message: one that was refused stays in the conversation, and is never sent."""
-        if earlier.type != "human" or not self._refusal(str(earlier.text)):
+        if earlier.type != "human":
             return earlier
-        return earlier.model_copy(update={"content": NOT_SENT})
+        if len(self._refused) >= MOST_KNOWN:
+            self._refused.clear()
+        key = str(earlier.id)  # looked through once, and not again before each call
+        if key not in self._refused:
+            self._refused[key] = bool(self._refusal(str(earlier.text)))
+        return earlier.model_copy(update={"content": NOT_SENT}) if self._refused[key] else earlier
 
     def _refusal(self, question: str) -> str:
         if self._max_characters is not None and len(question) > self._max_characters:

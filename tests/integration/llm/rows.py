@@ -10,6 +10,10 @@ from tests.integration.secrets.calls import Call, calls, grown
 EVERYTHING = [
     f"{verb}_{table}" for verb in ("view", "add", "change", "delete") for table in ("llmprovider", "llmmodel")
 ]
+TYPES, USES = "/api/middleware-types/", "/api/llm-middleware/"
+CHAINS = [
+    f"{verb}_{what}" for what in ("middlewaretype", "llmmiddleware") for verb in ("view", "add", "change", "delete")
+]
 PROVIDERS, MODELS = "/api/llm-providers/", "/api/llm-models/"
 
 

@@ -15,20 +15,16 @@ from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.chains.rules import misfits
 from aiops.llm import snapshot
 from aiops.trials import jobs
-from tests.integration.llm.rows import MODELS, editor, model
+from tests.integration.llm.rows import CHAINS, MODELS, TYPES, USES, editor, model
 from tests.integration.secrets.calls import Call
 from tests.integration.tool_servers.rows import lab
 
 pytestmark = pytest.mark.django_db(transaction=True)
-TYPES, USES = "/api/middleware-types/", "/api/llm-middleware/"
-RIGHTS = [
-    f"{verb}_{what}" for what in ("middlewaretype", "llmmiddleware") for verb in ("view", "add", "change", "delete")
-]
 
 
 @pytest.fixture
 def call() -> Call:
-    return editor("eve", *RIGHTS)
+    return editor("eve", *CHAINS)
 
 
 @pytest.mark.parametrize(

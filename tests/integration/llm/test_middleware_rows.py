@@ -10,20 +10,16 @@ from django.db import IntegrityError, transaction
 from aiops.chains.models import LLMMiddleware, MiddlewareType
 from aiops.chains.types import BUILT_IN
 from aiops.llm import snapshot, version
-from tests.integration.llm.rows import editor, model
+from tests.integration.llm.rows import CHAINS, TYPES, USES, editor, model
 from tests.integration.secrets.calls import Call, calls, grown
 from tests.integration.tool_servers.rows import lab
 
 pytestmark = pytest.mark.django_db(transaction=True)
-TYPES, USES = "/api/middleware-types/", "/api/llm-middleware/"
-RIGHTS = [
-    f"{verb}_{what}" for what in ("middlewaretype", "llmmiddleware") for verb in ("view", "add", "change", "delete")
-]
 
 
 @pytest.fixture
 def call() -> Call:
-    return editor("eve", *RIGHTS)
+    return editor("eve", *CHAINS)
 
 
 def test_the_built_in_types_are_there_and_stay_as_they_are(call: Call) -> None:

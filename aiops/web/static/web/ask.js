@@ -9,6 +9,7 @@ export function ask(question, { value, verb = "OK", danger = false, secret = fal
   dialog.returnValue = "";
   if (input) {
     input.hidden = value === undefined;
+    input.setAttribute("aria-label", question);
     input.type = secret ? "password" : "text";
     input.value = value ?? "";
   }
@@ -25,7 +26,6 @@ export function ask(question, { value, verb = "OK", danger = false, secret = fal
 function inputOf(dialog) {
   const input = document.createElement("input");
   input.maxLength = 500;
-  input.setAttribute("aria-label", "Your answer");
   dialog.querySelector("p").after(input);
   return input;
 }
