@@ -71,7 +71,8 @@ def _run(transfer: Transfer) -> None:
         logger.warning("transfer.lost", transfer=str(transfer.pk))
         return
     except (DatabaseError, InterfaceError):
-        raise  # it stays claimed, and is taken again
+        logger.exception("transfer.broke_off", transfer=str(transfer.pk))
+        return  # it stays claimed, and is taken again when it has been silent; the others go on
     except AiopsError as error:
         ending = {"state": Transfer.State.FAILED, "problems": [_whole(error.detail)], "file": None}
     except Exception as error:  # one broken file must not stop the others

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import DatabaseError
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -124,3 +125,23 @@ def test_old_ones_are_removed(browser: Client) -> None:
         finished_at=Now() - timedelta(days=8),
     )
     assert jobs.run_transfers(django_settings.SETTINGS) == {"transfers": 0, "removed": 1}
+
+
+def test_one_that_the_database_refuses_delays_no_other(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = User.objects.get()
+    made = [
+        Transfer.objects.create(user=user, table=table, direction="export", file_name="x")
+        for table in ("llm-models", "llm-providers")
+    ]
+    real = jobs.export
+
+    def export(of: Any, *rest: Any) -> Any:
+        if of.path == "llm-models":
+            raise DatabaseError("locked")
+        return real(of, *rest)
+
+    monkeypatch.setattr(jobs, "export", export)
+    assert jobs.run_transfers(django_settings.SETTINGS)["transfers"] == 2
+    for one in made:
+        one.refresh_from_db()
+    assert [one.state for one in made] == ["running", "done"]
