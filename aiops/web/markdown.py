@@ -31,7 +31,7 @@ ANSWER_STEPS = 15_000
 PAGE_STEPS = 100_000
 """Parser steps for all uncached answers of one page."""
 COLOURS_S = 0.06
-"""Seconds for the colours of one answer's code."""
+"""Seconds of CPU time for the colours of one answer's code."""
 PAGE_COLOURS_S = 0.3
 ANSWERS_BYTES = 16_000_000
 GROWING_BYTES = 2_000_000

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from aiops.web.markdown import Page, render
+from aiops.web import highlighting
+from aiops.web.markdown import COLOURS_S, Page, render
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -58,6 +62,18 @@ def test_code_in_a_known_language_gets_colours(language: str, code: str, part: s
     html = render(f"```{language}\n{code}\n```")
     assert part in html
     assert f'<code class="language-{language.partition(" ")[0]}">' in html
+
+
+def test_code_keeps_its_colours_while_the_processor_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = highlighting._lexer("json")
+
+    class Waiting:
+        def get_tokens(self, code: str) -> Iterator[tuple[Any, str]]:
+            time.sleep(2 * COLOURS_S)
+            yield from usual.get_tokens(code)
+
+    monkeypatch.setattr(highlighting, "_lexer", lambda name: Waiting())
+    assert "<span" in render('```json\n{"waited": 1}\n```')
 
 
 @pytest.mark.parametrize("language", ["", "klingon", "console", "ini", "../x", '"><b'])
