@@ -3,24 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# The acceptance tests, but for the faults, as two streams that take about as long.
-PAGES := tests/acceptance/pages tests/acceptance/abuse $(addprefix tests/acceptance/test_,monitoring.py procfile.py webhooks.py)
+# The acceptance tests as two streams that take about as long, and what takes minutes: see stress-test.
+PAGES := tests/acceptance/pages $(addprefix tests/acceptance/test_,monitoring.py procfile.py webhooks.py)
+STRESS := $(addprefix tests/acceptance/,abuse faults matrix samples)
 PAIRS ?= 5
 
-.PHONY: run test doors pages unit integration quick faults faults-one-machine faults-servers pytest lint screenshots bench bench-against lock clean matrix mutants wire-test deploy-test
+.PHONY: run test doors pages unit integration quick stress-test abuse samples faults matrix-one-machine matrix-servers pytest lint screenshots bench bench-against lock clean matrix mutants wire-test deploy-test
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
 
 # Three at a time on two cores, for what drives whole systems mostly waits; each shows its output when it has ended.
-# Faults come last: a machine that is busy with other things looks to them like one more. What runs beside them takes
-# only time that they leave.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 doors pages integration
-	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 faults quick
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 doors pages integration quick
+
+# Hostile clients, files of other programs, and faults. Faults come last: a machine that is busy with other things looks
+# to them like one more.
+stress-test: $(VENV)/.test
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 2 abuse samples
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 2 faults matrix-servers
+	@$(MAKE) --no-print-directory matrix-one-machine
 
 doors: $(VENV)/.test
-	@$(BIN)/pytest tests/acceptance $(addprefix --ignore=,$(PAGES) tests/acceptance/matrix) $(ARGS)
+	@$(BIN)/pytest tests/acceptance $(addprefix --ignore=,$(PAGES) $(STRESS)) $(ARGS)
 
 pages: $(VENV)/.test
 	@$(BIN)/pytest $(PAGES) $(ARGS)
@@ -35,12 +40,13 @@ quick: $(VENV)/.test
 	@nice -n 19 $(MAKE) --no-print-directory lint
 	@nice -n 19 $(BIN)/pytest tests/unit tests/contract $(ARGS)
 
-faults: faults-one-machine faults-servers
+abuse samples faults: $(VENV)/.test
+	@$(BIN)/pytest tests/acceptance/$@ $(ARGS)
 
-faults-one-machine: $(VENV)/.test
+matrix-one-machine: $(VENV)/.test
 	@$(BIN)/pytest tests/acceptance/matrix -k "not postgresql" $(ARGS)
 
-faults-servers: $(VENV)/.test
+matrix-servers: $(VENV)/.test
 	@$(BIN)/pytest tests/acceptance/matrix -k postgresql $(ARGS)
 
 pytest: $(VENV)/.test

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import SHORT
-from tests.acceptance.faults import SLOW, assert_answered_once, words
+from tests.acceptance.faults.answered import SLOW, assert_answered_once, words
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import BIN, System, eventually
 from tests.patience import Patience

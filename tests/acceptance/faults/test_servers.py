@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.faults import SLOW, assert_answered_once, words
+from tests.acceptance.faults.answered import SLOW, assert_answered_once, words
 from tests.acceptance.migrated import migrated
 from tests.acceptance.system import System, eventually
 from tests.patience import Patience

@@ -19,7 +19,7 @@ from selenium.webdriver.support.ui import Select
 from config.cli import main
 from tests.acceptance.browser import CHROMIUM, DRIVER, PASSWORD, Page
 from tests.acceptance.migrated import migrated
-from tests.acceptance.sampling import Outcome, as_options, check, outcome
+from tests.acceptance.samples.sampling import Outcome, as_options, check, outcome
 from tests.acceptance.system import System
 from tests.conftest import missing
 from tests.samples import batches

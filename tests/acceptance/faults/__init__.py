@@ -1,0 +1,1 @@
+"""Workers, servers and supervisors that die, freeze or vanish while people work."""
