@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# The acceptance tests as two streams that take about as long, and what takes minutes: see stress-test.
-PAGES := tests/acceptance/pages $(addprefix tests/acceptance/test_,monitoring.py procfile.py webhooks.py)
-STRESS := $(addprefix tests/acceptance/,abuse faults matrix samples)
+# The acceptance tests as two streams that take about as long, and what takes minutes: see slow-test.
+PAGES := tests/acceptance/pages $(addprefix tests/acceptance/test_,monitoring.py webhooks.py)
+HOSTILE := tests/acceptance/abuse tests/integration/test_untrusted_input.py
+SLOW := $(addprefix tests/acceptance/,faults matrix operations samples) $(HOSTILE)
 PAIRS ?= 5
 
-.PHONY: run test doors pages unit integration quick stress-test abuse samples faults matrix-one-machine matrix-servers pytest lint screenshots bench bench-against lock clean matrix mutants wire-test deploy-test
+.PHONY: run test doors pages unit integration quick slow-test hostile samples operations faults matrix-one-machine matrix-servers pytest lint screenshots bench bench-against lock clean matrix mutants wire-test deploy-test
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
@@ -17,15 +18,15 @@ run: $(VENV)/.run
 test: $(VENV)/.test
 	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 doors pages integration quick
 
-# Hostile clients, files of other programs, and faults. Faults come last: a machine that is busy with other things looks
-# to them like one more.
-stress-test: $(VENV)/.test
-	@$(MAKE) --no-print-directory --output-sync=target --jobs 2 abuse samples
+# Hostile clients and input, files of other programs, what operators do, and faults. Faults come last: a machine that is
+# busy with other things looks to them like one more.
+slow-test: $(VENV)/.test
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 hostile samples operations
 	@$(MAKE) --no-print-directory --output-sync=target --jobs 2 faults matrix-servers
 	@$(MAKE) --no-print-directory matrix-one-machine
 
 doors: $(VENV)/.test
-	@$(BIN)/pytest tests/acceptance $(addprefix --ignore=,$(PAGES) $(STRESS)) $(ARGS)
+	@$(BIN)/pytest tests/acceptance $(addprefix --ignore=,$(PAGES) $(SLOW)) $(ARGS)
 
 pages: $(VENV)/.test
 	@$(BIN)/pytest $(PAGES) $(ARGS)
@@ -34,13 +35,16 @@ unit: $(VENV)/.test
 	@$(BIN)/pytest tests/unit $(ARGS)
 
 integration: $(VENV)/.test
-	@nice -n 5 $(BIN)/pytest tests/integration $(ARGS)
+	@nice -n 5 $(BIN)/pytest tests/integration $(addprefix --ignore=,$(SLOW)) $(ARGS)
 
 quick: $(VENV)/.test
 	@nice -n 19 $(MAKE) --no-print-directory lint
 	@nice -n 19 $(BIN)/pytest tests/unit tests/contract $(ARGS)
 
-abuse samples faults: $(VENV)/.test
+hostile: $(VENV)/.test
+	@$(BIN)/pytest $(HOSTILE) $(ARGS)
+
+samples operations faults: $(VENV)/.test
 	@$(BIN)/pytest tests/acceptance/$@ $(ARGS)
 
 matrix-one-machine: $(VENV)/.test

@@ -11,7 +11,7 @@ import httpx
 from tests.acceptance.migrated import migrated
 from tests.acceptance.system import System
 
-PAGE = (Path(__file__).parents[2] / "docs/operations/secret-key.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs/operations/secret-key.md").read_text()
 PASSWORD = "correct-horse-battery"
 MAKE = f"from aiops.people.models import User; User.objects.create_user('ann', password='{PASSWORD}')"
 

@@ -20,7 +20,7 @@ from tests.conftest import program
 from tests.integration.moving import move
 from tests.servers.postgresql import PostgreSQL
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/operations/backup.md").read_text()
 SHIM = """#!/bin/bash
 # Stands for Docker's command: a service's own program is run, everything else is written down.

@@ -21,7 +21,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 QUEUES = ("runs", "batch", "upkeep", "dead")
 """All queues that are declared for longer than a process lives."""
 STARTED = ("web", "worker-runs", "worker-batch", "worker-upkeep", "beat", "flower")
