@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from tests.acceptance.migrated import migrated
-from tests.acceptance.system import System, eventually
 from tests.acceptance.operations.web_pair import HAMMERS, Hammer, in_one_minute, only, serving
+from tests.acceptance.system import System, eventually
 
 SIGN_INS = 5
 REQUESTS = 20
