@@ -6,7 +6,8 @@ ARGS ?=
 # The acceptance tests as two streams that take about as long, and what takes minutes: see slow-test.
 PAGES := tests/acceptance/pages $(addprefix tests/acceptance/test_,monitoring.py webhooks.py)
 HOSTILE := tests/acceptance/abuse tests/integration/test_untrusted_input.py
-SLOW := $(addprefix tests/acceptance/,faults matrix operations samples) $(HOSTILE)
+OPERATIONS := tests/acceptance/operations $(addprefix tests/integration/test_,move.py move_refusals.py upgrade.py)
+SLOW := $(addprefix tests/acceptance/,faults matrix samples) $(HOSTILE) $(OPERATIONS)
 PAIRS ?= 5
 
 .PHONY: run test doors pages unit integration quick slow-test hostile samples operations faults matrix-one-machine matrix-servers pytest lint screenshots bench bench-against lock clean matrix mutants wire-test deploy-test
@@ -14,9 +15,9 @@ PAIRS ?= 5
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
 
-# Three at a time on two cores, for what drives whole systems mostly waits; each shows its output when it has ended.
+# Four at a time on two cores, for what drives whole systems mostly waits; each shows its output when it has ended.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory --output-sync=target --jobs 3 doors pages integration quick
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 4 doors pages integration quick
 
 # Hostile clients and input, files of other programs, what operators do, and faults. Faults come last: a machine that is
 # busy with other things looks to them like one more.
@@ -44,7 +45,10 @@ quick: $(VENV)/.test
 hostile: $(VENV)/.test
 	@$(BIN)/pytest $(HOSTILE) $(ARGS)
 
-samples operations faults: $(VENV)/.test
+operations: $(VENV)/.test
+	@$(BIN)/pytest $(OPERATIONS) $(ARGS)
+
+samples faults: $(VENV)/.test
 	@$(BIN)/pytest tests/acceptance/$@ $(ARGS)
 
 matrix-one-machine: $(VENV)/.test
