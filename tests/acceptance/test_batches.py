@@ -144,17 +144,6 @@ def test_an_item_that_comes_with_earlier_messages_has_forgotten_nothing(client: 
     assert "memory_rebuilt" not in {notice["code"] for notice in notices}
 
 
-def test_a_provider_with_little_room_is_given_less_to_do_and_no_item_fails(
-    client: httpx.Client, model: ModelServer
-) -> None:
-    group = uuid.uuid4().hex
-    batch = send(client, lines(40, words=10, pause=0.02, room=4, group=group))
-    whole = ended(client, batch, within_s=60)
-    assert whole["counts"]["succeeded"] == 40
-    assert {one["tries"] for one in results(client, batch)} == {1}
-    assert 0 < model.refused[group] < 80, "every item asked again and again by itself"
-
-
 def test_cancel_keeps_what_is_done_and_resume_finishes(client: httpx.Client) -> None:
     batch = send(client, lines(60, words=20, pause=0.02), max_concurrency=8)
     eventually(lambda: client.get(batch["links"]["self"]).json()["counts"]["succeeded"] > 3, what="the first answers")
