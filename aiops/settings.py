@@ -168,6 +168,16 @@ class Settings(BaseModel):
     max_tool_result_bytes: Count = _env(
         "AIOPS_MAX_TOOL_RESULT_BYTES", 16_384, "maximum size of a tool result given to the model, bytes"
     )
+    accept_internal_tools: bool = _env(
+        "AIOPS_ACCEPT_INTERNAL_TOOLS",
+        False,
+        "accept new and changed tools of internal tool servers as they are; otherwise they wait for a person",
+    )
+    record_tool_arguments: bool = _env(
+        "AIOPS_RECORD_TOOL_ARGUMENTS",
+        False,
+        "keep the arguments of tool calls in their records, without secrets; otherwise only their hash",
+    )
     context_tokens: Count = _env("AIOPS_CONTEXT_TOKENS", 16_000, "maximum tokens of a conversation given to the model")
     lease_s: Seconds = _env(
         "AIOPS_LEASE_S",
@@ -216,10 +226,10 @@ class Settings(BaseModel):
     mail_from: str = _env("AIOPS_MAIL_FROM", "", "sender of these mails, such as aiops@example.org")
     retention: Json[dict[Retained, Annotated[int, Field(ge=1, le=36_500)]]] = _env(
         "AIOPS_RETENTION",
-        '{"firings": 90, "deliveries": 30}',
+        '{"firings": 90, "deliveries": 30, "tool_calls": 90}',
         "days to keep each kind of object, as JSON; kinds that are not listed are kept forever; example: "
         '{"runs": 365, "runs.failed": 30, "conversations": 730, "batches": 90, "batches.failed": 14, '
-        '"firings": 90, "deliveries": 30, "changes": 730}',
+        '"firings": 90, "deliveries": 30, "changes": 730, "tool_calls": 90}',
     )
     flower_url: str = _env("AIOPS_FLOWER_URL", "", "URL of Flower, shown to staff; set by `aiops up --flower`")
 

@@ -19,6 +19,7 @@ from aiops.llm import snapshot
 from aiops.llm.clients import Clients
 from aiops.settings import Settings
 from aiops.tool_servers import specs
+from aiops.tool_servers.catalogue import rules
 from aiops.tool_servers.client.pool import ToolPool
 from aiops.tool_servers.client.values import CallLimits
 
@@ -135,7 +136,8 @@ class Control:
             while True:
                 try:
                     rows = await self._in_thread(specs.configured, self._settings)
-                    self.tools.update(rows, refresh=refresh)
+                    governing = await self._in_thread(rules.read, self._settings)
+                    self.tools.update(rows, governing, refresh=refresh)
                 except (DatabaseError, InterfaceError) as error:
                     logger.warning("tools.unread", error=str(error))
                     await asyncio.sleep(RETRY_S)

@@ -9,6 +9,7 @@ from langchain.agents.middleware import AgentMiddleware, ModelCallLimitMiddlewar
 
 from aiops.agent import chain_rows
 from aiops.agent.middleware.answer_schema import AnswerSchema
+from aiops.agent.middleware.calls_per_run import CallsPerRun
 from aiops.agent.middleware.concessions import Concessions
 from aiops.agent.middleware.instructions import Instructions
 from aiops.agent.middleware.model_call import ModelCall
@@ -53,8 +54,9 @@ def chain(
         UserName() if spec.prompt is not None and fields.uses(spec.prompt.text, fields.USER) else None,
         Instructions() if instructed else None,
         AnswerSchema(answer_schema) if answer_schema else None,
-        Steps(catalogue),  # outside the next two: people see the result that the model gets
-        Truncation(max_bytes=limits.tool_result_bytes),
+        Steps(catalogue),  # outside the next ones: people see the result that the model gets
+        CallsPerRun(catalogue),
+        Truncation(catalogue, max_bytes=limits.tool_result_bytes),
         Redaction(redactor),
         *rows,  # those of the model's rows, by priority: around all attempts of a call
         ModelRetry(spec, tries=chain_rows.tries(spec, limits.model_tries)),

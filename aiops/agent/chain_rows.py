@@ -24,7 +24,7 @@ OWN_NAMES = frozenset(
     {
         *("Repair", "Window", "ModelCallLimitMiddleware", "ToolCallLimitMiddleware", "UserName", "Instructions"),
         *("AnswerSchema", "Steps", "Truncation", "Redaction", "ModelRetry", "Concessions", "ModelPacing", "ToolCall"),
-        "ModelCall",
+        *("ModelCall", "CallsPerRun"),
     }
 )
 """Names of the built-in middleware: LangChain refuses an agent with two of one name."""

@@ -23,6 +23,18 @@ class Earlier:
     result: str
 
 
+@dataclass(frozen=True, slots=True)
+class MadeCall:
+    """A call that a tool server has had: its outcome (ok, error, unknown), time and the size of its result."""
+
+    tool: RemoteTool
+    arguments: dict[str, Any]
+    outcome: str
+    ms: float
+    size: int
+    """Bytes of the result, before it is cut for the model."""
+
+
 class Watcher(Protocol):
     """Records every step of one run and shows it to readers."""
 
@@ -65,8 +77,14 @@ class Watcher(Protocol):
         must not be repeated.
         """
 
+    def calls_before(self, call_id: str) -> int:
+        """Return how many calls of the same tool this run began before this one."""
+
     def tool_progress(self, call_id: str, progress: Progress) -> None:
         """Show how far a call is, soon; must not block, for the session of all calls waits."""
+
+    def tool_called(self, call_id: str, made: MadeCall) -> None:
+        """Keep the record of a call until ``tool_finished`` writes it; a call that was not made has none."""
 
     async def tool_finished(self, call_id: str, *, status: str, ms: float, result: str) -> None:
         """Record the end of a call; status is ok, error or unknown."""

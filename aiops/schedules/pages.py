@@ -19,6 +19,7 @@ from aiops.people.models import User
 from aiops.schedules import lifecycle, timing
 from aiops.schedules.models import Firing, Schedule
 from aiops.schedules.timing import Times
+from aiops.tool_servers.catalogue import waiting
 from aiops.web import markdown
 from aiops.web.pages.listing import page_of
 from aiops.web.pages.live import render_live
@@ -67,6 +68,7 @@ def page(request: HttpRequest, schedule_id: UUID) -> HttpResponse:
         "firings": firings,
         "times": lifecycle.upcoming(schedule),
         "items": len(schedule.batch["items"]) if schedule.batch is not None else 0,
+        "unclassified": waiting.unclassified() if schedule.options.get("read_only", True) else "",
     }
     return render_live(request, "schedules/schedule.html", "schedules/firings.html", context)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from uuid import UUID
 
 from django.conf import settings as django_settings
@@ -17,12 +16,12 @@ from aiops.changes import recording
 from aiops.system_prompts import saving
 from aiops.system_prompts.fields import FIELDS, MAX_BYTES
 from aiops.system_prompts.models import PromptVersion, SystemPrompt
+from aiops.web.pages import difference
 from aiops.web.pages.listing import page_of
 from aiops.web.pages.rights import needs
 
 MOST_VERSIONS = 50
 SHOWN_CHANGES = 30
-KINDS = {"+": "added", "-": "removed", "@": "place"}
 
 
 @require_GET
@@ -58,9 +57,7 @@ def prompt(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _difference(before: PromptVersion, after: PromptVersion) -> list[tuple[str, str]]:
-    """Return the lines of a unified diff, each with its kind: added, removed, place or same."""
-    lines = difflib.unified_diff(before.prompt_text.splitlines(), after.prompt_text.splitlines(), lineterm="", n=2)
-    return [(KINDS.get(line[:1], "same"), line) for line in list(lines)[2:]]
+    return difference.marked(before.prompt_text.splitlines(), after.prompt_text.splitlines())
 
 
 def _form() -> dict[str, object]:

@@ -117,9 +117,9 @@ def _read(file: Path) -> list[Row]:
     return rows
 
 
-def all_rows(client: Client, path: str) -> list[Row]:
+def all_rows(client: Client, path: str, **filters: str | None) -> list[Row]:
     rows: list[Row] = []
-    page = client.get(path, limit=200)
+    page = client.get(path, limit=200, **filters)
     while True:
         rows += page["results"]
         if not page["next"]:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from aiops.tool_servers.api import TAG, ToolServers
+from aiops.tool_servers.api.servers import TAG, ToolServers
 from aiops.tool_servers.models import RUN_COMMANDS, MCPServer
 from aiops.web.administration.rows import RowAdmin
 

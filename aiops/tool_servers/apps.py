@@ -1,8 +1,9 @@
 """Declares tool servers: their API, pages, health job, metrics and control messages."""
 
 from aiops import keyspace
-from aiops.apps import SYSTEM, Feature, Job, Logged, NavigationItem
+from aiops.apps import SYSTEM, Feature, Job, Logged, NavigationItem, RetentionKind
 
+VIEW = "tool_servers.view_mcpserver"
 MAX_FILE_BYTES = 4_000_000
 """Of a configuration file that is imported."""
 
@@ -11,10 +12,13 @@ class ToolServers(Feature):
     name = "aiops.tool_servers"
     verbose_name = "Tool servers"
 
-    api = {"mcp-servers": "aiops.tool_servers.api:ToolServers"}
+    api = {"mcp-servers": "aiops.tool_servers.api.servers:ToolServers", "tools": "aiops.tool_servers.api.tools:Tools"}
     pages = "aiops.tool_servers.pages"
     navigation = (
-        NavigationItem("Tools", "tool-servers", order=40, permission="tool_servers.view_mcpserver", group=SYSTEM),
+        NavigationItem("Tools", "tools", order=39, permission="tool_servers.view_tool", group=SYSTEM),
+        NavigationItem(
+            "Tool servers", "tool-servers", order=40, permission="tool_servers.view_mcpserver", group=SYSTEM
+        ),
     )
     jobs = (
         Job(
@@ -24,13 +28,17 @@ class ToolServers(Feature):
             every_s=60,
         ),
     )
+    retention = (
+        RetentionKind("tool_calls", "aiops.tool_servers.retention:old", "aiops.retention.pruning:remove_rows"),
+    )
     logged = {
         "aiops.tool_servers.models:MCPServer": Logged(
             left_out=(
                 *("problem", "output", "tools", "suspected", "confirmations"),
                 *("look_at", "checked_at", "status_since"),
             )
-        )
+        ),
+        "aiops.tool_servers.models:Tool": Logged(left_out=("definition", "offered", "offered_pin", "problem")),
     }
     referrers = "aiops.tool_servers.rights:users_of"
     trials = {"tool_server": "aiops.tool_servers.trials:test_server", "tool": "aiops.tool_servers.trials:try_tool"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from enum import StrEnum
 
@@ -21,8 +20,8 @@ CONFIRM_S = 5
 CONFIRMATIONS = 2
 """Further checks that must agree before a changed status takes effect."""
 MAX_AT_ONCE = 8
-LEASE = timedelta(seconds=90)
-"""Longer than checking MAX_AT_ONCE servers, four at a time and each for MAX_HANDSHAKE_S."""
+LEASE = timedelta(seconds=150)
+"""Longer than checking MAX_AT_ONCE servers, four at a time and each for MAX_HANDSHAKE_S, with a health path twice."""
 FAR = timedelta(minutes=10)
 Status = MCPServer.Status
 
@@ -66,7 +65,7 @@ def record(row: MCPServer, seen: Health) -> CheckOutcome:
         "confirmations": row.confirmations + 1 if is_suspected and status == row.suspected else 0,
     }
     if seen.tools is not None:
-        changes["tools"] = [asdict(tool) for tool in seen.tools]
+        changes["tools"] = [tool.shown() for tool in seen.tools]
     if outcome == CheckOutcome.CHANGED:
         changes |= {"status": status, "status_since": Now()}
     # The row must be as it was read: a person may have changed it during the check.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from django.db import DataError, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from aiops import log
 from aiops.events.redaction import Redactor
 from aiops.llm import reachability
 from aiops.settings import Settings
 from aiops.tool_servers import health, lifecycle, specs, uptime
+from aiops.tool_servers.catalogue import listing
 from aiops.tool_servers.client import probe
 from aiops.tool_servers.client.values import Health
 from aiops.tool_servers.health import CheckOutcome
@@ -28,17 +29,19 @@ def check_health(settings: Settings) -> dict[str, int]:
     """Check every server and provider that is due, for about FOR_S; return counts."""
     redactor = Redactor.from_settings(settings)
     until = time.monotonic() + FOR_S
-    failed = informed = 0
+    failed = informed = relisted = 0
     outcomes: Counter[CheckOutcome] = Counter()
     try:
         while time.monotonic() < until and (due := health.take_due()):
             checks = probe.check([specs.of_row(row, settings, ignore_status=True) for row in due])
             for row, seen in zip(due, checks, strict=True):
                 failed += bool(seen.problem)
-                outcomes[_record(row, cleaned(seen, redactor))] += 1
+                shown = cleaned(seen, redactor)
+                outcomes[_record(row, shown)] += 1
+                relisted += _record_tools(row, shown, settings)
         uptime.forget_old()
     finally:
-        if outcomes[CheckOutcome.CHANGED]:
+        if outcomes[CheckOutcome.CHANGED] or relisted:
             informed = lifecycle.announce()
     if outcomes[CheckOutcome.SUSPECTED]:
         lifecycle.request_check(in_s=health.CONFIRM_S)  # another job, so that no thread waits for the confirmation
@@ -59,3 +62,15 @@ def _record(row: MCPServer, seen: Health) -> CheckOutcome:
     except (DataError, ValueError, TypeError) as error:
         logger.exception("tools.check_not_stored", server=row.name)
         return health.record(row, Health(f"Its answer cannot be stored ({type(error).__name__})."))
+
+
+def _record_tools(row: MCPServer, seen: Health, settings: Settings) -> bool:
+    """Keep the catalogue in step with a list; return whether what may be used has changed."""
+    if seen.tools is None:
+        return False
+    try:
+        with transaction.atomic():
+            return listing.record(row, seen.tools, settings)
+    except (DataError, ValueError, TypeError, IntegrityError):
+        logger.exception("tools.list_not_stored", server=row.name)
+        return False

@@ -17,6 +17,7 @@ def cleaned(seen: Health, redactor: Redactor) -> Health:
             description=redactor.redact(tool.description),
             problem=redactor.redact(tool.problem),
             parameters=redactor.redact_json(tool.parameters),
+            definition=redactor.redact_json(tool.definition),
         )
         for tool in seen.tools
     )

@@ -51,6 +51,7 @@ class ToolServerChange(Strict):
     handshake_s = WholeNumberField(required=False, min_value=1, max_value=MAX_HANDSHAKE_S)
     call_s = WholeNumberField(required=False, min_value=1, max_value=MAX_CALL_S, allow_null=True)
     status = serializers.ChoiceField(MCPServer.Status.choices, required=False)
+    accept_tools = TruthField(required=False, help_text="accept the tools of its next list; false again after that")
     tags = TagsField(required=False)
 
 
@@ -66,13 +67,6 @@ class ToolOut(serializers.Serializer[Any]):
     read_only = serializers.BooleanField()  # type: ignore[assignment]
     problem = serializers.CharField(default="", help_text="why it cannot be used; empty when it can")
     parameters = ParametersField(default=None, help_text="JSON Schema of its arguments; null when it is too large")
-
-
-class TrialIn(Strict):
-    """Which tool of a server is tried, with which arguments."""
-
-    tool = NameField(max_length=200)
-    arguments = ArgumentsField(required=False, default=dict)
 
 
 class TrialOut(serializers.Serializer[Any]):
@@ -121,6 +115,7 @@ class ToolServerOut(serializers.ModelSerializer[MCPServer]):
             "required",
             "handshake_s",
             "call_s",
+            "accept_tools",
             "status",
             "status_since",
             "problem",

@@ -17,6 +17,7 @@ from aiops.llm import choice, reachability, snapshot
 from aiops.llm.providers import OFFLINE
 from aiops.llm.values import ModelSpec
 from aiops.tool_servers import specs
+from aiops.tool_servers.catalogue import waiting
 from aiops.tool_servers.client import probe
 from aiops.tool_servers.client.values import Health, ServerSpec
 from aiops.tool_servers.environment import BadToolServer
@@ -77,7 +78,17 @@ def tools(server: Server) -> list[Finding]:
         return [Finding("tools", False, f"their rows cannot be read: {error}", "See the database.")]
     checked = zip(servers, probe.check(servers), strict=True)
     found = [one for spec, health in checked for one in _of_server(spec, health)]
-    return found + running.tools(server, seen_here={spec.name for spec in servers})
+    return found + list(_waiting()) + running.tools(server, seen_here={spec.name for spec in servers})
+
+
+def _waiting() -> Iterator[Finding]:
+    """Name the tools that a person is to decide about; without them answers go on."""
+    if names := waiting.pending():
+        cure = "Look at them at /tools/, or: aiops tools accept SERVER."
+        yield Finding("tools not accepted", False, names, cure, required=False)
+    if names := waiting.unclassified():
+        cure = "They count as tools that change things: aiops tools change SERVER TOOL --class read."
+        yield Finding("tools without a class", False, names, cure, required=False)
 
 
 def _of_server(spec: ServerSpec, health: Health) -> Iterator[Finding]:

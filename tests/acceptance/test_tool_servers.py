@@ -19,6 +19,7 @@ from tests.conftest import missing
 from tests.ports import free_port
 
 PATH = "/api/mcp-servers/"
+READING = ("fail", "flood", "look", "spill")
 COUNTING = str(Path(__file__).with_name("counting_server.py"))
 
 
@@ -49,7 +50,7 @@ def looked(system: System, name: str) -> dict[str, Any]:
 
 
 def test_workers_follow_when_a_server_comes_rests_and_goes(system: System, api: httpx.Client, tmp_path: Path) -> None:
-    row = add(api, "extra", **stdio(tmp_path))
+    row = add(api, "extra", **stdio(tmp_path), accept_tools=True)
     assert (row["status"], row["tools"], row["required"]) == ("healthy", None, False)
 
     def serves() -> bool:
@@ -66,6 +67,41 @@ def test_workers_follow_when_a_server_comes_rests_and_goes(system: System, api: 
     eventually(lambda: reported() == resting, what="the notice that names it")
     assert api.delete(f"{PATH}{row['id']}/").status_code == 204
     eventually(lambda: reported() == [], what="its end")
+
+
+def test_a_tool_waits_until_somebody_accepts_it_and_is_used_then(
+    system: System, api: httpx.Client, tmp_path: Path
+) -> None:
+    add(api, "extra", **stdio(tmp_path))
+
+    def waiting() -> list[dict[str, Any]]:
+        found = api.get("/api/tools/", params={"server": "extra", "status": "pending"}).json()["results"]
+        return list(found)
+
+    def withheld() -> str:
+        texts = [one["text"] for one in looked(system, "extra")["notices"] if one["code"] == "tools_withheld"]
+        return texts[0] if texts else ""
+
+    look = next(one for one in eventually(waiting, within_s=40, what="its list") if one["name"] == "look")
+    assert (look["tool_class"], look["pin"]) == ("read", "")
+    assert "extra_look" in eventually(withheld, what="the notice that names it")
+    done = system.cli("tools", "accept", "extra", "look")
+    assert (done.returncode, done.stdout) == (0, "extra_look\taccepted\tread\n")
+
+    def is_used() -> bool:
+        (step,) = looked(system, "extra")["steps"]
+        return (step["status"], step["preview"]) == ("ok", "seen k")
+
+    eventually(is_used, what="the accepted tool")
+    assert "extra_change" in withheld()
+    assert system.cli("tools", "change", "extra", "look", "--disable").stdout == "extra_look\tread\tdisabled\n"
+    eventually(lambda: not is_used(), what="the end of a disabled tool")
+    listed = system.cli("tools", "catalogue", "--server", "extra", "--class", "read").stdout
+    assert [line.split("\t")[0] for line in listed.splitlines()] == [f"extra_{n}" for n in READING]
+    tried = system.cli("tools", "try", "extra", "look", "key=k")
+    assert (tried.returncode, tried.stdout) == (0, "seen k\n"), tried.stderr
+    refused = system.cli("tools", "try", "extra", "change", "key=k")
+    assert (refused.returncode, "not accepted" in refused.stdout) == (1, True)
 
 
 def test_a_missing_server_that_is_required_fails_the_run_by_name(system: System, api: httpx.Client) -> None:

@@ -31,14 +31,15 @@ from aiops.runs.models import Run
 from aiops.runs.work import rows, story
 from aiops.runs.work.stopping import Stop
 from aiops.tool_servers.client.pool import Catalogue
-from aiops.tool_servers.client.values import RemoteTool, ToolResult
+from aiops.tool_servers.client.values import RemoteTool, ToolClass, ToolResult
 from tests.integration.run_context import run_context
 from tests.integration.scripted_model import ScriptedModel
 from tests.models import STUB, client_of
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
 TOOLS = tuple(
-    RemoteTool(f"net_{name}", "net", name, name, {"type": "object"}, read_only=True) for name in ("look", "list")
+    RemoteTool(f"net_{name}", "net", name, name, {"type": "object"}, tool_class=ToolClass.READ)
+    for name in ("look", "list")
 )
 HELPER = dataclasses.replace(STUB, name="helper", pace=Pace(concurrency=1), price=Price(Decimal(10), Decimal(20)))
 

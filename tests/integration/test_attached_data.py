@@ -35,7 +35,7 @@ from aiops.runs.states import State
 from aiops.runs.work import messages, rows, story
 from aiops.runs.work.stopping import Stop, Why
 from aiops.tool_servers.client.pool import Catalogue
-from aiops.tool_servers.client.values import RemoteTool, ToolResult
+from aiops.tool_servers.client.values import RemoteTool, ToolClass, ToolResult
 from tests.integration.run_context import run_context
 from tests.integration.scripted_model import ScriptedModel, Turn, calling, words
 from tests.models import STUB, gives, only
@@ -45,7 +45,7 @@ ROOM = 4_000
 """Bytes: half of these tokens."""
 LOG = "".join(f"line {number:04d}: something happened\n" for number in range(1_000))
 PLAIN = {"type": "object", "properties": {}}
-TOOL = RemoteTool("net_restart", "net", "restart", "Restart a switch.", PLAIN, read_only=False)
+TOOL = RemoteTool("net_restart", "net", "restart", "Restart a switch.", PLAIN, tool_class=ToolClass.WRITE)
 SECRET = "aiops_" + "s" * 43
 pytestmark = pytest.mark.django_db(transaction=True)
 Say = Callable[..., Awaitable[Run]]

@@ -23,13 +23,13 @@ from aiops.runs.states import State
 from aiops.runs.work import rows, story
 from aiops.runs.work.stopping import Stop
 from aiops.tool_servers.client.pool import Catalogue
-from aiops.tool_servers.client.values import RemoteTool, ToolResult
+from aiops.tool_servers.client.values import RemoteTool, ToolClass, ToolResult
 from tests.integration.run_context import run_context
 from tests.integration.scripted_model import ScriptedModel, Turn, calling, words
 from tests.models import STUB, gives
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
-TOOL = RemoteTool("net_look", "net", "look", "Look.", {"type": "object"}, read_only=True)
+TOOL = RemoteTool("net_look", "net", "look", "Look.", {"type": "object"}, tool_class=ToolClass.READ)
 DEAR = dataclasses.replace(STUB, name="dear", fallbacks=("cheap",), price=Price(Decimal(100), Decimal(200)))
 CHEAP = dataclasses.replace(STUB, name="cheap", price=Price(Decimal(1), Decimal(2)))
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,7 +86,7 @@ class Changing(Tools):
         self.calls = 0
 
     async def catalogue(self) -> Catalogue:
-        return Catalogue((dataclasses.replace(TOOL, read_only=False),), ())
+        return Catalogue((dataclasses.replace(TOOL, tool_class=ToolClass.WRITE),), ())
 
     async def call(self, *_: Any, **__: Any) -> ToolResult:
         self.calls += 1

@@ -13,7 +13,7 @@ import redis.asyncio
 from django.db import connection
 
 from aiops import keyspace, settings
-from aiops.agent.ports import Earlier
+from aiops.agent.ports import Earlier, MadeCall
 from aiops.batches import lifecycle as batches
 from aiops.conversations.models import Message
 from aiops.events import types
@@ -26,11 +26,13 @@ from aiops.runs.states import State
 from aiops.runs.transitions import Claimed, Ending
 from aiops.runs.work import conclusion, rows
 from aiops.runs.work import recorder as recorder_module
-from aiops.runs.work.recorder import ARGUMENTS_BYTES, Recorder
-from aiops.tool_servers.client.values import Progress, RemoteTool
+from aiops.runs.work.recorder import ARGUMENTS_BYTES, LostClaim, Recorder
+from aiops.tool_servers.client.canonical import hash_of_arguments
+from aiops.tool_servers.client.values import Progress, RemoteTool, ToolClass
+from aiops.tool_servers.models import ToolCall
 from tests.models import only
 
-TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"}, read_only=False)
+TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"}, tool_class=ToolClass.WRITE)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -151,7 +153,7 @@ async def test_a_tool_whose_last_call_failed_is_named_once_and_one_that_worked_a
     claimed: Claimed, context: Context
 ) -> None:
     records = await recorder(claimed, context)
-    other = RemoteTool("net_read", "net", "read", "Read.", {"type": "object"}, read_only=True)
+    other = RemoteTool("net_read", "net", "read", "Read.", {"type": "object"}, tool_class=ToolClass.READ)
     outcomes = [(TOOL, "error", "no route\nto host"), (TOOL, "error", "no route\nto host")]
     outcomes += [(other, "error", "busy"), (other, "ok", "fine")]
     for number, (tool, status, said) in enumerate(outcomes):
@@ -160,3 +162,35 @@ async def test_a_tool_whose_last_call_failed_is_named_once_and_one_that_worked_a
     await records.report_failed_tools()
     assert records.notices == [{"code": "tool_failed", "text": "The tool net · change failed: no route to host"}]
     await records.close()
+
+
+@pytest.mark.parametrize("in_clear", [False, True])
+async def test_a_call_that_was_made_is_recorded_with_its_step_and_others_are_not(
+    claimed: Claimed, context: Context, in_clear: bool
+) -> None:
+    context.settings = SimpleNamespace(record_tool_arguments=in_clear)
+    records = await recorder(claimed, context)
+    arguments = {"b": 1, "a": "key sk-canary-0123456789abcdef0123"}
+    for call_id in ("made", "refused"):
+        await records.tool_started(call_id, tool=TOOL, name=TOOL.name, arguments=arguments)
+    records.tool_called("made", MadeCall(TOOL, arguments, "ok", 12.34, 2_000))
+    for call_id in ("made", "refused"):
+        await records.tool_finished(call_id, status="ok", ms=13, result="done")
+    await records.close()
+    (call,) = await context.in_thread(lambda: list(ToolCall.objects.all()))
+    assert (call.server, call.name, call.tool_class, call.outcome) == ("net", "change", "write", "ok")
+    assert (str(call.run), call.ms, call.bytes) == (claimed.claim.run_id, 12.3, 2_000)
+    assert call.arguments_hash == hash_of_arguments(dict(reversed(arguments.items())))
+    assert (call.arguments is None) is not in_clear
+    assert "canary" not in str(call.arguments)
+
+
+async def test_a_worker_that_has_lost_its_run_records_no_call(claimed: Claimed, context: Context) -> None:
+    context.settings = SimpleNamespace(record_tool_arguments=False)
+    records = await recorder(claimed, context)
+    await records.tool_started("c", tool=TOOL, name=TOOL.name, arguments={})
+    records.tool_called("c", MadeCall(TOOL, {}, "ok", 1, 1))
+    await context.in_thread(lambda: Run.objects.update(fence=99))
+    with pytest.raises(LostClaim):
+        await records.tool_finished("c", status="ok", ms=1, result="done")
+    assert await context.in_thread(ToolCall.objects.count) == 0

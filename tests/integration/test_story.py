@@ -30,13 +30,13 @@ from aiops.runs.transitions import Claimed
 from aiops.runs.work import rows, story
 from aiops.runs.work.stopping import Stop, Why
 from aiops.tool_servers.client.pool import Catalogue
-from aiops.tool_servers.client.values import Progress, RemoteTool, ToolResult
+from aiops.tool_servers.client.values import Progress, RemoteTool, ToolClass, ToolResult
 from tests.integration.run_context import run_context
 from tests.integration.scripted_model import ScriptedModel, Turn, calling, words
 from tests.models import gives, only
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
-TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"}, read_only=False)
+TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"}, tool_class=ToolClass.WRITE)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -186,7 +186,7 @@ async def test_of_more_tools_than_a_model_takes_the_relevant_ones_are_offered_an
     claimed: Claimed, context: Any, script: Callable[..., None]
 ) -> None:
     """The question of these tests says hello; 150 tools have nothing in common with it."""
-    greeting = RemoteTool("crm_greet", "crm", "greet", "Say hello.", {"type": "object"}, read_only=True)
+    greeting = RemoteTool("crm_greet", "crm", "greet", "Say hello.", {"type": "object"}, tool_class=ToolClass.READ)
     many = (RemoteTool(f"crm_t{n}", "crm", f"t{n}", "Read a field.", {"type": "object"}) for n in range(150))
     context.tools.others = (*many, greeting)
     script(words("Hello."))
@@ -262,7 +262,7 @@ async def test_a_model_that_fails_in_mid_answer_ends_the_run_with_its_reason(
 
 def make_middleware(raising: Callable[[], Any]) -> type[AgentMiddleware[Any, Any]]:
     class Raising(AgentMiddleware[Any, Any]):
-        def __init__(self, **_: Any) -> None:
+        def __init__(self, *_: Any, **__: Any) -> None:
             super().__init__()
 
         async def abefore_model(self, state: Any, runtime: Any) -> None:

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from aiops.tool_servers.client import probe
+from aiops.tool_servers.client.errors import ServerDown
 from aiops.tool_servers.client.pool import Catalogue, Missing, ToolPool
-from aiops.tool_servers.client.server import ServerDown
 from aiops.tool_servers.client.values import CallLimits, Health, Protocol, ServerSpec
 from tests.acceptance.system import eventually
 from tests.ports import free_port
@@ -186,7 +186,7 @@ async def test_tools_are_called_and_health_is_seen_over_both_kinds_of_http(
     assert (shaken.problem, [tool.name for tool in shaken.tools or ()]) == ("", ["hello"])
     assert "404" in lost.problem
     assert "not public" in refused.problem
-    assert got == Health()
+    assert got == shaken, "its tools are listed, too"
     assert "404" in sick.problem
 
 

@@ -29,13 +29,13 @@ from aiops.runs.states import State
 from aiops.runs.work import rows, story
 from aiops.runs.work.stopping import Stop
 from aiops.tool_servers.client.pool import Catalogue
-from aiops.tool_servers.client.values import RemoteTool, ToolResult
+from aiops.tool_servers.client.values import RemoteTool, ToolClass, ToolResult
 from tests.integration.scripted_model import ScriptedModel
 from tests.models import STUB, gives, only
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
 ANY = {"type": "object", "properties": {}, "additionalProperties": True}
-TOOL = RemoteTool("t_write", "t", "write", "Write.", ANY, read_only=False)
+TOOL = RemoteTool("t_write", "t", "write", "Write.", ANY, tool_class=ToolClass.WRITE)
 NUL, HALF = "\0", "\ud83d"
 pytestmark = pytest.mark.django_db(transaction=True)
 

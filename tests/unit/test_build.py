@@ -11,12 +11,12 @@ from aiops.agent import build
 from aiops.agent.values import Limits
 from aiops.events.redaction import Redactor
 from aiops.tool_servers.client.pool import Catalogue, Missing, ToolPool
-from aiops.tool_servers.client.values import CallLimits, RemoteTool, ToolResult
+from aiops.tool_servers.client.values import CallLimits, RemoteTool, ToolClass, ToolResult
 from tests.integration.scripted_model import ScriptedModel, calling, words
 from tests.models import client_of
 
 LIMITS = Limits(5, 5, 10, 1, 10, 1_000, 1_000)
-TOOL = RemoteTool("t_look", "t", "look", "Look.", {"type": "object", "properties": {}}, read_only=True)
+TOOL = RemoteTool("t_look", "t", "look", "Look.", {"type": "object", "properties": {}}, tool_class=ToolClass.READ)
 
 
 class StubWatcher:
@@ -36,6 +36,9 @@ class StubWatcher:
 
     def tool_progress(self, call_id: str, progress: Any) -> None:
         """Nobody watches."""
+
+    def tool_called(self, call_id: str, made: Any) -> None:
+        pass
 
     async def tool_finished(self, call_id: str, **_: Any) -> None:
         self.calls.append(f"{call_id} ended")

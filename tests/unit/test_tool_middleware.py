@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +13,14 @@ import pytest
 from langchain_core.messages import ToolMessage
 from langgraph.errors import GraphBubbleUp
 
+from aiops.agent.middleware.calls_per_run import CallsPerRun
 from aiops.agent.middleware.redaction import Redaction
 from aiops.agent.middleware.steps import Steps
 from aiops.agent.middleware.tool_call import ToolCall
 from aiops.agent.middleware.truncation import Truncation
-from aiops.agent.ports import Earlier
+from aiops.agent.ports import Earlier, MadeCall
 from aiops.events.redaction import Redactor
-from aiops.tool_servers.client.server import ServerDown, ToolTimeout
+from aiops.tool_servers.client.errors import ServerDown, ToolTimeout
 from aiops.tool_servers.client.values import Progress, RemoteTool, ToolResult
 
 TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"})
@@ -27,13 +30,22 @@ CALL = {"name": TOOL.name, "args": {"key": 1}, "id": "c1"}
 class Recorded:
     """A watcher that keeps what it sees."""
 
-    def __init__(self, earlier: Earlier | None = None) -> None:
+    def __init__(self, earlier: Earlier | None = None, *, before: int = 0) -> None:
         self.seen: list[tuple[Any, ...]] = []
         self._earlier = earlier
+        self._before = before
+
+    def calls_before(self, call_id: str) -> int:
+        assert call_id == CALL["id"]
+        return self._before
 
     async def tool_started(self, call_id: str, *, tool: Any, name: str, arguments: dict[str, Any]) -> Earlier | None:
         self.seen.append(("started", call_id, tool, name, arguments))
         return self._earlier
+
+    def tool_called(self, call_id: str, made: MadeCall) -> None:
+        assert made.ms >= 0
+        self.seen.append(("called", call_id, made.tool, made.arguments, made.outcome, made.size))
 
     def tool_progress(self, call_id: str, progress: Progress) -> None:
         self.seen.append(("progress", call_id, progress))
@@ -63,14 +75,31 @@ def raising(error: BaseException) -> Callable[[Any], Awaitable[ToolMessage]]:
 
 
 async def test_a_long_tool_result_is_cut_and_says_so() -> None:
-    result = await Truncation(max_bytes=101).awrap_tool_call(request(), returning("é" * 1_000))
+    result = await Truncation({}, max_bytes=101).awrap_tool_call(request(), returning("é" * 1_000))
     assert result.text.startswith("é" * 50 + "\n[cut: the first 101 of 2000 bytes")
     assert result.artifact is None
 
 
 async def test_a_tool_result_within_the_limit_stays_whole() -> None:
-    result = await Truncation(max_bytes=4).awrap_tool_call(request(), returning("éé"))
+    result = await Truncation({}, max_bytes=4).awrap_tool_call(request(), returning("éé"))
     assert result.text == "éé"
+
+
+async def test_a_tool_may_say_as_much_as_was_decided_for_it() -> None:
+    more, less = (dataclasses.replace(TOOL, max_result_bytes=most) for most in (20, 2))
+    for tool, kept in ((more, "é" * 10), (less, "é\n[cut: the first 2 of 20 bytes; ask for less]")):
+        truncation = Truncation({TOOL.name: tool}, max_bytes=4)
+        assert (await truncation.awrap_tool_call(request(), returning("é" * 10))).text == kept
+
+
+@pytest.mark.parametrize(("before", "is_made"), [(0, True), (1, True), (2, False), (3, False)])
+async def test_a_tool_is_called_as_often_in_a_run_as_was_decided_for_it(before: int, is_made: bool) -> None:
+    limited = CallsPerRun({TOOL.name: dataclasses.replace(TOOL, calls_per_run=2)})
+    result = await limited.awrap_tool_call(request(Recorded(before=before)), returning("done"))
+    assert (result.text == "done") is is_made
+    assert result.status == ("success" if is_made else "error")
+    unlimited = CallsPerRun({TOOL.name: TOOL})
+    assert (await unlimited.awrap_tool_call(request(Recorded(before=before)), returning("done"))).text == "done"
 
 
 async def test_a_secret_in_a_tool_result_is_hidden_from_the_model() -> None:
@@ -140,7 +169,23 @@ async def test_a_tool_is_called_with_the_arguments_themselves(failed: bool, stat
 async def test_the_progress_of_a_call_is_reported_as_its_own() -> None:
     watcher, half = Recorded(), Progress(1, 2, "half")
     await tool_call(Pool(ToolResult("done"), half)).awrap_tool_call(request(watcher), NEVER)
-    assert watcher.seen == [("progress", "c1", half)]
+    assert watcher.seen[:1] == [("progress", "c1", half)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "size"),
+    [
+        (ToolResult("é"), "ok", 2),
+        (ToolResult("no", failed=True), "error", 2),
+        (ServerDown("net is down"), "error", 0),
+        (asyncio.CancelledError(), "unknown", 0),
+    ],
+)
+async def test_each_call_that_is_made_is_recorded_with_its_outcome(answer: Any, outcome: str, size: int) -> None:
+    watcher = Recorded()
+    with contextlib.suppress(asyncio.CancelledError):
+        await tool_call(Pool(answer)).awrap_tool_call(request(watcher), NEVER)
+    assert watcher.seen == [("called", "c1", TOOL, CALL["args"], outcome, size)]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -11,8 +12,8 @@ from langchain_core.messages import ToolMessage
 from langgraph.errors import GraphBubbleUp
 
 from aiops import log
-from aiops.agent.ports import Tools, Watcher
-from aiops.tool_servers.client.server import ServerDown, ToolTimeout
+from aiops.agent.ports import MadeCall, Tools, Watcher
+from aiops.tool_servers.client.errors import ServerDown, ToolTimeout
 from aiops.tool_servers.client.values import RemoteTool, ToolResult
 
 UNKNOWN = "There is no tool {name!r}."
@@ -53,7 +54,17 @@ class ToolCall(AgentMiddleware[Any, Any]):
         return ToolMessage(result.text, tool_call_id=call["id"], name=call["name"], status=status)
 
     async def _call(self, tool: RemoteTool, call: Any, watcher: Watcher) -> ToolResult:
-        return await self._tools.call(tool, call["args"], on_progress=partial(watcher.tool_progress, call["id"]))
+        begun, outcome, size = time.perf_counter(), "unknown", 0
+        try:
+            result = await self._tools.call(tool, call["args"], on_progress=partial(watcher.tool_progress, call["id"]))
+            outcome, size = "error" if result.failed else "ok", len(result.text.encode(errors="replace"))
+            return result
+        except Exception:
+            outcome = "error"
+            raise
+        finally:  # also when the run is stopped during the call
+            ms = (time.perf_counter() - begun) * 1e3
+            watcher.tool_called(call["id"], MadeCall(tool, call["args"], outcome, ms, size))
 
     def _absence(self, name: str) -> str:
         """Return why a tool cannot be called: the model may know it from earlier in the conversation."""

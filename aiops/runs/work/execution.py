@@ -9,7 +9,7 @@ from typing import Any, cast
 from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
-from aiops.agent import build, chain_rows, selection
+from aiops.agent import build, chain_rows
 from aiops.agent.memory.run import RunMemory
 from aiops.agent.middleware.concessions import NO_TOOLS
 from aiops.conversations.transcript import PastMessage
@@ -21,7 +21,7 @@ from aiops.llm.values import ModelSpec, Price
 from aiops.runs import transitions
 from aiops.runs.states import State
 from aiops.runs.transitions import Ending
-from aiops.runs.work import chains, conclusion, messages, remembering, rows
+from aiops.runs.work import chains, conclusion, messages, offering, remembering, rows
 from aiops.runs.work.context import Assignment, MemoryGap, RunContext
 from aiops.runs.work.recorder import Recorder
 from aiops.runs.work.stopping import Stop, Why
@@ -32,18 +32,6 @@ DOWN = {"model_unreachable", "model_timeout", "model_error", "model_certificate"
 FELL_BACK = "{reason} The model {name!r} answers instead."
 INTERRUPT = "__interrupt__"
 """LangGraph 1.x: the key under which a stream's updates hold the interrupts of a graph that has paused."""
-
-
-SHOWN_NAMES = 10
-"""Names listed in the notice about tools that are left out."""
-
-
-def _left_out(names: tuple[str, ...], total: int) -> str:
-    some = ", ".join(names[:SHOWN_NAMES]) + (", …" if len(names) > SHOWN_NAMES else "")
-    return (
-        f"The tool servers offer {total} tools, more than a model takes: the {total - len(names)} that fit your "
-        f"message best were offered to it. Left out: {some}"
-    )
 
 
 class Execution:
@@ -71,21 +59,8 @@ class Execution:
         spec = self.spec = choice.choose(assignment.models, assignment.options.stored(), text=assignment.text)
         remembered = await self._memory.aget_tuple(self._config)  # None, with a notice, if its server is down
         await self._report_memory()
-        catalogue = await context.tools.catalogue()
-        if assignment.options.read_only:
-            catalogue = catalogue.read_only()
-        for missing in catalogue.missing:
-            if missing.required:
-                raise conclusion.tool_server_missing(missing)
-            await recorder.notice(
-                "tool_server_down", f"The tool server {missing.server!r} is missing: {missing.reason}"
-            )
-        offered, left_out = selection.chosen(
-            catalogue.tools, assignment.text, conversation=remembering.known(remembered)
-        )
-        if left_out:
-            await recorder.notice("tools_left_out", _left_out(left_out, len(catalogue.tools)))
-        offer, given = replace(catalogue, tools=offered), await self._input(remembered)
+        offer = await offering.offer(assignment, context, recorder, conversation=remembering.known(remembered))
+        given = await self._input(remembered)
         remaining = choice.fallbacks(assignment.models, spec)
         while True:
             try:

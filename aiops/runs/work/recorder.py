@@ -8,16 +8,18 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from aiops import metrics
-from aiops.agent.ports import UNKNOWN, Earlier
+from aiops.agent.ports import UNKNOWN, Earlier, MadeCall
 from aiops.events import types
 from aiops.events.writer import EventWriter
 from aiops.llm.prices import Spending
 from aiops.llm.values import Price
 from aiops.runs import transitions
 from aiops.runs.notices import TOOL_FAILED
+from aiops.runs.work import calls
 from aiops.runs.work.context import Assignment, RunContext
 from aiops.tool_servers.client.values import Progress, RemoteTool
 
@@ -50,6 +52,7 @@ class Recorder:
         self._streamed_in_call = 0
         self._first_delta: float | None = None
         self._progress: dict[str, Progress] = {}
+        self._made: dict[str, MadeCall] = {}
         self._showing: asyncio.Task[None] | None = None
 
     @property
@@ -154,6 +157,15 @@ class Recorder:
         await self.events.emit(types.TOOL_STARTED, **shown)
         return None
 
+    def tool_called(self, call_id: str, made: MadeCall) -> None:
+        """Keep the record of a call until its step is written."""
+        self._made[call_id] = made
+
+    def calls_before(self, call_id: str) -> int:
+        """Return how many calls of the same tool this run began before this one, in all its attempts."""
+        at = next((n for n, step in enumerate(self.steps) if step["call_id"] == call_id), 0)
+        return sum(step["name"] == self.steps[at]["name"] for step in self.steps[:at])
+
     def tool_progress(self, call_id: str, progress: Progress) -> None:
         """Show how far a call is: the latest news, once a second; it is shown live and kept nowhere."""
         self._progress[call_id] = progress
@@ -188,7 +200,7 @@ class Recorder:
             {**s, **end, **({} if s["safe"] else {"result": whole})} if s["call_id"] == call_id else s
             for s in self.steps
         ]
-        await self._write_steps()
+        await self._write_steps(self._made.pop(call_id, None))
         await self.events.emit(types.TOOL_FINISHED, call_id=call_id, **end)
 
     async def report_failed_tools(self) -> None:
@@ -200,10 +212,14 @@ class Recorder:
                 why = " ".join(step["preview"].split())
                 await self.notice(TOOL_FAILED, f"The tool {name} failed: {types.cut(why, max_bytes=NOTICE_BYTES)}")
 
-    async def _write_steps(self) -> None:
+    async def _write_steps(self, made: MadeCall | None = None) -> None:
         """Write the steps, one write at a time: parallel calls must not overwrite each other's."""
+        arguments = None
+        if made is not None and self._context.settings.record_tool_arguments:
+            arguments = _bounded(self._context.redactor.redact_json(made.arguments))
+        write = partial(calls.write, arguments=arguments)
         async with self._writing:
-            if not await self._context.in_thread(transitions.write_steps, self._assignment.claim, self.steps):
+            if not await self._context.in_thread(write, self._assignment, self.steps, made):
                 raise LostClaim
 
 

@@ -19,7 +19,7 @@ from langchain_mcp_adapters.tools import convert_mcp_tool_to_langchain_tool
 from mcp import ClientSession, types
 from pydantic import ValidationError
 
-from aiops.tool_servers.client import parameters
+from aiops.tool_servers.client import definitions, parameters
 from aiops.tool_servers.client.parameters import UnusableTool
 from aiops.tool_servers.client.values import MAX_TOOLS, Offered, RemoteTool
 
@@ -137,13 +137,17 @@ def _remote(server: str, tool: types.Tool) -> RemoteTool:
         raise UnusableTool(f"its name does not have 1 to {MAX_THEIR_CHARACTERS} characters")
     if tool.execution is not None and tool.execution.taskSupport == "required":
         raise UnusableTool("it can be called only as a task, which aiops does not do")
+    schema = parameters.inlined(tool.inputSchema)
+    definition = definitions.of(tool)
     remote = RemoteTool(
         name_for_models(server, tool.name),
         server,
         tool.name,
         (tool.description or "")[:MAX_DESCRIPTION_CHARACTERS],
-        parameters.inlined(tool.inputSchema),
-        read_only=tool.annotations is not None and bool(tool.annotations.readOnlyHint),
+        schema,
+        tool_class=definitions.proposed_class(tool.annotations),
+        pin=definitions.pin(definition),
+        definition=definition,
     )
     try:
         request = convert_to_openai_tool(as_langchain(remote))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aiops.tool_servers.client.server import ServerDown, ToolServer
+from aiops.tool_servers.client.errors import ServerDown
+from aiops.tool_servers.client.governing import Governed, Withheld, govern
+from aiops.tool_servers.client.server import ToolServer
 from aiops.tool_servers.client.session import OnProgress
-from aiops.tool_servers.client.values import HANDSHAKE_S, CallLimits, RemoteTool, ServerSpec, ToolResult
+from aiops.tool_servers.client.values import HANDSHAKE_S, CallLimits, RemoteTool, ServerRules, ServerSpec, ToolResult
 
 RECONNECT_S = 5.0
 """Longest wait of a call for a server that reconnects."""
@@ -26,10 +28,11 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The tools of the connected servers, and the missing servers."""
+    """The tools of the connected servers, the missing servers, and the tools that must not be used."""
 
     tools: tuple[RemoteTool, ...]
     missing: tuple[Missing, ...]
+    withheld: tuple[Withheld, ...] = ()
 
     def read_only(self) -> Catalogue:
         """Return the catalogue without tools that can change something."""
@@ -42,6 +45,8 @@ class ToolPool:
     def __init__(self, specs: Iterable[ServerSpec], *, limits: CallLimits) -> None:
         self._limits = limits
         self._specs = tuple(specs)
+        self._rules: Mapping[str, ServerRules] = {}
+        self._governed: tuple[tuple[RemoteTool, ...], Governed] = ((), Governed())
         self._leaving: dict[asyncio.Task[None], ToolServer] = {}
         self.servers = {spec.name: ToolServer(spec, limits=limits) for spec in self._specs if not spec.absent}
 
@@ -54,12 +59,18 @@ class ToolPool:
         await asyncio.gather(*(server.stop() for server in (*self.servers.values(), *self._leaving.values())))
         await asyncio.gather(*self._leaving)
 
-    def update(self, specs: Iterable[ServerSpec], *, refresh: bool = True) -> None:
-        """Replace the servers; unchanged ones keep their session, and list their tools again with ``refresh``.
+    def update(
+        self, specs: Iterable[ServerSpec], rules: Mapping[str, ServerRules] | None = None, *, refresh: bool = True
+    ) -> None:
+        """Replace the servers and the rules of their tools, by server; a server without rules is used as it is.
+
+        Unchanged servers keep their session, and list their tools again with ``refresh``.
 
         Needs a running loop: pending calls of the removed servers finish in the background.
         """
         self._specs = tuple(specs)
+        if (rules or {}) != self._rules:  # otherwise runs go on with the same values, which compare fast
+            self._rules, self._governed = rules or {}, ((), Governed())
         wanted = {spec.name: spec for spec in self._specs if not spec.absent}
         gone = [server for server in self.servers.values() if wanted.get(server.spec.name) != server.spec]
         for server in gone:
@@ -85,8 +96,12 @@ class ToolPool:
             server = servers.get(spec.name)
             if server is None or not server.connected:
                 missing.append(Missing(spec.name, server.failure if server else spec.absent, spec.required))
-        offers = [tuple(server.tools.values()) for server in servers.values() if server.connected]
-        return Catalogue(tuple(tool for offer in offers for tool in offer), tuple(missing))
+        offers = (server.tools.values() for server in servers.values() if server.connected)
+        offered = tuple(tool for offer in offers for tool in offer)
+        if self._governed[0] != offered:
+            self._governed = (offered, govern(offered, self._rules))
+        governed = self._governed[1]
+        return Catalogue(governed.tools, tuple(missing), governed.withheld)
 
     async def call(
         self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: OnProgress = lambda progress: None
@@ -99,8 +114,8 @@ class ToolPool:
         if server is None:
             raise ServerDown(f"There is no tool server {tool.server!r}.")
         try:
-            return await server.call(tool.remote_name, arguments, on_progress=on_progress)
+            return await server.call(tool, arguments, on_progress=on_progress)
         except ServerDown as down:
             if not ((tool.read_only or down.unmade) and await server.wait_connected(RECONNECT_S)):
                 raise
-        return await server.call(tool.remote_name, arguments, on_progress=on_progress)
+        return await server.call(tool, arguments, on_progress=on_progress)

@@ -22,7 +22,7 @@ MAX_NAME_CHARACTERS = 100
 MAX_DESCRIPTION_CHARACTERS = 300
 MAX_SCHEMA_CHARACTERS = 2_000
 NO_TOOL = "The server offers no such tool now, or it cannot be used."
-MAY_CHANGE = "This tool may change something: only tools that read can be tried."
+CHANGED = "Its server offers another definition by now: look at it, and accept it again."
 Found = TypeVar("Found")
 
 
@@ -42,8 +42,10 @@ async def _check_one(spec: ServerSpec, places: asyncio.Semaphore) -> Health:
         return Health(spec.absent)
     output = transport.output_of(spec)
     async with places:
-        looking = _get(spec) if spec.health_url else _shake_hands(spec, output)
-        found = await _within(spec.handshake_s, looking)
+        found = await _within(spec.handshake_s, _get(spec) if spec.health_url else _shake_hands(spec, output))
+        if spec.health_url and found == Health():  # the path decides about its health; its tools are listed, too
+            listed = await _within(spec.handshake_s, _shake_hands(spec, output))
+            found = listed if isinstance(listed, Health) else found
     if isinstance(found, Health):
         return found
     return Health(transport.reason(found, output, within_s=spec.handshake_s), output=output.text)
@@ -62,23 +64,25 @@ async def _within(limit_s: float, doing: Coroutine[Any, Any, Found]) -> Found | 
     return task.exception() or task.result()
 
 
-async def call(spec: ServerSpec, tool: str, arguments: dict[str, Any], *, call_s: float) -> Tried:
-    """Call a tool that changes nothing, once; what it may change is refused by the server's list as it is now."""
+async def call(spec: ServerSpec, tool: str, arguments: dict[str, Any], *, pin: str, call_s: float) -> Tried:
+    """Call a tool once, if its definition is still the one with this pin."""
     if spec.absent:
         return Tried("error", 0.0, spec.absent)
     output, limit_s = transport.output_of(spec), spec.handshake_s + call_s
-    found = await _within(limit_s, _call(spec, output, tool, arguments, call_s))
+    found = await _within(limit_s, _call(spec, output, tool, arguments, pin, call_s))
     return found if isinstance(found, Tried) else Tried("error", 0.0, transport.reason(found, output, within_s=limit_s))
 
 
-async def _call(spec: ServerSpec, output: Output, tool: str, arguments: dict[str, Any], call_s: float) -> Tried:
+async def _call(
+    spec: ServerSpec, output: Output, tool: str, arguments: dict[str, Any], pin: str, call_s: float
+) -> Tried:
     async with transport.session(spec, output=output) as session:
         await session.initialize()
         found = (await listing.listed(spec.name, session)).tools.get(tool)
         if found is None:
             return Tried("error", 0.0, NO_TOOL)
-        if not found.read_only:
-            return Tried("error", 0.0, MAY_CHANGE)
+        if found.pin != pin:
+            return Tried("error", 0.0, CHANGED)
         begun = time.perf_counter()
         async with asyncio.timeout(call_s):
             result = await session.call(tool, arguments, on_progress=lambda _: None)
@@ -101,6 +105,9 @@ async def _shake_hands(spec: ServerSpec, output: Output) -> Health:
             tool.description[:MAX_DESCRIPTION_CHARACTERS],
             tool.read_only,
             parameters=tool.schema if len(json.dumps(tool.schema)) <= MAX_SCHEMA_CHARACTERS else None,
+            tool_class=tool.tool_class,
+            pin=tool.pin,
+            definition=tool.definition,
         )
         for tool in found.tools.values()
     ]

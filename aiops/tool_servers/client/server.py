@@ -8,12 +8,11 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-import anyio
-import httpx
 from mcp import McpError
 
 from aiops import log
 from aiops.tool_servers.client import listing, transport
+from aiops.tool_servers.client.errors import BROKEN, ServerDown, ToolTimeout
 from aiops.tool_servers.client.output import Output
 from aiops.tool_servers.client.session import OnProgress, Session, is_forgotten
 from aiops.tool_servers.client.values import CallLimits, Offered, Progress, RemoteTool, ServerSpec, ToolResult
@@ -25,29 +24,7 @@ FIRST_BACKOFF_S = 0.2
 STOP_S = 3.0
 STOP_TRIES = 3
 MAX_BACKOFF_S = 15.0
-BROKEN = (
-    anyio.ClosedResourceError,
-    anyio.BrokenResourceError,
-    anyio.EndOfStream,
-    httpx.HTTPError,
-    ConnectionError,
-    OSError,
-)
-"""Errors of a call when the server or the connection is lost."""
-
 logger = log.get(__name__)
-
-
-class ServerDown(Exception):
-    """The tool server cannot be reached; it is being reconnected. ``unmade``: the call has not begun."""
-
-    def __init__(self, text: str, *, unmade: bool = False) -> None:
-        super().__init__(text)
-        self.unmade = unmade
-
-
-class ToolTimeout(Exception):
-    """The tool did not answer in time."""
 
 
 class ToolServer:
@@ -118,34 +95,39 @@ class ToolServer:
         """Whether its tools can be called now."""
         return self._session is not None
 
-    async def call(self, remote_name: str, arguments: dict[str, Any], *, on_progress: OnProgress) -> ToolResult:
+    async def call(self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: OnProgress) -> ToolResult:
         """Call a tool; raises ServerDown or ToolTimeout. An error of the tool itself is returned as a failed result.
 
         With every sign of progress the time begins again, up to the total limit. ``on_progress`` must not block.
         """
-        session = self._session
-        if session is None or remote_name not in self.tools:
-            why = f"has no tool {remote_name!r} any more" if session else f"is not connected: {self.failure}"
+        limits, session = self._limits.of(tool), self._session
+        if session is None or not self._offers(tool):
+            why = f"has no such tool {tool.remote_name!r} any more" if session else f"is not connected: {self.failure}"
             raise ServerDown(f"The tool server {self.spec.name!r} {why}", unmade=session is None)
         loop = asyncio.get_running_loop()
-        last = loop.time() + self._limits.total_s
+        last = loop.time() + limits.total_s
 
         def extend(progress: Progress) -> None:
             if not limit.expired():
-                limit.reschedule(min(loop.time() + self._limits.silent_s, last))
+                limit.reschedule(min(loop.time() + limits.silent_s, last))
             on_progress(progress)
 
         try:
-            async with asyncio.timeout(self._limits.silent_s) as limit:
-                return await self._unless_lost(session.call(remote_name, arguments, on_progress=extend))
+            async with asyncio.timeout(limits.silent_s) as limit:
+                return await self._unless_lost(session.call(tool.remote_name, arguments, on_progress=extend))
         except TimeoutError as error:
-            all_of_it = loop.time() >= last and self._limits.total_s > self._limits.silent_s
-            within = f"within {self._limits.total_s:g} s in all" if all_of_it else f"within {self._limits.silent_s:g} s"
-            raise ToolTimeout(f"The tool {remote_name!r} did not answer {within}.") from error
+            all_of_it = loop.time() >= last and limits.total_s > limits.silent_s
+            within = f"within {limits.total_s:g} s in all" if all_of_it else f"within {limits.silent_s:g} s"
+            raise ToolTimeout(f"The tool {tool.remote_name!r} did not answer {within}.") from error
         except (McpError, *BROKEN) as error:
             self._lose(error)
             why = f"The tool server {self.spec.name!r} was lost during the call."
             raise ServerDown(why, unmade=is_forgotten(error)) from error
+
+    def _offers(self, tool: RemoteTool) -> bool:
+        """Return whether the server lists this tool, as it was when it was given to a run."""
+        listed = self.tools.get(tool.remote_name)
+        return listed is not None and listed.pin == tool.pin
 
     async def _unless_lost(self, call: Coroutine[Any, Any, ToolResult]) -> ToolResult:
         """Await a call; raises ConnectionError when the session ends before its answer."""

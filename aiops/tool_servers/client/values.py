@@ -24,6 +24,15 @@ class Protocol(StrEnum):
     STDIO = "stdio"
 
 
+class ToolClass(StrEnum):
+    """What a call of a tool does; unknown counts as write."""
+
+    READ = "read"
+    WRITE = "write"
+    DESTRUCTIVE = "destructive"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
     """How to reach one MCP server: a URL or a command; ``absent`` states why it must not be used now."""
@@ -60,6 +69,16 @@ class Offered:
     """Why it cannot be used; empty when it can."""
     parameters: dict[str, Any] | None = field(default=None, hash=False)
     """JSON Schema of its arguments; None when it is too large to be stored."""
+    tool_class: ToolClass = ToolClass.UNKNOWN
+    """What its server's annotations say."""
+    pin: str = ""
+    definition: dict[str, Any] = field(default_factory=dict, hash=False)
+    """What the pin is made of: name, title, description, inputSchema and annotations, as its server sent them."""
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as a server's list shows it."""
+        shown = ("name", "description", "read_only", "problem", "parameters")
+        return {name: getattr(self, name) for name in shown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +109,47 @@ class RemoteTool:
     remote_name: str
     description: str
     schema: dict[str, Any] = field(hash=False)
-    read_only: bool = False
+    tool_class: ToolClass = ToolClass.UNKNOWN
+    """As its server's annotations say, or as an administrator has decided."""
     size: int = 0
     """Bytes that it adds to every model request."""
+    pin: str = ""
+    definition: dict[str, Any] = field(default_factory=dict, hash=False, compare=False, repr=False)
+    call_s: float | None = None
+    """Longest time of a call without a sign of progress; None: the server's."""
+    max_result_bytes: int | None = None
+    """Of a result, for the model; None: the run's limit."""
+    calls_per_run: int | None = None
+
+    @property
+    def read_only(self) -> bool:
+        """Whether a call changes nothing."""
+        return self.tool_class is ToolClass.READ
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRule:
+    """What administrators have decided about one tool."""
+
+    tool_class: ToolClass
+    pin: str = ""
+    """Of the definition that was accepted; empty: of none."""
+    adopts: bool = False
+    """It was in use before there were pins: the next definition that is seen is accepted."""
+    withheld: str = ""
+    """Why it must not be used; empty when it may."""
+    call_s: float | None = None
+    max_result_bytes: int | None = None
+    calls_per_run: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRules:
+    """The rules of a server's tools, by their names there; ``accepts``: definitions that nobody has seen are used."""
+
+    tools: dict[str, ToolRule] = field(hash=False)
+    accepts: bool = False
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +158,10 @@ class CallLimits:
 
     silent_s: float
     total_s: float
+
+    def of(self, tool: RemoteTool) -> CallLimits:
+        """Return the limits of a call of this tool."""
+        return self if tool.call_s is None else CallLimits(tool.call_s, max(self.total_s, tool.call_s))
 
 
 @dataclass(frozen=True, slots=True)

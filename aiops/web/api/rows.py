@@ -78,8 +78,8 @@ class TagFilter(django_filters.CharFilter):
         return qs.filter(tags__icontains=f'"{value}"') if value else qs
 
 
-class Rows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
-    """A resource of configuration rows, by name; ``shape`` reads a new row, ``change`` the fields of an old one."""
+class KeptRows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
+    """A resource of configuration rows that aiops makes itself: people change them; ``change`` reads the fields."""
 
     permission_classes = [MayManage]
     parser_classes = [StrictRows]
@@ -87,64 +87,21 @@ class Rows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
     pagination_class = ByChoice
     filter_backends = [StrictFilters]
     lookup_value_converter = "uuid"
-    table: ClassVar[type[Any]]
-    shape: ClassVar[type[Strict]]
     change: ClassVar[type[Strict]]
-    defaults: ClassVar[dict[str, Any]] = {}
-    """What PUT sets where the body is silent."""
     orderings = ("name", "created_at", "updated_at")
     """What a list can be ordered by; - before it: descending."""
-    key: ClassVar[tuple[str, ...]] = ("name",)
-    """The fields that say, in a file, which row is meant."""
-    later: ClassVar[tuple[str, ...]] = ()
-    """Fields that refer to other rows of the same table, which a file may add."""
-    keyed = True
-    """Whether an Idempotency-Key is taken; it keeps a digest of the body."""
 
     def save_row(self, row: Any, fields: dict[str, Any], user: User) -> Any:
         """Apply fields and save; raises Invalid, Forbidden or Conflict."""
         raise NotImplementedError
 
-    def remove_row(self, row: Any, user: User) -> None:
-        """Delete a row; raises Conflict while it is in use."""
-        raise NotImplementedError
-
-    def create(self, request: Request) -> Response:
-        """Create a row, or each of a list, all or none."""
-        bodies = request.data if isinstance(request.data, list) else [request.data]
-        _refuse_many(bodies)
-        user = cast(User, request.user)
-
-        def act(_: User) -> tuple[int, Any]:
-            made = self._each(bodies, lambda body: self.save_row(self.table(), self.shape.read(body), user))
-            return 201, made if isinstance(request.data, list) else made[0]
-
-        with self._by(request):
-            if self.keyed:
-                return creating.create(request, act)
-            if creating.HEADER in request.headers:
-                raise Invalid("A digest of the value would be kept: send no Idempotency-Key here.", code=NOT_POSSIBLE)
-            with transaction.atomic():
-                status, made = act(user)
-            return Response(made, status=status)
-
     def partial_update(self, request: Request, pk: Any) -> Response:
         """Change fields of a row; it is in force within a second."""
         return self._change(request, pk, self.change.read(_one(request.data)))
 
-    def update(self, request: Request, pk: Any) -> Response:
-        """Replace a row."""
-        return self._change(request, pk, {**self.defaults, **self.shape.read(_one(request.data))})
-
-    def destroy(self, request: Request, pk: Any) -> Response:
-        """Delete a row; 409, naming what uses it, while it is in use."""
-        with self._by(request), transaction.atomic():
-            self.remove_row(self._locked(pk), cast(User, request.user))
-        return Response(status=204)
-
     def bulk_update(self, request: Request) -> Response:
         """Change each row of a list, all or none: {id, and the fields to change}."""
-        bodies = _list(request.data)
+        bodies = rows_of(request.data)
 
         def change(body: dict[str, Any]) -> Any:
             named = RowId.read({"id": body.get("id")})["id"]
@@ -153,17 +110,6 @@ class Rows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
 
         with self._by(request), transaction.atomic():
             return Response(self._each(bodies, change))
-
-    def bulk_destroy(self, request: Request) -> Response:
-        """Delete each row of a list of {id}, all or none."""
-        bodies = _list(request.data)
-
-        def delete(body: dict[str, Any]) -> None:
-            self.remove_row(self._locked(RowId.read(body)["id"]), cast(User, request.user))
-
-        with self._by(request), transaction.atomic():
-            self._each(bodies, delete, show=False)
-        return Response(status=204)
 
     @action(detail=True, methods=["get"], pagination_class=ById, filter_backends=[])
     def history(self, request: Request, pk: Any) -> Response:
@@ -197,13 +143,73 @@ class Rows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
         return recording.by(cast(User, request.user), reason=unquote(request.headers.get(REASON, "")).strip())
 
 
+class Rows(KeptRows):
+    """A resource of configuration rows that people make, by name; ``shape`` reads a new row."""
+
+    table: ClassVar[type[Any]]
+    shape: ClassVar[type[Strict]]
+    defaults: ClassVar[dict[str, Any]] = {}
+    """What PUT sets where the body is silent."""
+    key: ClassVar[tuple[str, ...]] = ("name",)
+    """The fields that say, in a file, which row is meant."""
+    later: ClassVar[tuple[str, ...]] = ()
+    """Fields that refer to other rows of the same table, which a file may add."""
+    keyed = True
+    """Whether an Idempotency-Key is taken; it keeps a digest of the body."""
+
+    def remove_row(self, row: Any, user: User) -> None:
+        """Delete a row; raises Conflict while it is in use."""
+        raise NotImplementedError
+
+    def create(self, request: Request) -> Response:
+        """Create a row, or each of a list, all or none."""
+        bodies = request.data if isinstance(request.data, list) else [request.data]
+        _refuse_many(bodies)
+        user = cast(User, request.user)
+
+        def act(_: User) -> tuple[int, Any]:
+            made = self._each(bodies, lambda body: self.save_row(self.table(), self.shape.read(body), user))
+            return 201, made if isinstance(request.data, list) else made[0]
+
+        with self._by(request):
+            if self.keyed:
+                return creating.create(request, act)
+            if creating.HEADER in request.headers:
+                raise Invalid("A digest of the value would be kept: send no Idempotency-Key here.", code=NOT_POSSIBLE)
+            with transaction.atomic():
+                status, made = act(user)
+            return Response(made, status=status)
+
+    def update(self, request: Request, pk: Any) -> Response:
+        """Replace a row."""
+        return self._change(request, pk, {**self.defaults, **self.shape.read(_one(request.data))})
+
+    def destroy(self, request: Request, pk: Any) -> Response:
+        """Delete a row; 409, naming what uses it, while it is in use."""
+        with self._by(request), transaction.atomic():
+            self.remove_row(self._locked(pk), cast(User, request.user))
+        return Response(status=204)
+
+    def bulk_destroy(self, request: Request) -> Response:
+        """Delete each row of a list of {id}, all or none."""
+        bodies = rows_of(request.data)
+
+        def delete(body: dict[str, Any]) -> None:
+            self.remove_row(self._locked(RowId.read(body)["id"]), cast(User, request.user))
+
+        with self._by(request), transaction.atomic():
+            self._each(bodies, delete, show=False)
+        return Response(status=204)
+
+
 def _one(body: Any) -> Any:
     if isinstance(body, list):
         raise Invalid("The body must be a JSON object.", code="invalid_json")
     return body
 
 
-def _list(body: Any) -> list[Any]:
+def rows_of(body: Any) -> list[Any]:
+    """Return the rows of a list; raises Invalid."""
     if not isinstance(body, list):
         raise Invalid("The body must be a list of JSON objects.", code="invalid_json")
     _refuse_many(body)

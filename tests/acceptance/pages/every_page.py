@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.acceptance.system import System
+from tests.acceptance.system import System, eventually
 
 
 def make_paths(system: System) -> dict[str, str]:
@@ -16,6 +16,7 @@ def make_paths(system: System) -> dict[str, str]:
         batch = client.post("/api/batches/", json={"name": "Hosts of the night", "items": [{"prompt": "hello"}]}).json()
         schedule = client.post("/api/schedules/", json={"name": "Morning", "message": "hi", "every_s": 86_400}).json()
         server = client.get("/api/mcp-servers/").json()["results"][0]
+        tool = eventually(lambda: client.get("/api/tools/").json()["results"], within_s=90, what="a list of tools")[0]
         kept = {"name": "shown", "kind": "env", "reference": "AIOPS_SECRET_CANARY"}
         secret = client.post("/api/secrets/", json=kept).json()
         provider = {"name": "shown", "handler": "openai", "config_schema": {"base_url": "http://127.0.0.1:9/v1"}}
@@ -44,6 +45,8 @@ def make_paths(system: System) -> dict[str, str]:
         "tool-servers": "/tool-servers/",
         "tool-server": f"/tool-servers/{server['id']}/",
         "tool-server-new": "/tool-servers/new/",
+        "tools": "/tools/",
+        "tool": f"/tools/{tool['id']}/",
         "status": "/status/",
         "maintenance": "/upkeep/",
         "maintenance-job": "/upkeep/reaper/",

@@ -98,14 +98,25 @@ def test_every_page_fits_its_window_and_breaks_no_rule_of_accessibility(
 def test_all_pages_have_one_navigation_that_says_where_one_is(browse: Open, paths: dict[str, str]) -> None:
     page = browse()
     seen = {}
-    for name in ("chat", "runs", "batches", "schedules", "tool-servers", "status", "maintenance", "webhooks", "api"):
+    for name in (
+        "chat",
+        "runs",
+        "batches",
+        "schedules",
+        "tools",
+        "tool-servers",
+        "status",
+        "maintenance",
+        "webhooks",
+        "api",
+    ):
         page.open(paths[name])
         seen[name] = page.texts(".groups a")
         assert len(page.texts(".groups a[aria-current]")) == 1, name
         assert page.text(".environment") == "LAB"
     assert len({tuple(labels) for labels in seen.values()}) == 1, seen
     assert seen["chat"][:4] == ["Chat", "Runs", "Batches", "Schedules"]
-    assert {"Tools", "Status", "Maintenance", "Admin", "API"} <= set(seen["chat"])
+    assert {"Tools", "Tool servers", "Status", "Maintenance", "Admin", "API"} <= set(seen["chat"])
 
 
 @pytest.mark.usefixtures("tidy")

@@ -13,7 +13,7 @@ from aiops.llm import snapshot
 from aiops.llm.values import ModelSpec, PromptSpec
 from aiops.system_prompts.models import PromptVersion, SystemPrompt
 from aiops.tool_servers.client.pool import Catalogue, ToolPool
-from aiops.tool_servers.client.values import CallLimits, RemoteTool
+from aiops.tool_servers.client.values import CallLimits, RemoteTool, ToolClass
 from tests.integration.llm.rows import editor, model, provider
 from tests.integration.scripted_model import ScriptedModel, words
 from tests.integration.secrets.calls import Call, calls, grown
@@ -102,7 +102,7 @@ class Named:
         """Nobody watches."""
 
 
-TOOL = RemoteTool("t_look", "t", "look", "Look.", {"type": "object", "properties": {}}, read_only=True)
+TOOL = RemoteTool("t_look", "t", "look", "Look.", {"type": "object", "properties": {}}, tool_class=ToolClass.READ)
 
 
 async def test_a_model_gets_its_prompt_with_the_fields_of_this_run() -> None:

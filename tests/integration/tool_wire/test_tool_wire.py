@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from aiops.tool_servers.client import server as server_module
+from aiops.tool_servers.client.errors import ToolTimeout
 from aiops.tool_servers.client.pool import ToolPool
-from aiops.tool_servers.client.server import ToolTimeout
 from aiops.tool_servers.client.values import CallLimits, Progress, Protocol, RemoteTool, ServerSpec, ToolResult
 from tests.integration.tool_wire import wire_server
 from tests.integration.tool_wire.cases import CASES, SEEN, Case

@@ -63,6 +63,8 @@ class Watcher:
     async def tool_started(self, call_id: str, *, name: str, **_: Any) -> None:
         self.refused.append((call_id, name))
 
+    def tool_called(self, call_id: str, made: Any) -> None: ...
+
     async def tool_finished(self, call_id: str, **_: Any) -> None:
         """The refusal itself is the tool message."""
 

@@ -21,7 +21,7 @@ function pairs(text, separator) {
 
 function described() {
   const protocol = fields.protocol.value;
-  const common = { name: fields.name.value, protocol, place: fields.place.value, required: Boolean(fields.required.value) };
+  const common = { name: fields.name.value, protocol, place: fields.place.value, required: Boolean(fields.required.value), accept_tools: Boolean(fields.accept_tools?.value) };
   if (protocol === "stdio") return { ...common, command: fields.command.value, args: lines(fields.args.value), env: pairs(fields.env.value, "=") };
   return { ...common, url: fields.url.value, headers: pairs(fields.headers.value, ":") };
 }

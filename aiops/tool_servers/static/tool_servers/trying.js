@@ -7,7 +7,7 @@ const panel = document.getElementById("trial");
 const problem = document.getElementById("trial-problem");
 const says = document.getElementById("trial-says");
 const NUMBERS = ["integer", "number"];
-let tool = "";
+let path = "";
 let parameters = null;
 
 /** The type of a parameter, also of one that may be null. */
@@ -40,11 +40,11 @@ function raw() {
 const isSimple = (schema) => ["string", "integer", "number", "boolean"].includes(typeOf(schema)) || schema.enum;
 
 function open(button) {
-  tool = button.dataset.try;
+  path = button.dataset.path;
   parameters = JSON.parse(button.parentElement.querySelector("script").textContent);
   const properties = Object.entries(parameters?.properties ?? {});
   const inputs = parameters && properties.every(([, schema]) => isSimple(schema)) ? properties.map(([name, schema]) => input(name, schema)) : [raw()];
-  panel.querySelector("h2").textContent = `Try ${tool}`;
+  panel.querySelector("h2").textContent = `Try ${button.dataset.try}`;
   panel.querySelector(".columns").replaceChildren(...inputs);
   problem.hidden = true;
   says.textContent = inputs.length ? "" : "It takes no arguments.";
@@ -75,7 +75,7 @@ panel?.querySelector("form").addEventListener("submit", async (event) => {
   button.disabled = true;
   says.textContent = "Calling\u2026";
   try {
-    const answer = await call("POST", table.dataset.path, { tool, arguments: filled() });
+    const answer = await call("POST", path, { arguments: filled() });
     says.textContent = `${answer.status === "ok" ? "It answered" : "It failed"} after ${Math.round(answer.ms)} ms:`;
     result.textContent = answer.result;
     result.hidden = false;

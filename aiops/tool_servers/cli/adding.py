@@ -31,6 +31,7 @@ def request_of_add(
     cwd: str | None,
     handshake_s: int | None,
     call_s: int | None,
+    accept_tools: bool,
     dry_run: bool,
     reason: str,
 ) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def request_of_add(
         "reason": reason,
         "place": "external" if external else "internal",
         "required": required,
+        "accept_tools": accept_tools,
         **({"headers": _pairs(headers)} if headers else {}),
         **({"env": _pairs(variables)} if variables else {}),
         **({"cwd": cwd} if cwd else {}),

@@ -32,8 +32,6 @@ from aiops.tool_servers.shapes import (
     ToolServerChange,
     ToolServerIn,
     ToolServerOut,
-    TrialIn,
-    TrialOut,
 )
 from aiops.trials.asking import ask
 from aiops.web.api import creating
@@ -43,6 +41,7 @@ from aiops.web.api.rows import Rows, TagFilter
 
 SETTINGS = django_settings.SETTINGS
 TAG = "mcp-servers"
+ACCEPT = "tool_servers.change_tool"
 
 
 class ToolServerFilters(django_filters.FilterSet):
@@ -73,7 +72,7 @@ class ToolServers(Rows):
 
     table = MCPServer
     queryset = MCPServer.objects.all()
-    rights = {**Rows.rights, "check": "change", "refresh": "change", "try_tool": "view"}
+    rights = {**Rows.rights, "check": "change", "refresh": "change"}
     serializer_class = ToolServerOut
     filterset_class = ToolServerFilters
     shape, change = ToolServerIn, ToolServerChange
@@ -91,6 +90,7 @@ class ToolServers(Rows):
         "required": False,
         "handshake_s": 15,
         "call_s": None,
+        "accept_tools": False,
         "tags": [],
     }
 
@@ -138,14 +138,6 @@ class ToolServers(Rows):
         check(server, validate_unique=False)
         return Response(ask(cast(User, request.user), "tool_server", fields))
 
-    @extend_schema(request=TrialIn, responses=TrialOut, tags=[TAG])
-    @action(detail=True, methods=["post"], url_path="try")
-    def try_tool(self, request: Request, pk: Any) -> Response:
-        """Call a tool that only reads, and return its result; others are refused."""
-        fields = TrialIn.read(request.data)
-        arguments = {"server": str(self.get_object().pk), **fields}
-        return Response(ask(cast(User, request.user), "tool", arguments))
-
     @extend_schema(request=None, responses={202: Asked}, tags=[TAG])
     @action(detail=False, methods=["post"])
     def check(self, request: Request) -> Response:
@@ -166,6 +158,8 @@ class ToolServers(Rows):
 def _put(server: MCPServer, user: Any, *, changed: Iterable[str], before: MCPServer | None = None) -> MCPServer:
     """Save a server; raises Invalid or Forbidden."""
     _check_may_change(server, user)
+    if server.accept_tools and "accept_tools" in changed and not user.has_perm(ACCEPT):
+        raise Forbidden(f"Accepting its tools needs the permission {ACCEPT}.", code="acceptance_not_allowed")
     check(server)
     _check_secrets(server, user, changed=changed, before=before)
     try:

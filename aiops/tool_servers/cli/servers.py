@@ -1,8 +1,7 @@
-"""``aiops tools``: list and change tool servers."""
+"""Commands of ``aiops tools`` about servers: list, add, import, take out of service, check and remove them."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +17,7 @@ from aiops.terminal.listing import Row
 from aiops.terminal.options import client_options, request_from
 from aiops.terminal.rows import REASON
 from aiops.terminal.text import one_line, printable
-from aiops.tool_servers.adding import TakesCommand, request_of_add
+from aiops.tool_servers.cli.adding import TakesCommand, request_of_add
 
 PATH = "/api/mcp-servers/"
 COLOURS = {"healthy": "green", "failed": "red", "unknown": "cyan", "maintenance": "yellow", "vulnerable": "red"}
@@ -39,12 +38,7 @@ IMPORTED: dict[str, listing.Cell] = {
 }
 
 
-@click.group()
-def tools() -> None:
-    """List and change tool servers."""
-
-
-@tools.command("list")
+@click.command("list")
 @click.option("--status", type=STATUS)
 @click.option("--json", "as_json", is_flag=True)
 @client_options
@@ -63,7 +57,7 @@ def list_servers(client: Client, status: str | None, as_json: bool) -> None:
     )
 
 
-@tools.command("show")
+@click.command("show")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True)
 @client_options
@@ -88,7 +82,7 @@ def show_server(client: Client, name: str, as_json: bool) -> None:
     _print_tools(row["name"], row["tools"] or ())
 
 
-@tools.command("add", cls=TakesCommand)
+@click.command("add", cls=TakesCommand)
 @click.argument("name")
 @click.argument("where", nargs=-1, required=True)
 @click.option("--sse", is_flag=True, help="Use the older HTTP with SSE.")
@@ -107,6 +101,7 @@ def show_server(client: Client, name: str, as_json: bool) -> None:
     metavar="SECONDS",
     help="Longest time of a call without a sign of progress. [default: AIOPS_TOOL_TIMEOUT_S]",
 )
+@click.option("--accept", "accept_tools", is_flag=True, help="Use the tools of its first list, as they are.")
 @click.option("--dry-run", is_flag=True, help="Connect to it and list its tools, and save nothing.")
 @REASON
 @request_from(request_of_add)
@@ -122,32 +117,12 @@ def add_server(client: Client, request: dict[str, Any]) -> int:
     made = client.post(PATH, request, reason=reason)
     print(f"{made['name']}\t{made['status']}")
     print("It is used once three health checks, five seconds apart, succeed: aiops tools list", file=sys.stderr)
+    if not made["accept_tools"]:
+        print(f"Then its tools wait to be accepted: aiops tools accept {made['name']}", file=sys.stderr)
     return OK
 
 
-@tools.command("try")
-@click.argument("name")
-@click.argument("tool")
-@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]…")
-@client_options
-def try_tool(client: Client, name: str, tool: str, arguments: tuple[str, ...]) -> int:
-    """Call TOOL of the server NAME, if it only reads, and print its result. A VALUE that is JSON is sent as such."""
-    given: dict[str, Any] = {}
-    for one in arguments:
-        key, equals, value = one.partition("=")
-        if not equals:
-            raise click.UsageError(f"{one!r} is not NAME=VALUE.")
-        try:
-            given[key] = json.loads(value)
-        except ValueError:
-            given[key] = value
-    found = client.post(f"{PATH}{_find(client, name)['id']}/try/", {"tool": tool, "arguments": given})
-    print("\n".join(map(printable, found["result"].splitlines())))
-    print(f"{found['status']}, {found['ms']:g} ms", file=sys.stderr)
-    return OK if found["status"] == "ok" else FAILED
-
-
-@tools.command("import")
+@click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show what would happen, and write nothing.")
 @click.option("--json", "as_json", is_flag=True)
@@ -177,7 +152,7 @@ def import_servers(client: Client, file: Path, dry_run: bool, as_json: bool, rea
     return FAILED if any(row["action"] == "refused" for row in found["servers"]) else OK
 
 
-@tools.command("set")
+@click.command("set")
 @click.argument("name")
 @click.argument("status", type=STATUS)
 @REASON
@@ -188,7 +163,7 @@ def set_status(client: Client, name: str, status: str, reason: str) -> None:
     print(f"{made['name']}\t{made['status']}")
 
 
-@tools.command("remove")
+@click.command("remove")
 @click.argument("name")
 @REASON
 @client_options
@@ -198,7 +173,7 @@ def remove_server(client: Client, name: str, reason: str) -> None:
     print(f"{name}\tdeleted")
 
 
-@tools.command("check")
+@click.command("check")
 @client_options
 def check_servers(client: Client) -> None:
     """Check the health of every server now."""
@@ -206,12 +181,18 @@ def check_servers(client: Client) -> None:
     print("Requested. See: aiops tools list")
 
 
-@tools.command("refresh")
+@click.command("refresh")
 @client_options
 def refresh_tools(client: Client) -> None:
     """Refresh the list of tools in every worker."""
     client.post(f"{PATH}refresh/")
     print("Requested.")
+
+
+COMMANDS = (
+    *(list_servers, show_server, add_server, import_servers),
+    *(set_status, remove_server, check_servers, refresh_tools),
+)
 
 
 def _print_tools(server: str, tools: Iterable[Row]) -> None:

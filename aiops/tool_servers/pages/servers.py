@@ -47,7 +47,13 @@ def list_(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest, server_id: uuid.UUID) -> HttpResponse:
     """Show one tool server and its tools."""
     server = get_object_or_404(MCPServer, pk=server_id)
-    context = {"here": "tool-servers", "server": server, "changes": recording.of(server)[:SHOWN_CHANGES]}
+    tools = server.catalogue.select_related("server").order_by("name")
+    context = {
+        "here": "tool-servers",
+        "server": server,
+        "tools": tools,
+        "changes": recording.of(server)[:SHOWN_CHANGES],
+    }
     return render(request, "tool_servers/tool_server.html", context)
 
 

@@ -1,0 +1,1 @@
+"""The API of tool servers and of their tools."""
