@@ -46,7 +46,7 @@ MECHANISMS = (
         "aiops/runs/work/recorder.py",
         "Recorder.tool_started",
         Expression("not safe"),
-        "tests/acceptance/faults/test_workers.py::test_a_worker_killed_in_a_changing_tool_call_does_not_repeat_it",
+        "tests/acceptance/faults/test_lost_workers.py::test_a_worker_killed_in_a_changing_tool_call_does_not_repeat_it",
     ),
     Mechanism(
         "kill -9 of each process",
@@ -71,7 +71,7 @@ MECHANISMS = (
         "workers/process.py",
         "Process._drain",
         Call("drain"),
-        "tests/acceptance/faults/test_workers.py::test_a_draining_worker_hands_its_run_to_another",
+        "tests/acceptance/faults/test_lost_workers.py::test_a_draining_worker_hands_its_run_to_another",
     ),
     Mechanism(
         "duplicate deliveries",
