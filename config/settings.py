@@ -194,6 +194,7 @@ SPECTACULAR_SETTINGS = {
         "StatusEnum": "aiops.tool_servers.models.MCPServer.Status",
         "PromptStatusEnum": "aiops.system_prompts.models.SystemPrompt.Status",
         "TrialStatusEnum": ["ok", "error"],
+        "ToolStatusEnum": "aiops.tool_servers.models.Tool.Status",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "aiops.web.api.schema.with_problems"],
     "AUTHENTICATION_WHITELIST": ["aiops.web.api.authentication.Token", "aiops.web.api.authentication.Session"],

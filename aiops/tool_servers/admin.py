@@ -21,7 +21,15 @@ class MCPServerAdmin(RowAdmin):
     search_fields = ("name", "url", "command")
     readonly_fields = ("problem", "checked_at", "status_since")
     fieldsets = (
-        (None, {"fields": ("name", "protocol", "place", "required", "status", "problem", "checked_at", "tags")}),
+        (
+            None,
+            {
+                "fields": (
+                    *("name", "protocol", "place", "required", "accept_tools"),
+                    *("status", "problem", "checked_at", "tags"),
+                )
+            },
+        ),
         ("Over HTTP", {"fields": ("url", "endpoint", "health_path", "headers")}),
         ("A command", {"fields": ("command", "args", "env", "cwd")}),
         ("Time", {"fields": ("handshake_s", "call_s")}),

@@ -17,6 +17,7 @@ from aiops.tool_servers.client.values import ToolClass
 MAX_HANDSHAKE_S = 30
 MAX_CALL_S = 300
 MAX_RESULT_BYTES = 1_000_000
+CALL_S = (MinValueValidator(1), MaxValueValidator(MAX_CALL_S))
 RUN_COMMANDS = "tool_servers.run_commands"
 
 
@@ -80,11 +81,7 @@ class MCPServer(models.Model):
         "handshake, seconds", default=15, validators=[MinValueValidator(1), MaxValueValidator(MAX_HANDSHAKE_S)]
     )
     call_s = models.PositiveIntegerField(
-        "call, seconds",
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(MAX_CALL_S)],
-        help_text="Otherwise AIOPS_TOOL_TIMEOUT_S.",
+        "call, seconds", null=True, blank=True, validators=CALL_S, help_text="Otherwise AIOPS_TOOL_TIMEOUT_S."
     )
 
     status = models.CharField(max_length=11, choices=Status.choices, default=Status.UNKNOWN)
@@ -190,7 +187,7 @@ class Tool(models.Model):
         "timeout, seconds",
         null=True,
         blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(MAX_CALL_S)],
+        validators=CALL_S,
         help_text="Of a call, without a sign of progress; otherwise its server's.",
     )
     max_result_bytes = models.PositiveIntegerField(
@@ -211,6 +208,11 @@ class Tool(models.Model):
 
     def __str__(self) -> str:
         return f"{self.server.name}_{self.name}"
+
+    @property
+    def description(self) -> str:
+        """What its server says about it now, or said when it was accepted."""
+        return str((self.offered or self.definition).get("description") or "")
 
 
 class ToolCall(models.Model):

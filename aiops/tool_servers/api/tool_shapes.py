@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -56,28 +56,24 @@ class FiguresOut(serializers.Serializer[Any]):
 
 
 class ToolRowOut(serializers.ModelSerializer[Tool]):
-    """A tool: ``pin`` and ``definition`` are those accepted, ``offered_pin`` and ``offered`` those in the last list."""
+    """A tool in a list: ``pin`` is of the accepted definition, ``offered_pin`` of that in its server's last list."""
 
     server = serializers.CharField(source="server.name")
-    definition = DefinitionField()
-    offered = DefinitionField()
+    description = serializers.CharField(help_text="what its server says about it now")
     lately = serializers.SerializerMethodField()
-    difference = serializers.SerializerMethodField(help_text="offered against accepted, as a unified diff")
 
     class Meta:
         model = Tool
-        fields = [
+        fields: ClassVar = [
             "id",
             "server",
             "name",
+            "description",
             "tool_class",
             "status",
             "problem",
             "pin",
-            "definition",
             "offered_pin",
-            "offered",
-            "difference",
             "is_enabled",
             "timeout_s",
             "max_result_bytes",
@@ -90,6 +86,17 @@ class ToolRowOut(serializers.ModelSerializer[Tool]):
     @extend_schema_field(FiguresOut)
     def get_lately(self, row: Any) -> Any:
         return FiguresOut(self.context["lately"](row)).data
+
+
+class WholeToolOut(ToolRowOut):
+    """A tool with the definition that was accepted, the one in its server's last list, and how they differ."""
+
+    definition = DefinitionField()
+    offered = DefinitionField()
+    difference = serializers.SerializerMethodField(help_text="offered against accepted, as a unified diff")
+
+    class Meta(ToolRowOut.Meta):
+        fields: ClassVar = [*ToolRowOut.Meta.fields, "definition", "offered", "difference"]
 
     def get_difference(self, row: Any) -> str:
         return saving.difference(row)

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aiops.people.models import User
-from aiops.tool_servers.api.tool_shapes import AcceptIn, AcceptOne, ToolChange, ToolRowOut, ToolTryIn
+from aiops.tool_servers.api.tool_shapes import AcceptIn, AcceptOne, ToolChange, ToolRowOut, ToolTryIn, WholeToolOut
 from aiops.tool_servers.catalogue import figures, saving
 from aiops.tool_servers.models import Tool
 from aiops.tool_servers.shapes import TrialOut
@@ -23,6 +23,7 @@ from aiops.web.api.rows import KeptRows, rows_of
 
 TAG = "tools"
 NONE = figures.Figures()
+LISTS = ("list", "bulk_update", "accept_several")
 
 
 class ToolFilters(django_filters.FilterSet):
@@ -34,8 +35,8 @@ class ToolFilters(django_filters.FilterSet):
 
 @extend_schema_view(
     list=extend_schema(parameters=[OpenApiParameter("search", str)], tags=[TAG]),
-    retrieve=extend_schema(tags=[TAG]),
-    partial_update=extend_schema(request=ToolChange, responses=ToolRowOut, parameters=[WHY], tags=[TAG]),
+    retrieve=extend_schema(responses=WholeToolOut, tags=[TAG]),
+    partial_update=extend_schema(request=ToolChange, responses=WholeToolOut, parameters=[WHY], tags=[TAG]),
     history=extend_schema(responses=ChangeOut(many=True), filters=False, tags=[TAG]),
 )
 class Tools(KeptRows):
@@ -46,6 +47,10 @@ class Tools(KeptRows):
     serializer_class = ToolRowOut
     filterset_class = ToolFilters
     change = ToolChange
+
+    def get_serializer_class(self) -> type[ToolRowOut]:
+        """Show whole definitions, up to 64 kB each, of one tool at a time."""
+        return ToolRowOut if self.action in LISTS else WholeToolOut
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Give the shapes the figures of the latest calls, which are read once, when they are needed."""
@@ -74,7 +79,7 @@ class Tools(KeptRows):
         """Change each tool of a list, all or none: {id, and the fields to change}."""
         return super().bulk_update(request)
 
-    @extend_schema(request=AcceptIn, responses=ToolRowOut, parameters=[WHY], tags=[TAG])
+    @extend_schema(request=AcceptIn, responses=WholeToolOut, parameters=[WHY], tags=[TAG])
     @action(detail=True, methods=["post"])
     def accept(self, request: Request, pk: Any) -> Response:
         """Accept a tool as its server offers it now; 409 when that is not what the ``pin`` says."""

@@ -132,5 +132,4 @@ def _times(lately: Row) -> str:
 def _about(row: Row) -> str:
     if row["problem"]:
         return printable(row["problem"])
-    about = (row["offered"] or row["definition"]).get("description") or ""
-    return printable((about.strip().splitlines() or [""])[0])
+    return printable((row["description"].strip().splitlines() or [""])[0])
