@@ -149,6 +149,8 @@ def import_servers(client: Client, file: Path, dry_run: bool, as_json: bool, rea
             print(f"\n# {one_line(source)}\n{variable}=")
     if dry_run:
         print("Nothing was written. Import it without --dry-run.", file=sys.stderr)
+    elif any(row["action"] == "create" for row in found["servers"]):
+        print("When they are healthy, their tools wait: aiops tools catalogue --status pending", file=sys.stderr)
     return FAILED if any(row["action"] == "refused" for row in found["servers"]) else OK
 
 
