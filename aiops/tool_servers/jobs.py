@@ -69,8 +69,7 @@ def _record_tools(row: MCPServer, seen: Health, settings: Settings) -> bool:
     if seen.tools is None:
         return False
     try:
-        with transaction.atomic():
-            return listing.record(row, seen.tools, settings)
+        return listing.record(row, seen.tools, settings)
     except (DataError, ValueError, TypeError, IntegrityError):
         logger.exception("tools.list_not_stored", server=row.name)
         return False

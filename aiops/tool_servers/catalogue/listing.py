@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db import transaction
+
 from aiops import log
 from aiops.settings import Settings
 from aiops.tool_servers.client.governing import believed_class
@@ -16,6 +18,7 @@ BATCH = 200
 logger = log.get(__name__)
 
 
+@transaction.atomic
 def record(server: MCPServer, offered: Iterable[Offered], settings: Settings) -> bool:
     """Write a server's list into the rows of its tools; return whether what may be used has changed."""
     # As it is now, and it may have been deleted during the check; who accepts what waits for the end of this.
@@ -25,7 +28,8 @@ def record(server: MCPServer, offered: Iterable[Offered], settings: Settings) ->
     accepts = accepts_all(current, settings)
     rows = {row.name: row for row in Tool.objects.filter(server=server)}
     changed, made = [], []
-    for one in offered:
+    # A name that appears twice is that of a usable tool, too, which comes first.
+    for one in {one.name: one for one in reversed(tuple(offered))}.values():
         row = rows.pop(one.name, None)
         if row is None:
             made.append(_follow(Tool(server=server, name=one.name), one, server, accepts=accepts))

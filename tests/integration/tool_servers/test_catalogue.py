@@ -85,6 +85,13 @@ def test_a_list_that_says_nothing_new_writes_nothing(django_assert_max_num_queri
     assert dict(Tool.objects.values_list("name", "updated_at")) == at
 
 
+def test_a_name_that_appears_twice_is_one_tool_which_stays_usable() -> None:
+    server = add(accept_tools=True)
+    twice = (offer("look"), offer("look", problem="its name appears twice", definition={}))
+    assert record(server, *twice)["look"].status == "accepted"
+    assert listing.record(MCPServer.objects.get(pk=server.pk), twice, SETTINGS) is False
+
+
 def test_a_list_that_was_made_before_its_server_was_changed_counts_for_nothing() -> None:
     before = add(accept_tools=True)
     MCPServer.objects.get(pk=before.pk).save()
