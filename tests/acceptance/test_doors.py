@@ -253,10 +253,11 @@ def test_staff_see_jobs_their_past_and_what_retention_would_remove(system: Syste
         what="the job's row",
     )
     last = client.get("/api/upkeep/retention/runs/", params={"limit": 1}).json()["results"][0]
-    nothing = {"firings": 0, "deliveries": 0, "failed": 0}
+    nothing = {"firings": 0, "deliveries": 0, "tool_calls": 0, "failed": 0}
     assert last["summary"] == {**nothing, "orphaned_memories": last["summary"]["orphaned_memories"]}
     assert client.get("/api/upkeep/retention/preview/").json() == [
         {"rule": "deliveries", "days": 30, "would_remove": 0},
         {"rule": "firings", "days": 90, "would_remove": 0},
+        {"rule": "tool_calls", "days": 90, "would_remove": 0},
     ]
     assert client.get("/api/upkeep/nothing/runs/").status_code == 404

@@ -41,9 +41,9 @@ COLUMNS: dict[str, listing.Cell] = {
 def list_tools(client: Client, server: str | None, status: str | None, tool_class: str | None, as_json: bool) -> None:
     """List the tools of all servers: what each may do, and whether it is used."""
     listing.show(
-        all_rows(client, PATH, server=server, status=status, tool_class=tool_class),
+        sorted(all_rows(client, PATH, server=server, status=status, tool_class=tool_class), key=_name),
         as_json=as_json,
-        plain=lambda row: (_name(row), row["tool_class"], row["status"], row["pin"], _about(row)),
+        plain=lambda row: (_name(row), row["tool_class"], row["status"], row["pin"] or "-", _about(row)),
         table=lambda rows: listing.table(rows, COLUMNS, wrapping=("about",)),
         nothing="There is no such tool: aiops tools list shows the servers.",
     )

@@ -16,6 +16,7 @@ def make_paths(system: System) -> dict[str, str]:
         batch = client.post("/api/batches/", json={"name": "Hosts of the night", "items": [{"prompt": "hello"}]}).json()
         schedule = client.post("/api/schedules/", json={"name": "Morning", "message": "hi", "every_s": 86_400}).json()
         server = client.get("/api/mcp-servers/").json()["results"][0]
+        client.post("/api/mcp-servers/check/").raise_for_status()
         tool = eventually(lambda: client.get("/api/tools/").json()["results"], within_s=90, what="a list of tools")[0]
         kept = {"name": "shown", "kind": "env", "reference": "AIOPS_SECRET_CANARY"}
         secret = client.post("/api/secrets/", json=kept).json()

@@ -66,6 +66,7 @@ def tidy(browse: Open) -> Iterator[None]:
 
 def violations(page: Page, axe: str, *, dark: bool) -> list[str]:
     page.driver.execute_script(axe)
+    page.driver.set_script_timeout(120)  # of a machine that is busy with other tests
     found: list[str] = page.driver.execute_async_script(RUN_AXE, COLOURS if dark else {})
     return found
 

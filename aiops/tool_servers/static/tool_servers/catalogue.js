@@ -25,7 +25,7 @@ for (const button of waiting) {
   button.addEventListener("click", () => act(button, () => call("POST", `/api/tools/${button.dataset.accept}/accept/`, { pin: button.dataset.pin })));
 }
 if (all && waiting.length > 1) {
-  all.hidden = false;
+  all.parentElement.hidden = false;
   all.addEventListener("click", async () => {
     if (!(await confirmed(`Accept ${waiting.length} tools as they are now?`))) return;
     act(all, () => call("POST", "/api/tools/accept/", waiting.map((one) => ({ id: one.dataset.accept, pin: one.dataset.pin }))));
