@@ -5,19 +5,20 @@ BIN := $(VENV)/bin
 ARGS ?=
 # The acceptance tests as two streams that take about as long, and what takes minutes: see slow-test.
 PAGES := tests/acceptance/pages $(addprefix tests/acceptance/test_,monitoring.py webhooks.py)
+FIRST_HALF := $(wildcard tests/integration/test_[a-l]*.py)
 HOSTILE := tests/acceptance/abuse tests/integration/test_untrusted_input.py
 OPERATIONS := tests/acceptance/operations $(addprefix tests/integration/test_,move.py move_refusals.py upgrade.py)
 SLOW := $(addprefix tests/acceptance/,faults matrix samples) $(HOSTILE) $(OPERATIONS)
 PAIRS ?= 5
 
-.PHONY: run test doors pages unit integration quick slow-test hostile samples operations faults matrix-one-machine matrix-servers pytest lint screenshots bench bench-against lock clean matrix mutants wire-test deploy-test
+.PHONY: run test doors pages unit integration first-half second-half quick slow-test hostile samples operations faults matrix-one-machine matrix-servers pytest lint screenshots bench bench-against lock clean matrix mutants wire-test deploy-test
 
 run: $(VENV)/.run
 	@exec $(BIN)/aiops up $(ARGS)
 
-# Four at a time on two cores, for what drives whole systems mostly waits; each shows its output when it has ended.
+# All at once on two cores, for what drives whole systems mostly waits; each shows its output when it has ended.
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory --output-sync=target --jobs 4 doors pages integration quick
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 5 doors pages first-half second-half quick
 
 # Hostile clients and input, files of other programs, what operators do, and faults. Faults come last: a machine that is
 # busy with other things looks to them like one more.
@@ -37,6 +38,13 @@ unit: $(VENV)/.test
 
 integration: $(VENV)/.test
 	@nice -n 5 $(BIN)/pytest tests/integration $(addprefix --ignore=,$(SLOW)) $(ARGS)
+
+# The integration tests as two streams.
+first-half: $(VENV)/.test
+	@nice -n 5 $(BIN)/pytest $(filter-out $(SLOW),$(FIRST_HALF)) $(ARGS)
+
+second-half: $(VENV)/.test
+	@nice -n 5 $(BIN)/pytest tests/integration $(addprefix --ignore=,$(SLOW) $(FIRST_HALF)) $(ARGS)
 
 quick: $(VENV)/.test
 	@nice -n 19 $(MAKE) --no-print-directory lint
