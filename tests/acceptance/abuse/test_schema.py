@@ -42,7 +42,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403",
 
 [[operations]]  # a server's fields depend on its protocol, and the first one runs a command, which needs a right;
 # a reason of 3,000 characters may have 1,000 when it is decoded, and 500 are kept
-include-name-regex = "^((PUT|DELETE) /api/mcp-servers/{id}/|(PATCH|DELETE) /api/mcp-servers/)$"
+include-name-regex = "^(PUT /api/mcp-servers/{id}/|DELETE /api/mcp-servers/.*|PATCH /api/(mcp-servers/|tools/.*)|POST /api/tools/.*)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]  # it must not revoke its own token
@@ -71,7 +71,7 @@ MAKE = (
     "from aiops.people.models import User; from aiops.people import tokens\n"
     "from django.contrib.auth.models import Permission\n"
     "u = User.objects.create_user('fuzzer', is_staff=True)\n"
-    "what = ('mcpserver', 'user', 'secret', 'llmprovider', 'llmmodel', 'systemprompt')\n"
+    "what = ('mcpserver', 'tool', 'user', 'secret', 'llmprovider', 'llmmodel', 'systemprompt')\n"
     "what += ('middlewaretype', 'llmmiddleware')\n"
     "rights = [f'{may}_{one}' for may in ('view', 'add', 'change', 'delete') for one in what]\n"
     "u.user_permissions.set(Permission.objects.filter(codename__in=rights))\n"
