@@ -3,7 +3,6 @@
 from aiops import keyspace
 from aiops.apps import SYSTEM, Feature, Job, Logged, NavigationItem, RetentionKind
 
-VIEW = "tool_servers.view_mcpserver"
 MAX_FILE_BYTES = 4_000_000
 """Of a configuration file that is imported."""
 

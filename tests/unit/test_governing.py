@@ -57,3 +57,17 @@ def test_the_word_of_an_external_server_makes_no_tool_read() -> None:
     assert tool.tool_class is ToolClass.UNKNOWN
     assert believed_class(ToolClass.DESTRUCTIVE, external=True) is ToolClass.DESTRUCTIVE
     assert believed_class(ToolClass.READ, external=False) is ToolClass.READ
+
+
+def test_a_changed_tool_that_is_accepted_unseen_reads_only_if_it_still_claims_to() -> None:
+    changing = replace(TOOL, tool_class=ToolClass.DESTRUCTIVE)
+    for decided, tool, external, expected in (
+        (ToolClass.READ, TOOL, False, ToolClass.READ),
+        (ToolClass.READ, TOOL, True, ToolClass.UNKNOWN),
+        (ToolClass.READ, changing, False, ToolClass.DESTRUCTIVE),
+        (ToolClass.WRITE, TOOL, False, ToolClass.WRITE),
+    ):
+        (governed,) = govern([tool], rules(ToolRule(decided, pin="b"), accepts=True, external=external)).tools
+        assert governed.tool_class is expected
+    (governed,) = govern([changing], rules(ToolRule(ToolClass.READ, pin="a"), accepts=True)).tools
+    assert governed.tool_class is ToolClass.READ, "a person has decided about this very definition"

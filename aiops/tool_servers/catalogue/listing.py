@@ -8,8 +8,8 @@ from django.db import transaction
 
 from aiops import log
 from aiops.settings import Settings
-from aiops.tool_servers.client.governing import believed_class
-from aiops.tool_servers.client.values import Offered
+from aiops.tool_servers.client.governing import believed_class, class_unseen
+from aiops.tool_servers.client.values import Offered, ToolClass
 from aiops.tool_servers.models import MCPServer, Tool
 
 GONE = "Its server does not offer it any more."
@@ -73,6 +73,8 @@ def _follow(row: Tool, one: Offered, server: MCPServer, *, accepts: bool) -> Too
     adopts = not row.pin and row.status == Tool.Status.ACCEPTED  # it was in use before there were pins
     row.problem, row.offered_pin, row.offered = "", one.pin, one.definition
     row.status = Tool.Status.ACCEPTED if row.pin == one.pin else Tool.Status.PENDING
+    if accepts and not adopts and row.pin and row.pin != one.pin:
+        row.tool_class = class_unseen(ToolClass(row.tool_class), one.tool_class, external=external)
     if accepts or adopts:
         accept(row)
     return row

@@ -52,6 +52,11 @@ def believed_class(claimed: ToolClass, *, external: bool) -> ToolClass:
     return ToolClass.UNKNOWN if external and claimed is ToolClass.READ else claimed
 
 
+def class_unseen(decided: ToolClass, claimed: ToolClass, *, external: bool) -> ToolClass:
+    """Return the class of a changed tool that nobody has looked at: read only if what is new claims that, too."""
+    return decided if decided is not ToolClass.READ else believed_class(claimed, external=external)
+
+
 def _reason(tool: RemoteTool, rules: ServerRules) -> str:
     rule = rules.tools.get(tool.remote_name)
     if rule is not None and rule.withheld:
@@ -65,9 +70,10 @@ def _as_decided(tool: RemoteTool, rules: ServerRules) -> RemoteTool:
     rule = rules.tools.get(tool.remote_name)
     if rule is None:
         return replace(tool, tool_class=believed_class(tool.tool_class, external=rules.external))
+    seen = rule.adopts or rule.pin == tool.pin
     return replace(
         tool,
-        tool_class=rule.tool_class,
+        tool_class=rule.tool_class if seen else class_unseen(rule.tool_class, tool.tool_class, external=rules.external),
         call_s=rule.call_s,
         max_result_bytes=rule.max_result_bytes,
         calls_per_run=rule.calls_per_run,

@@ -64,6 +64,14 @@ def test_an_external_server_makes_no_tool_read_and_an_internal_one_may_be_truste
     assert usable(offer("other")) == {}
 
 
+def test_a_tool_that_is_accepted_unseen_is_no_longer_read_when_it_claims_no_more_to_be() -> None:
+    server = add(accept_tools=True)
+    record(server, offer("look"))
+    worse = offer("look", definition=CHANGED, tool_class=ToolClass.DESTRUCTIVE)
+    tool = record(server, worse, accept_internal_tools=True)["look"]
+    assert (tool.status, tool.tool_class) == ("accepted", "destructive")
+
+
 def test_a_tool_that_is_refused_or_gone_is_dropped_with_the_reason_and_keeps_its_class() -> None:
     server = add(accept_tools=True)
     record(server, offer("look"), offer("gone"))
