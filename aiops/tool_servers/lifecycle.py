@@ -13,10 +13,13 @@ from django.db.models.functions import Now
 from aiops import database, dispatch, keyspace, log
 from aiops.errors import NotFound, Unavailable
 from aiops.tool_servers import health
-from aiops.tool_servers.models import MCPServer
+from aiops.tool_servers.models import MCPServer, Tool
 
 WHERE = ("protocol", "url", "endpoint", "health_path", "headers", "command", "args", "env", "cwd", "place")
 """Fields that determine which server is reached, and with which rights."""
+
+PROGRAM = {"protocol", "url", "endpoint", "command", "args", "cwd"}
+"""Fields that determine which program answers: another one's tools wait to be accepted, however alike they are."""
 
 logger = log.get(__name__)
 
@@ -54,6 +57,8 @@ def put(server: MCPServer, *, changed: Iterable[str]) -> None:
         else:
             lock(server.pk)
             server.save(update_fields={*fields, "look_at", "suspected", "confirmations", "updated_at"})
+            if fields.intersection(PROGRAM):
+                Tool.objects.filter(server=server).update(status=Tool.Status.PENDING, pin="")
         database.once_committed(announce)
         database.once_committed(request_check)
     server.refresh_from_db()

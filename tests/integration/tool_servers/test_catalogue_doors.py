@@ -133,6 +133,21 @@ def test_seeing_accepting_and_adding_with_acceptance_take_their_permissions(edit
     assert editor.get("/api/tools/").status_code == 403
 
 
+def test_tools_wait_again_when_another_program_may_answer_in_their_servers_place(editor: Client) -> None:
+    server = add(accept_tools=True)
+    record(server, offer("look"))
+    editor.force_login(User.objects.create_superuser("boss"))
+    path = f"/api/mcp-servers/{server.pk}/"
+    assert editor.patch(path, {"required": True, "handshake_s": 5}, JSON).status_code == 200
+    assert usable(offer("look")) == {"look": ToolClass.READ}
+    assert editor.patch(path, {"url": "https://other.example.org"}, JSON).status_code == 200
+    assert usable(offer("look")) == {}
+    assert record(server, offer("look"))["look"].status == "pending"
+    assert editor.patch(path, {"url": "https://third.example.org", "accept_tools": True}, JSON).status_code == 200
+    assert usable(offer("look")) == {"look": ToolClass.READ}
+    assert record(server, offer("look"))["look"].status == "accepted"
+
+
 def test_pages_show_what_waits_first_and_how_it_differs(editor: Client) -> None:
     server = add(accept_tools=True)
     record(server, offer("a"), offer("z"))
