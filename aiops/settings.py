@@ -151,6 +151,13 @@ class Settings(BaseModel):
     run_deadline_s: Count = _env(
         "AIOPS_RUN_DEADLINE_S", 120, "maximum duration of one attempt at an answer, seconds", le=3_600
     )
+    approval_s: int = _env(
+        "AIOPS_APPROVAL_S",
+        86_400,
+        "how long people have for a decision about a call of a tool, where no policy says how long, seconds",
+        ge=60,
+        le=2_592_000,
+    )
     model_timeout_s: Seconds = _env(
         "AIOPS_MODEL_TIMEOUT_S", 60, "longest time without a sign of life of a model, seconds"
     )

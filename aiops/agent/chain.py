@@ -9,6 +9,7 @@ from langchain.agents.middleware import AgentMiddleware, ModelCallLimitMiddlewar
 
 from aiops.agent import chain_rows
 from aiops.agent.middleware.answer_schema import AnswerSchema
+from aiops.agent.middleware.approval import Approval, Permission
 from aiops.agent.middleware.calls_per_run import CallsPerRun
 from aiops.agent.middleware.concessions import Concessions
 from aiops.agent.middleware.instructions import Instructions
@@ -48,12 +49,14 @@ def chain(
     """Return the middleware for these values, without those that they make unnecessary."""
     catalogue = {tool.name: tool for tool in offered}
     every: tuple[AgentMiddleware[Any, Any] | None, ...] = (
+        Approval(catalogue) if catalogue else None,  # a step that was decided about goes past all that ask a model
         Repair(),  # before anything reads the messages: providers refuse tool calls without results
         ModelCallLimitMiddleware(**chain_rows.limit(spec, MODEL_LIMIT, limits.model_calls), exit_behavior="error"),
         ToolCallLimitMiddleware(**chain_rows.limit(spec, TOOL_LIMIT, limits.tool_calls)),
         UserName() if spec.prompt is not None and fields.uses(spec.prompt.text, fields.USER) else None,
         Instructions() if instructed else None,
         AnswerSchema(answer_schema) if answer_schema else None,
+        Permission(catalogue) if catalogue else None,  # outermost around tools: nothing is called past it
         Steps(catalogue),  # outside the next ones: people see the result that the model gets
         CallsPerRun(catalogue),
         Truncation(catalogue, max_bytes=limits.tool_result_bytes),

@@ -13,7 +13,7 @@ from langchain.agents.middleware import AgentMiddleware
 from aiops import log
 from aiops.agent import langchain_rows
 from aiops.agent.surroundings import Surroundings
-from aiops.chains.langchain_types import MODEL_FALLBACK, MODEL_LIMIT, TOOL_LIMIT
+from aiops.chains.langchain_types import HUMAN_IN_THE_LOOP, MODEL_FALLBACK, MODEL_LIMIT, TOOL_LIMIT
 from aiops.chains.types import BUILT_IN, RETRY, VALIDATION, of_packages
 from aiops.errors import RunFailed
 from aiops.llm.values import MiddlewareSpec, ModelSpec
@@ -24,7 +24,7 @@ OWN_NAMES = frozenset(
     {
         *("Repair", "Window", "ModelCallLimitMiddleware", "ToolCallLimitMiddleware", "UserName", "Instructions"),
         *("AnswerSchema", "Steps", "Truncation", "Redaction", "ModelRetry", "Concessions", "ModelPacing", "ToolCall"),
-        *("ModelCall", "CallsPerRun"),
+        *("ModelCall", "CallsPerRun", "Approval", "Permission"),
     }
 )
 """Names of the built-in middleware: LangChain refuses an agent with two of one name."""
@@ -91,7 +91,7 @@ async def start(one: MiddlewareSpec, surroundings: Surroundings) -> AgentMiddlew
 
 def configures_built_in(one: MiddlewareSpec) -> bool:
     """Return whether a row changes what every run has, instead of adding to it."""
-    return one.name in (RETRY, MODEL_LIMIT, MODEL_FALLBACK) or (
+    return one.name in (RETRY, MODEL_LIMIT, MODEL_FALLBACK, HUMAN_IN_THE_LOOP) or (
         one.name == TOOL_LIMIT and "tool_name" not in one.options
     )
 
@@ -105,6 +105,12 @@ def limit(spec: ModelSpec, name: str, most: int) -> dict[str, Any]:
     """Return the arguments of the built-in limit of this name: rows can only lower what the settings allow."""
     options = _configured(spec, name)
     return langchain_rows.capped({**options, "run_limit": min(most, options.get("run_limit") or most)})
+
+
+def tools_asked_about(spec: ModelSpec) -> frozenset[str]:
+    """Return the names of the tools that people are to be asked about, whatever the policies say."""
+    wanted = _configured(spec, HUMAN_IN_THE_LOOP).get("interrupt_on", {})
+    return frozenset(name for name, asks in wanted.items() if asks)
 
 
 def removed_patterns(spec: ModelSpec) -> tuple[str, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from langchain_core.messages import AIMessage, AnyMessage
+
+from aiops.approvals.values import Permit, PlannedCall
 from aiops.llm.values import Price
 from aiops.tool_servers.client.values import Progress, RemoteTool, ToolResult
 
@@ -35,8 +38,31 @@ class MadeCall:
     """Bytes of the result, before it is cut for the model."""
 
 
+class Consent(Protocol):
+    """Knows what people have decided about the calls of one run, and what they must be asked."""
+
+    def stored_step(self, messages: Sequence[AnyMessage]) -> list[AnyMessage] | None:
+        """Return the assistant message, and results, of a step that people were asked about and that is to go on.
+
+        None when there is none, or its calls have results among these messages.
+        """
+
+    def awaited_calls(self) -> frozenset[str]:
+        """Return the ids of the calls of that step: they are still to be made or refused."""
+
+    async def consider(self, said: AIMessage, results: Sequence[AnyMessage], calls: Sequence[PlannedCall]) -> None:
+        """Let the run wait for people if they must decide about one of these calls; raises Parked."""
+
+    async def permit(self, call: PlannedCall) -> Permit:
+        """Return whether a call may be made now."""
+
+
 class Watcher(Protocol):
     """Records every step of one run and shows it to readers."""
+
+    @property
+    def consent(self) -> Consent:
+        """What people have decided about its calls."""
 
     @property
     def instructions(self) -> str:
@@ -76,6 +102,9 @@ class Watcher(Protocol):
         Returns the outcome of the same call in an earlier attempt, if that may have changed something: such a call
         must not be repeated.
         """
+
+    async def tool_refused(self, call: PlannedCall, permit: Permit) -> str:
+        """Record a call that is not made, because of a policy or a person; return what the model reads."""
 
     def calls_before(self, call_id: str) -> int:
         """Return how many calls of the same tool this run began before this one."""

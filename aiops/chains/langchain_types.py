@@ -19,12 +19,18 @@ MODEL_FALLBACK = "ModelFallbackMiddleware"
 SELECTOR = "LLMToolSelectorMiddleware"
 SUMMARIES = "SummarizationMiddleware"
 PII = "PIIMiddleware"
+HUMAN_IN_THE_LOOP = "HumanInTheLoopMiddleware"
 
 LEFT_OUT = {
     CONTEXT_EDITING: {"token_counter", "token_count_method"},  # most models cannot count, and some ask their server
     SELECTOR: set[str](),
     MODEL_LIMIT: {"exit_behavior"},  # an answer that just ends would look whole
     MODEL_FALLBACK: set[str](),
+    HUMAN_IN_THE_LOOP: {
+        "description_prefix",
+        "edit_notice",
+        "interrupt_mode",
+    },  # the page of approvals says what is asked
     PII: {"apply_to_output"},  # answers are streamed before it sees them: ValidationMiddleware removes from the stream
     SUMMARIES: {"token_counter", "summarizer", "deprecated_kwargs"},
     "TodoListMiddleware": set[str](),
@@ -94,6 +100,19 @@ LANGCHAIN = {
             "max_retries": {"type": "integer", "minimum": 0, "maximum": 3},
             "on_parsing_failure": {"anyOf": [{"enum": ["error", "none", "all"]}, NAMES]},
         },
+    ),
+    HUMAN_IN_THE_LOOP: BuiltIn(
+        MODULE + HUMAN_IN_THE_LOOP,
+        "Asks the person whose run it is before these tools are called: the approvals of aiops do it.",
+        {
+            "interrupt_on": {
+                "type": "object",
+                "maxProperties": 200,
+                "additionalProperties": {"type": "boolean"},
+                "description": "name of a tool, with its server's prefix → whether to ask",
+            }
+        },
+        more={"required": ["interrupt_on"]},
     ),
     MODEL_LIMIT: BuiltIn(
         MODULE + MODEL_LIMIT,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from aiops.runs.states import Place, State
+from aiops.runs.states import State
 
 QUEUED = "run.queued"
 STARTED = "run.started"
@@ -19,6 +19,8 @@ TOOL_STARTED = "tool.started"
 TOOL_PROGRESS = "tool.progress"
 TOOL_FINISHED = "tool.finished"
 REQUEUED = "run.requeued"
+WAITING_APPROVAL = "run.waiting_approval"
+APPROVAL_DECIDED = "approval.decided"
 NOTICE = "notice"
 SUCCEEDED = State.SUCCEEDED.last_event
 FAILED = State.FAILED.last_event
@@ -96,8 +98,8 @@ def make(run_id: str, event_id: EventId, event_type: str, data: dict[str, Any]) 
     return Event(event_id, event_type, {"run": run_id, "fence": event_id.fence, "seq": event_id.seq, "at": at, **data})
 
 
-def system_event(run_id: str, fence: int, place: Place, event_type: str, **data: Any) -> Event:
-    """Return an event written by web or maintenance, at its place among the system events of that fence."""
+def system_event(run_id: str, fence: int, place: int, event_type: str, **data: Any) -> Event:
+    """Return an event written by web or maintenance, at its place (see ``Place``) among those of that fence."""
     return make(run_id, EventId(fence, FIRST_SYSTEM_SEQ + place), event_type, data)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import Any
 
 from aiops.llm.values import Price
 
@@ -29,7 +30,9 @@ def total(costs: Iterable[str | None]) -> str | None:
 class Spending:
     """The tokens of one run; those of each model, of which a fallback is another, at its own price."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: Mapping[str, Any] | None = None) -> None:
+        """``earlier``: the summary of what the run had used before people were asked about a call."""
+        self._earlier = earlier
         self._used: dict[Price, dict[str, int]] = {}
 
     def add(self, price: Price, used: Mapping[str, int]) -> None:
@@ -43,4 +46,7 @@ class Spending:
         used = self._used or {price: dict.fromkeys(COUNTED, 0)}
         costs = [cost(each, **tokens) for each, tokens in used.items()]
         sums = {name: sum(tokens[name] for tokens in used.values()) for name in COUNTED}
+        if self._earlier is not None:
+            sums = {name: count + self._earlier[name] for name, count in sums.items()}
+            costs.append(self._earlier["cost"])
         return {**sums, "cost": None if None in costs else total(costs)}

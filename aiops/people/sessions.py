@@ -60,10 +60,15 @@ def describe(request: HttpRequest) -> None:
     )
 
 
+def live() -> QuerySet[BrowserSession]:
+    """Return the sessions in which somebody is signed in."""
+    unexpired = Session.objects.filter(session_key=OuterRef("session_key"), expire_date__gt=Now())
+    return BrowserSession.objects.filter(Exists(unexpired))
+
+
 def of(user: User) -> QuerySet[BrowserSession]:
     """Return the sessions in which this user is signed in, the newest first."""
-    live = Session.objects.filter(session_key=OuterRef("session_key"), expire_date__gt=Now())
-    return BrowserSession.objects.filter(Exists(live), user=user).order_by("-pk")
+    return live().filter(user=user).order_by("-pk")
 
 
 def end(user: User, pk: UUID) -> bool:

@@ -135,7 +135,7 @@ def _colour(state: State) -> str:
             return "cyan"
         case State.SUCCEEDED:
             return "green"
-        case State.CANCELLED:
+        case State.CANCELLED | State.WAITING_APPROVAL:
             return "yellow"
         case State.FAILED | State.EXPIRED:
             return "red"

@@ -128,7 +128,7 @@ def _event(taken: TakenBack) -> Event:
             return types.system_event(run_id, fence, Place.ENDED, types.FAILED, error=taken.error)
         case State.CANCELLED:
             return types.system_event(run_id, fence, Place.ENDED, types.CANCELLED)
-        case State.RUNNING | State.SUCCEEDED | State.EXPIRED:
+        case State.RUNNING | State.WAITING_APPROVAL | State.SUCCEEDED | State.EXPIRED:
             raise AssertionError(f"A run is not taken back as {taken.state}.")
         case _:
             assert_never(taken.state)

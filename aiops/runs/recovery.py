@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
+from aiops.approvals import closing
 from aiops.database import in_seconds
 from aiops.locks import lock
 from aiops.runs.models import Run
@@ -83,6 +84,7 @@ def take_back(run_id: str, *, fence: int, max_attempts: int, partial: str | None
         if state.facts.ended:
             Run.objects.filter(pk=run_id).update(steps=mark_unknown(steps), answer=partial)
             write_answer(run_id, remembered=False)
+            closing.close([run_id])
     return TakenBack(run_id, fence, state, poison if state == State.FAILED else None)
 
 
@@ -96,6 +98,7 @@ def abandon(run_id: str, *, fence: int, reason: str) -> TakenBack | None:
         )
         if not changed:
             return None
+        closing.close([run_id])
     return TakenBack(run_id, fence, State.FAILED, error)
 
 

@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from aiops.approvals.values import ApprovalState
 from aiops.attachments.limits import MAX_PER_MESSAGE
 from aiops.events import stream
 from aiops.runs import listing, sources, states
@@ -173,10 +174,13 @@ class RunOut(serializers.Serializer[Run]):
         ms = {f"{a}_to_{b}": _ms(marks[a], marks[b]) for a, b in spans}
         return {**{name: at and at.isoformat().replace("+00:00", "Z") for name, at in marks.items()}, "ms": ms}
 
-    @extend_schema_field(NULLABLE_OBJECT)
-    def get_approval(self, run: Run) -> None:
-        """Return the pending decision: no tool asks for one yet."""
-        return
+    @extend_schema_field({"type": ["string", "null"], "format": "uuid"})
+    def get_approval(self, run: Run) -> str | None:
+        """Return the id of the approval that the run waits for."""
+        if run.state != State.WAITING_APPROVAL:
+            return None
+        waiting = run.approvals.filter(state=ApprovalState.PENDING).values_list("pk", flat=True).first()
+        return str(waiting) if waiting else None
 
 
 class RunRow(RunOut):

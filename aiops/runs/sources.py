@@ -14,5 +14,7 @@ class Source(StrEnum):
     SCHEDULE = "schedule"
 
 
+UNATTENDED = frozenset({Source.BATCH, Source.SCHEDULE})
+"""Nobody waits for the answer."""
 CHOICES = [(source.value, "API" if source == Source.API else source.value.capitalize()) for source in Source]
 """(value, label) pairs, as Django and DRF take choices."""

@@ -1,6 +1,7 @@
 """The states of a run and the facts about each. It imports nothing of ours, so that the CLI uses it too.
 
 queued → running → succeeded | failed | cancelled; running → queued when its lease expires or its worker drains.
+running → waiting_approval → queued when people must decide about a call of a tool; waiting_approval → cancelled.
 Items of a batch also: queued → expired.
 """
 
@@ -36,6 +37,7 @@ class State(StrEnum):
 
     QUEUED = "queued"
     RUNNING = "running", Facts(active=True, holds_worker=True)
+    WAITING_APPROVAL = "waiting_approval", Facts(active=True)
     SUCCEEDED = "succeeded", Facts(ended=True)
     FAILED = "failed", Facts(ended=True)
     CANCELLED = "cancelled", Facts(ended=True)
@@ -64,6 +66,9 @@ class Place(IntEnum):
     """
 
     REQUEUED = 1
-    ENDED = 2
-    COMPLETED_FROM_ROW = 8
-    ENDED_FROM_ROW = 9
+    WAITING = 2
+    DECIDED = 10
+    """Plus how many calls of the approval are decided, at most as many as one message has."""
+    ENDED = 100_000
+    COMPLETED_FROM_ROW = 100_008
+    ENDED_FROM_ROW = 100_009

@@ -16,6 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
 from aiops import database, dispatch
+from aiops.approvals import closing
 from aiops.conversations.models import Conversation, Message
 from aiops.locks import lock
 from aiops.people.models import User
@@ -54,6 +55,8 @@ class Ending:
     remembered: bool = False
     """Whether the agent's memory holds this conversation now."""
     first_delta_ago_s: float | None = None
+    asked_people: bool = False
+    """Whether people were asked about calls of this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +113,13 @@ def renew(claims: Iterable[Claim], *, worker: str, lease_s: float) -> tuple[set[
         locked = mine.select_for_update(no_key=True).order_by("pk").values_list("pk", "fence", "cancel_requested_at")
         rows = {(str(pk), fence): cancel for pk, fence, cancel in locked}
         mine.update(lease_until=database.in_seconds(lease_s))
-    held = {c for c in claims if (c.run_id, c.fence) in rows}
-    return held, {c for c in held if rows[c.run_id, c.fence] is not None}
+    kept = {c for c in claims if (c.run_id, c.fence) in rows}
+    return kept, {c for c in kept if rows[c.run_id, c.fence] is not None}
 
 
 def write_steps(claim: Claim, steps: list[dict[str, Any]]) -> bool:
     """Write the steps so far; False when the claim is lost."""
-    return bool(_held(claim).update(steps=steps))
+    return bool(held(claim).update(steps=steps))
 
 
 def finish(claim: Claim, ending: Ending) -> Finished | None:
@@ -132,16 +135,18 @@ def finish(claim: Claim, ending: Ending) -> Finished | None:
         if ending.steps is not None:
             changes["steps"] = ending.steps
         if ending.first_delta_ago_s is not None:
-            changes["first_delta_at"] = database.in_seconds(-ending.first_delta_ago_s)
-        if not _held(claim).update(state=ending.state, lease_until=None, finished_at=Now(), **changes):
+            changes["first_delta_at"] = Coalesce("first_delta_at", database.in_seconds(-ending.first_delta_ago_s))
+        if not held(claim).update(state=ending.state, lease_until=None, finished_at=Now(), **changes):
             return None
+        if ending.asked_people:
+            closing.close([claim.run_id])
         position = write_answer(claim.run_id, remembered=ending.remembered)
         return Finished(has_followers=last_position > position + 1)
 
 
 def requeue(claim: Claim) -> bool:
     """Requeue a run that its draining worker could not finish; no attempt is counted."""
-    mine = _held(claim).filter(cancel_requested_at=None)
+    mine = held(claim).filter(cancel_requested_at=None)
     return bool(mine.update(state=State.QUEUED, lease_until=None, worker="", sent_at=None))
 
 
@@ -153,16 +158,23 @@ def mark_unknown(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def request_cancel(run_ids: Sequence[UUID | str]) -> dict[str, str]:
     """Cancel runs that no worker holds, and request a stop of the others; return the state that each had.
 
-    Ended runs are returned with their state, unchanged.
+    Ended runs are returned with their state, unchanged. What those that waited for a decision had said stays.
     """
     with transaction.atomic():
+        holders = Run.objects.filter(pk__in=run_ids).values("conversation")
+        lock(Conversation.objects.filter(pk__in=holders))  # before the runs: they get the words of those that wait
         rows = Run.objects.select_for_update(no_key=True).filter(pk__in=run_ids).order_by("pk")
         before = {str(pk): state for pk, state in rows.values_list("pk", "state")}
-        held = Run.objects.filter(pk__in=run_ids, state__in=states.HOLDS_WORKER)
-        held.update(cancel_requested_at=Coalesce("cancel_requested_at", Now()))
+        with_worker = Run.objects.filter(pk__in=run_ids, state__in=states.HOLDS_WORKER)
+        with_worker.update(cancel_requested_at=Coalesce("cancel_requested_at", Now()))
         Run.objects.filter(pk__in=run_ids, state__in=states.STOPS_AT_ONCE).update(
             state=State.CANCELLED, cancel_requested_at=Now(), finished_at=Now()
         )
+        waited = [pk for pk, state in before.items() if state == State.WAITING_APPROVAL]
+        for run_id in waited:
+            write_answer(run_id, remembered=False)
+        if waited:
+            closing.close(waited)
     return before
 
 
@@ -201,7 +213,8 @@ def lock_conversation(run_id: str) -> int:
     return next(iter(rows.values_list("last_position", flat=True)), 0)
 
 
-def _held(claim: Claim) -> Any:
+def held(claim: Claim) -> Any:
+    """Return the run of a claim, if the claim still holds."""
     return Run.objects.filter(pk=claim.run_id, fence=claim.fence, state=State.RUNNING)
 
 

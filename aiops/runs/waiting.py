@@ -11,6 +11,8 @@ MOST_COUNTED = 1_000
 
 def behind(run: Run) -> str:
     """Return a sentence about a run's place in the queue; empty when it is not queued."""
+    if run.state == State.WAITING_APPROVAL:
+        return "Waiting for a decision…"
     if run.state != State.QUEUED:
         return ""
     own = Run.objects.filter(

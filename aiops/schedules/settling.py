@@ -73,7 +73,7 @@ def _of_run(state: State) -> Firing.Outcome:
             return Firing.Outcome.FAILED
         case State.CANCELLED:
             return Firing.Outcome.CANCELLED
-        case State.QUEUED | State.RUNNING:
+        case State.QUEUED | State.RUNNING | State.WAITING_APPROVAL:
             return Firing.Outcome.STARTED
         case _:
             assert_never(state)

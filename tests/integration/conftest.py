@@ -9,6 +9,8 @@ from django.core.management.commands import flush
 from django.db import transaction
 
 from aiops import dispatch, keyspace
+from aiops.approvals import policies
+from aiops.approvals.models import ApprovalPolicy
 from aiops.llm import snapshot
 from aiops.maintenance import clock
 from aiops.people.models import User
@@ -70,6 +72,18 @@ def empty_redis() -> None:
 def fresh_models() -> None:
     """No models of another test: both may have the same version of the tables."""
     snapshot._held = None
+
+
+@pytest.fixture(autouse=True)
+def fresh_policies() -> None:
+    """No policies of another test: they are kept for half a second."""
+    policies._held.clear()
+
+
+@pytest.fixture
+def writes_allowed(db: None) -> None:
+    """A policy that lets attended runs call tools that write without asking."""
+    ApprovalPolicy.objects.create(position=1, tool_class="write", outcome="auto")
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,8 @@ from aiops.runs.states import State
 from aiops.runs.transitions import Claimed, Ending
 from aiops.runs.work import conclusion, rows
 from aiops.runs.work import recorder as recorder_module
-from aiops.runs.work.recorder import ARGUMENTS_BYTES, LostClaim, Recorder
+from aiops.runs.work.recorder import LostClaim, Recorder
+from aiops.runs.work.steps import ARGUMENTS_BYTES
 from aiops.tool_servers.client.canonical import hash_of_arguments
 from aiops.tool_servers.client.values import Progress, RemoteTool, ToolClass
 from aiops.tool_servers.models import ToolCall
@@ -66,7 +67,8 @@ async def context() -> AsyncIterator[Context]:
 
 async def recorder(claimed: Claimed, context: Context) -> Recorder:
     now = await context.in_thread(lambda: Run.objects.select_related("message").get(pk=claimed.claim.run_id))
-    assignment = rows.assignment(Claimed(claimed.claim, now), batches.schema_of, only(OFFLINE_MODEL))
+    claim = Claimed(claimed.claim, now)
+    assignment = await context.in_thread(rows.assignment, claim, batches.schema_of, only(OFFLINE_MODEL))
     client: redis.asyncio.Redis = context.redis
     events = EventWriter(client, claimed.claim.run_id, fence=1, message_id="m", redactor=context.redactor, ttl_s=60)
     return Recorder(assignment, context, events)  # type: ignore[arg-type]

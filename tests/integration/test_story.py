@@ -37,7 +37,7 @@ from tests.models import gives, only
 
 LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
 TOOL = RemoteTool("net_change", "net", "change", "Change something.", {"type": "object"}, tool_class=ToolClass.WRITE)
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("writes_allowed")]
 
 
 class Tools:

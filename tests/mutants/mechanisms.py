@@ -86,7 +86,7 @@ MECHANISMS = (
         "duplicate deliveries",
         "the fencing token rejects writes of an outdated claim",
         "aiops/runs/transitions.py",
-        "_held",
+        "held",
         Keyword("filter", "fence"),
         "tests/integration/test_state_machine.py",
     ),

@@ -17,8 +17,10 @@ from aiops.chains import types
 from aiops.errors import RunFailed
 from aiops.events.redaction import Redactor
 from aiops.llm.values import MiddlewareSpec, PromptSpec
+from aiops.tool_servers.client.values import RemoteTool, ToolClass
 from tests.unit.test_chain_rows_middleware import Store, no_helper, one, spec
 
+TOOL = RemoteTool("t_look", "t", "look", "Look.", {"type": "object"}, tool_class=ToolClass.READ)
 LIMITS = Limits(5, 5, 10, 3, 10, 1_000, 1_000)
 
 
@@ -134,7 +136,7 @@ def test_our_names_are_those_of_the_chain() -> None:
     tools: Any = None
     pacer: Any = object()
     full = replace(spec(), prompt=PromptSpec("p", 1, "{user}"))
-    whole = chain(full, (), [], (), tools, LIMITS, Redactor(), pacer=pacer, answer_schema="{}", instructed=True)
+    whole = chain(full, (), [TOOL], (), tools, LIMITS, Redactor(), pacer=pacer, answer_schema="{}", instructed=True)
     assert {one.name for one in whole} == chain_rows.OWN_NAMES
 
 

@@ -17,7 +17,6 @@ NOT_OFFERED = {
     "ToolRetryMiddleware": "a second retry",
     "ToolErrorMiddleware": "only code can configure it, and errors of tools become results already",
     "ProviderToolSearchMiddleware": "the provider's tools are under no policy",
-    "HumanInTheLoopMiddleware": "a paused run cannot be resumed",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
@@ -57,11 +59,12 @@ def test_a_turn_larger_than_the_window_loses_its_older_tool_results() -> None:
 
 async def test_repair_replaces_the_whole_memory_only_when_a_call_dangles() -> None:
     asked = [HumanMessage("a"), AIMessage("", tool_calls=[CALL])]
-    changes = await Repair().abefore_agent({"messages": asked}, None)
+    runtime = SimpleNamespace(context=SimpleNamespace(consent=SimpleNamespace(awaited_calls=frozenset)))
+    changes = await Repair().abefore_agent({"messages": asked}, runtime)
     assert changes is not None
     assert changes["messages"][0] == RemoveMessage(id=REMOVE_ALL_MESSAGES)
     assert [m.type for m in changes["messages"][1:]] == ["human", "ai", "tool"]
-    assert await Repair().abefore_agent({"messages": [HumanMessage("a")]}, None) is None
+    assert await Repair().abefore_agent({"messages": [HumanMessage("a")]}, runtime) is None
 
 
 async def test_the_window_removes_what_does_not_fit_before_a_model_call() -> None:

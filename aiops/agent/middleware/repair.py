@@ -11,8 +11,11 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 LOST = "This call was interrupted; whether it took effect is not known."
 
 
-def repaired(messages: list[AnyMessage]) -> list[AnyMessage] | None:
-    """Return the messages with a result for every call and no result without a call; None when nothing is wrong."""
+def repaired(messages: list[AnyMessage], *, awaited: frozenset[str] = frozenset()) -> list[AnyMessage] | None:
+    """Return the messages with a result for every call and no result without a call; None when nothing is wrong.
+
+    ``awaited`` calls have no result yet, because people were asked about their step.
+    """
     answered = {m.tool_call_id for m in messages if isinstance(m, ToolMessage)}
     requested: set[str] = set()
     fixed: list[AnyMessage] = []
@@ -26,7 +29,7 @@ def repaired(messages: list[AnyMessage]) -> list[AnyMessage] | None:
             fixed += [
                 ToolMessage(LOST, tool_call_id=id_, name=name, status="error")
                 for id_, name in calls.items()
-                if id_ not in answered
+                if id_ not in answered and id_ not in awaited
             ]
     return None if fixed == messages else fixed
 
@@ -35,5 +38,5 @@ class Repair(AgentMiddleware[Any, Any]):
     """Runs once, before the first model call."""
 
     async def abefore_agent(self, state: Any, runtime: Any) -> dict[str, Any] | None:
-        fixed = repaired(state["messages"])
+        fixed = repaired(state["messages"], awaited=runtime.context.consent.awaited_calls())
         return None if fixed is None else {"messages": [RemoveMessage(id=REMOVE_ALL_MESSAGES), *fixed]}

@@ -108,7 +108,7 @@ async def conclude(
             await events.emit(types.FAILED, error=ending.error)
         case State.CANCELLED:
             await events.emit(types.CANCELLED)
-        case State.QUEUED | State.RUNNING | State.EXPIRED:
+        case State.QUEUED | State.RUNNING | State.WAITING_APPROVAL | State.EXPIRED:
             raise AssertionError(f"A worker does not end a run as {ending.state}.")
         case _:
             assert_never(ending.state)

@@ -10,12 +10,14 @@ import redis.asyncio
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from aiops.agent.values import Limits
+from aiops.approvals.values import NO_ROWS, Policies, Step
 from aiops.conversations.transcript import PastMessage
 from aiops.events.redaction import Redactor
 from aiops.llm.clients import Clients
 from aiops.llm.pacing import Pacer
 from aiops.llm.values import Models
 from aiops.runs.options import RunOptions
+from aiops.runs.sources import Source
 from aiops.runs.transitions import Claim
 from aiops.settings import Settings
 from aiops.tool_servers.client.pool import ToolPool
@@ -46,6 +48,17 @@ class Assignment:
     """The models that were configured when it was claimed; the run knows no others until its end."""
     answer_schema: str = ""
     """JSON Schema, as JSON, that the answer must match; empty when there is none."""
+    source: Source = Source.CHAT
+    policies: Policies = NO_ROWS
+    """Those that held when it was claimed."""
+    step: Step | None = None
+    """The last step that people were asked about; None when they were not."""
+    notices: tuple[dict[str, str], ...] = ()
+    """Of its turns before people were asked."""
+    usage: dict[str, Any] | None = None
+    """Of those turns."""
+    partial: str = ""
+    """What was said until people were asked."""
 
 
 @dataclass(frozen=True, slots=True)

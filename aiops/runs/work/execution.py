@@ -56,6 +56,9 @@ class Execution:
         """Read memory, build the agent, stream its steps, and prune memory."""
         assignment, context, recorder = self._assignment, self._context, self._recorder
         await recorder.events.emit(types.STARTED, attempt=assignment.attempt, worker=assignment.worker)
+        if unknown := recorder.consent.unknown():
+            await recorder.resume([assignment.partial] if assignment.partial else [])
+            raise recorder.consent.park_again(unknown)
         spec = self.spec = choice.choose(assignment.models, assignment.options.stored(), text=assignment.text)
         remembered = await self._memory.aget_tuple(self._config)  # None, with a notice, if its server is down
         await self._report_memory()
@@ -92,6 +95,7 @@ class Execution:
         """Go through the agent's steps; return whether there was one."""
         assignment, context, recorder = self._assignment, self._context, self._recorder
         recorder.events.also_remove(chain_rows.removed_patterns(spec))
+        recorder.consent.ask_also(chain_rows.tools_asked_about(spec))
         if "tools" in spec.lacks and catalogue.tools:
             await recorder.notice(*NO_TOOLS)
             catalogue = replace(catalogue, tools=())
@@ -129,12 +133,19 @@ class Execution:
     async def _continued(self, given: dict[str, Any] | None) -> dict[str, Any] | None:
         """Return what another model gets in the middle of this run: what memory has not got of it."""
         self._memory.read_again()
+        self._recorder.consent.take_up_again()
         remembered = await self._memory.aget_tuple(self._config)
         if remembered is not None and (remembered.metadata or {}).get("run") == self._assignment.claim.run_id:
-            forgotten = remembering.missing_calls(self._recorder.steps, remembering.known(remembered))
+            forgotten = self._missing_calls(remembering.known(remembered))
             return {"messages": forgotten} if forgotten else None
         asked: list[AnyMessage] = [*(given or {}).get("messages", ())]
-        return {"messages": [*asked, *remembering.missing_calls(self._recorder.steps, asked)]}
+        return {"messages": [*asked, *self._missing_calls(asked)]}
+
+    def _missing_calls(self, remembered: list[AnyMessage]) -> list[AnyMessage]:
+        """Return the calls that memory has lost; those of a step that is taken up again come with that step."""
+        own = self._recorder.consent.awaited_calls()
+        steps = [step for step in self._recorder.steps if step["call_id"] not in own]
+        return remembering.missing_calls(steps, remembered)
 
     async def _report_memory(self) -> None:
         if self._memory.lost and not self._reported_memory:
@@ -155,7 +166,7 @@ class Execution:
             await recorder.resume(answers)
             for message in known[since : since + 1]:
                 await self._report_cuts(message)
-            forgotten = remembering.missing_calls(assignment.steps, known)
+            forgotten = self._missing_calls(known)
             return {"messages": forgotten} if forgotten else None
         if assignment.claim.fence > 1:
             await recorder.resume([])
@@ -168,7 +179,7 @@ class Execution:
         added = await messages.for_model(gap.missing, asked, self._context)
         await self._report_cuts(added[-1])
         forget = [RemoveMessage(id=REMOVE_ALL_MESSAGES)] if gap.stale else []
-        return {"messages": [*forget, *added, *remembering.missing_calls(assignment.steps, [])]}
+        return {"messages": [*forget, *added, *self._missing_calls([])]}
 
     async def _report_cuts(self, message: AnyMessage) -> None:
         for cut in messages.cuts(message):
@@ -214,4 +225,5 @@ class Execution:
             error=error,
             remembered=state == State.SUCCEEDED and not self._memory.lost,
             first_delta_ago_s=recorder.first_delta_ago_s,
+            asked_people=recorder.consent.asked_people,
         )

@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import json
 import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from aiops import metrics
-from aiops.agent.ports import UNKNOWN, Earlier, MadeCall
+from aiops.agent.ports import Earlier, MadeCall
+from aiops.approvals.values import Permit, PlannedCall
 from aiops.events import types
 from aiops.events.writer import EventWriter
 from aiops.llm.prices import Spending
 from aiops.llm.values import Price
 from aiops.runs import transitions
 from aiops.runs.notices import TOOL_FAILED
-from aiops.runs.work import calls
+from aiops.runs.work import calls, steps
+from aiops.runs.work.consent import Consent
 from aiops.runs.work.context import Assignment, RunContext
 from aiops.tool_servers.client.values import Progress, RemoteTool
 
-PREVIEW_BYTES = 2_000
-ARGUMENTS_BYTES = 8_000
 NOTICE_BYTES = 300
 """So much of what a failed tool said is in the notice about it."""
 PROGRESS_S = 1.0
@@ -46,8 +45,9 @@ class Recorder:
         self._made_before = {step["call_id"]: step for step in assignment.steps if not step["safe"]}
         self._writing = asyncio.Lock()
         self.answers: list[str] = []
-        self.notices: list[dict[str, str]] = []
-        self.spending = Spending()
+        self.notices: list[dict[str, str]] = list(assignment.notices)
+        self.spending = Spending(assignment.usage)
+        self.consent = Consent(assignment, context)
         self._calls = 0
         self._streamed_in_call = 0
         self._first_delta: float | None = None
@@ -136,23 +136,14 @@ class Recorder:
         self, call_id: str, *, tool: RemoteTool | None, name: str, arguments: dict[str, Any]
     ) -> Earlier | None:
         """Add the step; a call with side effects is written to the row before it is made."""
-        if call_id in self._made_before:
-            return earlier(self._made_before[call_id])
-        safe = tool is None or tool.read_only
-        step = {
-            "call_id": call_id,
-            "name": name,
-            "server": tool.server if tool else "",
-            "tool": tool.remote_name if tool else name,
-            "arguments": _bounded(self._context.redactor.redact_json(arguments)),
-            "status": "running",
-            "safe": safe,
-            "ms": None,
-            "preview": "",
-        }
+        permit = self.consent.permit_of(call_id)
+        if call_id in self._made_before and not self.consent.is_repeat(call_id):
+            return steps.earlier(self._made_before[call_id])
+        safe = (tool is None or tool.read_only) and (permit is None or not permit.item)
+        step = {**steps.new(call_id, tool, name, arguments, self._context.redactor), "safe": safe}
         self.steps = [s for s in self.steps if s["call_id"] != call_id] + [step]
         if not safe:
-            await self._write_steps()
+            await self._write_steps(begins=permit)
         shown = {key: step[key] for key in ("call_id", "server", "tool", "arguments")}
         await self.events.emit(types.TOOL_STARTED, **shown)
         return None
@@ -177,7 +168,11 @@ class Recorder:
             latest, self._progress = self._progress, {}
             running = {step["call_id"] for step in self.steps if step["status"] == "running"}
             await self.events.emit_all(
-                [(types.TOOL_PROGRESS, _shown(call_id, one)) for call_id, one in latest.items() if call_id in running]
+                [
+                    (types.TOOL_PROGRESS, steps.progressed(call_id, one))
+                    for call_id, one in latest.items()
+                    if call_id in running
+                ]
             )
             await asyncio.sleep(PROGRESS_S)
         self._showing = None
@@ -195,50 +190,50 @@ class Recorder:
         server = next((s["server"] for s in self.steps if s["call_id"] == call_id), "")
         metrics.count(metrics.TOOL_CALLS, server, status)
         whole = self._context.redactor.redact(result)
-        end = {"status": status, "ms": round(ms, 1), "preview": types.cut(whole, max_bytes=PREVIEW_BYTES)}
+        end = {"status": status, "ms": round(ms, 1), "preview": types.cut(whole, max_bytes=steps.PREVIEW_BYTES)}
         self.steps = [
             {**s, **end, **({} if s["safe"] else {"result": whole})} if s["call_id"] == call_id else s
             for s in self.steps
         ]
-        await self._write_steps(self._made.pop(call_id, None))
+        permit = self.consent.permit_of(call_id)
+        await self._write_steps(self._made.pop(call_id, None), ended=(permit.item, end) if permit is not None else None)
         await self.events.emit(types.TOOL_FINISHED, call_id=call_id, **end)
+
+    async def tool_refused(self, call: PlannedCall, permit: Permit) -> str:
+        """Add the step of a call that is not made, with the reason or with what a person answered instead."""
+        step = steps.refused(call, permit, self._context.redactor)
+        self.steps = [s for s in self.steps if s["call_id"] != call.call_id] + [step]
+        await self._write_steps()
+        shown = {key: step[key] for key in ("call_id", "server", "tool", "arguments")}
+        end = {key: step[key] for key in ("call_id", "status", "ms", "preview")}
+        await self.events.emit_all([(types.TOOL_STARTED, shown), (types.TOOL_FINISHED, end)])
+        result: str = step["result"]
+        return result
 
     async def report_failed_tools(self) -> None:
         """Show a notice for each tool whose last call failed: the answer does without what it would have said."""
         last = {step["name"]: step for step in self.steps}  # a call that was not made has no server
         for step in last.values():
-            if step["status"] == "error":
+            if step["status"] == "error" and not step.get("refused"):  # it did not fail: it was not made
                 name = " · ".join(filter(None, (step["server"], step["tool"])))
                 why = " ".join(step["preview"].split())
                 await self.notice(TOOL_FAILED, f"The tool {name} failed: {types.cut(why, max_bytes=NOTICE_BYTES)}")
 
-    async def _write_steps(self, made: MadeCall | None = None) -> None:
-        """Write the steps, one write at a time: parallel calls must not overwrite each other's."""
+    async def _write_steps(
+        self,
+        made: MadeCall | None = None,
+        *,
+        begins: Permit | None = None,
+        ended: tuple[str, dict[str, Any]] | None = None,
+    ) -> None:
+        """Write the steps, one write at a time: parallel calls must not overwrite each other's.
+
+        With them, a call that was approved is recorded as begun, or as ended.
+        """
         arguments = None
         if made is not None and self._context.settings.record_tool_arguments:
-            arguments = _bounded(self._context.redactor.redact_json(made.arguments))
-        write = partial(calls.write, arguments=arguments)
+            arguments = steps.bounded(self._context.redactor.redact_json(made.arguments))
+        write = partial(calls.write, arguments=arguments, begins=begins, ended=ended)
         async with self._writing:
             if not await self._context.in_thread(write, self._assignment, self.steps, made):
                 raise LostClaim
-
-
-def earlier(step: dict[str, Any]) -> Earlier:
-    """Return the outcome of a call of an earlier attempt, from the run's row."""
-    if step["status"] in ("ok", "error"):
-        return Earlier(step["status"], step["result"])
-    return Earlier("unknown", UNKNOWN)
-
-
-def _shown(call_id: str, progress: Progress) -> dict[str, Any]:
-    """Return the data of an event, with what the server said."""
-    shown = {"call_id": call_id, "progress": progress.progress, "total": progress.total, "text": progress.text}
-    return {name: value for name, value in shown.items() if value not in (None, "")}
-
-
-def _bounded(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments small enough for an event; larger ones as their truncated JSON."""
-    written = json.dumps(arguments, ensure_ascii=False, default=str)
-    if len(written.encode()) <= ARGUMENTS_BYTES:
-        return arguments
-    return {"cut": types.cut(written, max_bytes=ARGUMENTS_BYTES)}

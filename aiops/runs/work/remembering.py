@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.checkpoint.base import CheckpointTuple
 
 from aiops.agent.middleware.steps import earlier_result
-from aiops.runs.work.recorder import earlier
+from aiops.runs.work.steps import earlier
 
 
 def known(remembered: CheckpointTuple | None) -> list[AnyMessage]:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from aiops.approvals import policies, resuming
 from aiops.conversations import transcript
 from aiops.conversations.models import Conversation, Message
 from aiops.events import stream
 from aiops.llm.values import Models
 from aiops.runs.models import Run
 from aiops.runs.options import RunOptions
+from aiops.runs.sources import Source
 from aiops.runs.states import State
 from aiops.runs.transitions import Claimed
 from aiops.runs.work.context import Assignment, MemoryGap
@@ -46,6 +48,12 @@ def assignment(claimed: Claimed, schema_of: SchemaOf, models: Models) -> Assignm
         user_name=claimed.user_name,
         models=models,
         answer_schema=json.dumps(schema_of(run.pk)) if options.answer_schema else "",
+        source=Source(run.source),
+        policies=policies.current(),
+        step=resuming.step_of(run.pk) if run.fence > 1 else None,  # nobody was asked before the first claim
+        notices=tuple(run.notices),
+        usage=run.usage,
+        partial=run.answer,
     )
 
 

@@ -7,11 +7,12 @@ import asyncio
 from langgraph.errors import GraphBubbleUp
 
 from aiops import log
+from aiops.agent.parking import Parked
 from aiops.errors import AiopsError
 from aiops.events.writer import EventWriter
 from aiops.llm import last_use
 from aiops.runs.states import State
-from aiops.runs.work import conclusion
+from aiops.runs.work import conclusion, parking
 from aiops.runs.work.context import Assignment, RunContext
 from aiops.runs.work.execution import Execution
 from aiops.runs.work.recorder import LostClaim, Recorder
@@ -38,6 +39,7 @@ async def answer(assignment: Assignment, context: RunContext, stop: Stop) -> Non
     deadline = asyncio.get_running_loop().call_later(assignment.options.deadline_s, stop.ask, Why.DEADLINE)
     state: State = State.SUCCEEDED
     failure: AiopsError | None = None
+    parked: Parked | None = None
     with log.bind(run=assignment.claim.run_id, conversation=assignment.conversation_id):
         try:
             with stop.guard():
@@ -50,6 +52,8 @@ async def answer(assignment: Assignment, context: RunContext, stop: Stop) -> Non
                 state, failure = State.FAILED, conclusion.deadline_exceeded(assignment)
         except LostClaim:
             stop.why = Why.LOST
+        except Parked as asks:
+            parked = asks
         except GraphBubbleUp:  # there is no parent graph to handle it, and a run always ends
             state, failure = State.FAILED, conclusion.not_resumable()
         except Exception as error:  # noqa: BLE001  the last handler: whatever failed, the run must not stay "running"
@@ -57,6 +61,11 @@ async def answer(assignment: Assignment, context: RunContext, stop: Stop) -> Non
         finally:
             deadline.cancel()
         await recorder.close()
+        if parked is not None and stop.why is not Why.LOST:
+            so_far = execution.ending(State.WAITING_APPROVAL, None)
+            if await parking.park(assignment, context, recorder, parked, so_far):
+                return
+            state = State.CANCELLED  # its owner asked meanwhile; a lost claim writes nothing
         await conclusion.conclude(assignment, context, recorder, execution.ending(state, failure), why=stop.why)
         if execution.spec is not None and last_use.is_due(execution.spec):
             await context.in_thread(last_use.record, execution.spec.name)

@@ -105,7 +105,7 @@ def from_row(run: Run) -> list[Event]:
     events: list[Event] = []
     data: dict[str, Any] = {}
     match state:
-        case State.QUEUED | State.RUNNING:
+        case State.QUEUED | State.RUNNING | State.WAITING_APPROVAL:
             return []
         case State.SUCCEEDED:
             whole = types.completed(run_id, str(run.answer_id), run.answer)

@@ -1,0 +1,7 @@
+"""The pages of approvals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+urlpatterns: list[Any] = []
