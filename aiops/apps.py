@@ -129,6 +129,9 @@ class Feature(AppConfig):
     trials: ClassVar[Mapping[str, str]] = {}
     """Kind of trial → a function that a worker calls with (arguments, settings) while a person waits: it reads what it
     needs from the database and returns an awaitable of the answer, a JSON object."""
+    departure: ClassVar[tuple[int, str] | None] = None
+    """What to do in the transaction that deactivates an account: its place in the order of ``aiops.locks``, and a
+    function of the User."""
     row_actions: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """Name → (title, function of (model_admin, request, queryset)) of an action in the administration of rows."""
     body_limits: ClassVar[Mapping[str, Callable[[Settings], int]]] = {}

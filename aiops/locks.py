@@ -3,7 +3,8 @@
 A transaction that locks rows of several tables takes the tables in this order, and several rows of one table by primary
 key. It may leave tables out, but never goes back:
 
-    User → Schedule → Batch → Conversation → Run → what belongs to them: Message, Attachment, Item, Firing, Delivery
+    User → Schedule → Batch → Conversation → Run → what belongs to them: Message, Attachment, Item, Firing, Delivery,
+    Approval and then its items
 
 Transactions that follow this order can wait for each other but never deadlock. Consequences:
 

@@ -188,6 +188,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "ApprovalStateEnum": "aiops.approvals.shapes.APPROVAL_STATES",
+        "ApprovalItemStateEnum": "aiops.approvals.shapes.ITEM_STATES",
+        "PolicyOutcomeEnum": "aiops.approvals.shapes.OUTCOMES",
         "RunStateEnum": "aiops.runs.states.CHOICES",
         "BatchStateEnum": "aiops.batches.models.Batch.State",
         "SecretKindEnum": "aiops.secrets.models.Secret.Kind",

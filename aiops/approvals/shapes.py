@@ -18,6 +18,7 @@ from aiops.web.api.parsing import IdField, NameField, ObjectField, Strict, TextF
 MAX_REASON_BYTES, MAX_TEXT_BYTES = 2_000, 16_000
 MOST_ITEMS = 100
 TOOL_CLASSES, OUTCOMES = choices(ToolClass), choices(Outcome)
+APPROVAL_STATES, ITEM_STATES = choices(ApprovalState), choices(ItemState)
 
 
 class DecisionIn(Strict):
@@ -51,14 +52,14 @@ class DecideIn(Strict):
         ]
 
 
-class ItemOut(serializers.ModelSerializer[ApprovalItem]):
+class ApprovalItemOut(serializers.ModelSerializer[ApprovalItem]):
     """One call that is, or was, decided about."""
 
     tool_class = serializers.ChoiceField(TOOL_CLASSES)
     arguments = serializers.SerializerMethodField(help_text="with which it is, or would be, called")
     reason = serializers.CharField(help_text="why the model wants the call, in its own words")
     facts = ObjectField(help_text="what is known besides: class, target, reversible")
-    state = serializers.ChoiceField(choices(ItemState))
+    state = serializers.ChoiceField(ITEM_STATES)
     decided_by = serializers.CharField(source="decided_by_name", allow_blank=True)
     is_mine = serializers.SerializerMethodField(help_text="whether it waits for the caller")
 
@@ -101,10 +102,10 @@ class ApprovalOut(serializers.ModelSerializer[Approval]):
     run = serializers.UUIDField(source="run_id")
     conversation = serializers.UUIDField(source="run.conversation_id")
     incident = serializers.SerializerMethodField()
-    state = serializers.ChoiceField(choices(ApprovalState))
+    state = serializers.ChoiceField(APPROVAL_STATES)
     requested_by = serializers.CharField(source="requester.username")
     may_decide = serializers.ListField(child=serializers.CharField())
-    items = ItemOut(many=True)
+    items = ApprovalItemOut(many=True)
 
     class Meta:
         model = Approval

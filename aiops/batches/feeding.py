@@ -13,13 +13,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import redis
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from aiops import database, dispatch, keyspace, log, metrics
-from aiops.batches import lifecycle, removal
+from aiops import database, dispatch, log, metrics
+from aiops.batches import capacity, lifecycle, removal
 from aiops.batches.isolation import Isolation
 from aiops.batches.models import Batch, Item
 from aiops.batches.sharing import Demand, shares
@@ -39,8 +38,6 @@ RETRY_LIMITS = {"model_rate_limited": (8, 10.0), "model_busy": (8, 10.0), "model
 """Error code → (attempts in total, seconds before the second one), doubled before each further attempt."""
 OTHER_RETRY_LIMITS = (3, 2.0)
 MAX_PAUSE_S = 300.0
-QUEUED_PER_SLOT = 2
-"""Runs for each item that workers can answer at once: some wait in the queue, so that no worker is idle."""
 State = Batch.State
 ENDS = {state: Item.State(state.value) for state in states.ENDED}
 """An item ends as its run did, under the same name."""
@@ -161,8 +158,9 @@ def _start(settings: Settings, changed: set[UUID], isolation: Isolation) -> int:
     """Start items in fair shares of the free capacity; the batches of a deactivated owner wait."""
     running = Item.objects.filter(state=Item.State.RUNNING).values_list("batch").annotate(n=Count("pk"))
     of_batch = dict(running.values_list("batch", "n"))
-    capacity = _capacity(settings) - sum(of_batch.values())
-    if capacity <= 0:
+    waiting = capacity.waiting_for_people()  # they take no worker's time
+    room_for = capacity.of_workers(settings) - sum(of_batch.values()) + sum(waiting.values())
+    if room_for <= 0:
         return 0
     pausing = Item.objects.filter(state=Item.State.PENDING, not_before__gt=Now()).values_list("batch")
     not_due = dict(pausing.annotate(n=Count("pk")).values_list("batch", "n"))
@@ -171,11 +169,12 @@ def _start(settings: Settings, changed: set[UUID], isolation: Isolation) -> int:
         # from the batch's counters, because counting its pending rows would take longer the larger it is
         now = of_batch.get(batch.pk, 0)
         due = batch.total - batch.settled - now - not_due.get(batch.pk, 0)
-        room = min(batch.max_concurrency - now, due, capacity)
+        busy = now - waiting.get(batch.pk, 0)
+        room = min(batch.max_concurrency - busy, due, room_for)
         if room > 0:
-            demands.append(Demand(batch.pk, batch.user_id, now, room))
+            demands.append(Demand(batch.pk, batch.user_id, busy, room))
     count = 0
-    for batch_id, share in shares(demands, capacity=min(capacity, MAX_ROWS)).items():
+    for batch_id, share in shares(demands, capacity=min(room_for, MAX_ROWS)).items():
         with isolation.of(batch_id):
             started = _start_some(settings, batch_id, share)
             count += len(started)
@@ -191,8 +190,9 @@ def _start_some(settings: Settings, batch_id: Any, share: int) -> list[Run]:
         batch = lifecycle.locked(batch_id)
         if batch is None or batch.state != State.IN_PROGRESS:
             return []
-        running = Item.objects.filter(batch=batch, state=Item.State.RUNNING).count()
-        share = min(share, batch.max_concurrency - running)  # another tick may have started some meanwhile
+        running = Item.objects.filter(batch=batch, state=Item.State.RUNNING)
+        busy = running.exclude(run__state=states.State.WAITING_APPROVAL).count()
+        share = min(share, batch.max_concurrency - busy)  # another tick may have started some meanwhile
         due = Item.objects.filter(Q(not_before=None) | Q(not_before__lt=Now()), batch=batch, state=Item.State.PENDING)
         items = list(due.select_related("run").order_by("number")[: max(share, 0)])
         # conversations of earlier attempts, unless their owner followed up, which made them chats
@@ -207,10 +207,11 @@ def _start_some(settings: Settings, batch_id: Any, share: int) -> list[Run]:
 
 def _new_item(settings: Settings, batch: Batch, item: Item) -> NewItem:
     schema = item.options.get("response_schema") or batch.response_schema
-    options = {**item.options, "answer_schema": schema is not None}
+    options = {**item.options, "answer_schema": schema is not None, "read_only": not batch.allow_changes}
     return NewItem(
         title=f"{batch.name or 'Batch'} · {item.custom_id}"[:200],
         messages=[(one["role"], one["text"]) for one in item.messages],
+        steps=transitions.carried_over(item.run) if item.run is not None else [],
         options=RunOptions.of(options, default_deadline_s=settings.run_deadline_s),
     )
 
@@ -229,13 +230,3 @@ def _end(changed: set[UUID]) -> int:
             changed.add(batch.pk)
             count += 1
     return count
-
-
-def _capacity(settings: Settings) -> int:
-    """Return how many items may have a run: those that live workers can answer at once, and some that wait."""
-    try:
-        workers = keyspace.live_workers(dispatch.BATCH_QUEUE)
-    except redis.RedisError as error:
-        logger.warning("batches.workers_unknown", error=str(error))
-        workers = 1  # batches continue slowly while Redis is unreachable
-    return max(workers, 1) * settings.batch_concurrency * QUEUED_PER_SLOT

@@ -40,6 +40,7 @@ class Plan:
     webhook: str = ""
     columns: dict[str, str] = field(default_factory=dict)
     ignore_model: bool = False
+    allow_changes: bool = False
     encoding: str = ""
 
     @classmethod
@@ -64,6 +65,7 @@ class Plan:
             webhook=request["webhook"],
             columns=request["columns"],
             ignore_model=request["ignore_model"],
+            allow_changes=request["allow_changes"],
             encoding=request["encoding"],
         )
 

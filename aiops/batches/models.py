@@ -51,6 +51,8 @@ class Batch(models.Model):
     """Of a CSV file: the column that is used as ``custom_id``, and that as ``model``."""
     ignore_model = models.BooleanField(default=False, db_default=False)
     """Whether the models that lines name are ignored."""
+    allow_changes = models.BooleanField(default=False, db_default=False)
+    """Whether its items may use tools that change something: people are asked about each such call."""
     encoding = models.CharField(max_length=32, blank=True, default="", db_default="")
     """Of a file that is neither UTF-8 nor UTF-16."""
     response_schema = models.JSONField(null=True)

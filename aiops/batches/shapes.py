@@ -50,6 +50,11 @@ class BatchOptions(Strict):
     completion_window_s = WholeNumberField(required=False, default=DAY_S, min_value=60, max_value=30 * DAY_S)
     columns = ColumnsIn(required=False, default=dict)
     ignore_model = TruthField(required=False, default=False, help_text="send all lines to the chosen model")
+    allow_changes = TruthField(
+        required=False,
+        default=False,
+        help_text="offer tools that change something, too; people are asked about each such call",
+    )
     encoding = NameField(required=False, default="", allow_blank=True, max_length=32, help_text="such as windows-1252")
 
     def validate_encoding(self, value: str) -> str:
@@ -101,6 +106,7 @@ class BatchOut(serializers.ModelSerializer[Batch]):
             "template",
             "columns",
             "ignore_model",
+            "allow_changes",
             "encoding",
             "response_schema",
             "webhook",

@@ -19,6 +19,7 @@ class Conversations(Feature):
             outbound=False,
         ),
     )
+    departure = (4, "aiops.conversations.sharing:end_all")
     retention = (
         RetentionKind("conversations", "aiops.conversations.retention:idle", "aiops.conversations.retention:remove"),
     )

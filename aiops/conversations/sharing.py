@@ -8,6 +8,8 @@ from django.db.models import F
 
 from aiops.conversations.models import Conversation
 from aiops.errors import NotFound
+from aiops.locks import lock
+from aiops.people.models import User
 
 KEY_BYTES = 24
 
@@ -24,6 +26,12 @@ def begin(conversation: Conversation) -> str:
 def end(conversation: Conversation) -> None:
     """End the link; a later one has another key."""
     Conversation.objects.filter(pk=conversation.pk).update(share_key="", shared_to=0)
+
+
+def end_all(user: User) -> None:
+    """End the links to a person's conversations."""
+    shared = Conversation.objects.filter(user=user.pk).exclude(share_key="")
+    Conversation.objects.filter(pk__in=lock(shared)).update(share_key="", shared_to=0)
 
 
 def find(key: str) -> Conversation | None:

@@ -1,5 +1,7 @@
 """The administration of users, groups and tokens (tokens are listed and revoked, never shown)."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
@@ -8,7 +10,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from aiops.people import accounts
+from aiops.people import accounts, departures
 from aiops.people.models import ApiToken, User
 
 admin.site.unregister(Group)
@@ -21,6 +23,11 @@ class People(UserAdmin[User], ModelAdmin):  # type: ignore[misc]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data and not obj.is_active:
+            departures.close(obj)
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         accounts.delete(obj)

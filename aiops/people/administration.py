@@ -12,8 +12,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from aiops.errors import Conflict, Forbidden, Invalid
-from aiops.people import sessions
-from aiops.people.models import ApiToken, User
+from aiops.people import departures
+from aiops.people.models import User
 
 VIEW, ADD, CHANGE = "people.view_user", "people.add_user", "people.change_user"
 FLAGS = ("is_staff", "is_active")
@@ -56,9 +56,8 @@ def change(actor: User, user: User, fields: dict[str, Any]) -> None:
     with transaction.atomic():
         if changed:
             User.objects.filter(pk=user.pk).update(**changed)
-        if changed.get("is_active") is False:  # an account that is activated again begins without them
-            sessions.end_others(user, than="")
-            ApiToken.objects.filter(user=user.pk).delete()
+        if changed.get("is_active") is False:
+            departures.close(user)
         if names is not None:
             mine = {group.name for group in grantable(actor)}
             kept = [group for group in user.groups.all() if group.name not in mine]  # not this actor's to take away

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import transaction
@@ -48,6 +48,8 @@ class NewItem:
     title: str
     messages: Sequence[tuple[str, str]]
     options: RunOptions
+    steps: Sequence[dict[str, Any]] = ()
+    """What its last attempt, which failed, has done already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ def _write(user: User, new: NewMessage, conversation: Conversation) -> Run:
     run = _new_run(message, new.options, new.source, user_id=user.pk, webhook=new.webhook)
     if new.replaces is not None:
         run.version_of = new.replaces.version_of or new.replaces.pk
+        if message.text == new.replaces.message.text:  # asked again, and not something else
+            run.steps = transitions.carried_over(new.replaces)
     run.save(force_insert=True)
     return run
 
@@ -133,6 +137,8 @@ def accept_items(items: Sequence[NewItem], *, user_id: UUID) -> list[Run]:
         _new_run(of_item[-1], new.options, Source.BATCH, user_id=user_id, queue=dispatch.BATCH_QUEUE)
         for of_item, new in zip(messages, items, strict=True)
     ]
+    for run, new in zip(runs, items, strict=True):
+        run.steps = list(new.steps)
     Conversation.objects.bulk_create(conversations)
     Message.objects.bulk_create([message for of_item in messages for message in of_item])
     return Run.objects.bulk_create(runs)

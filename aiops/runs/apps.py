@@ -33,6 +33,7 @@ class Runs(Feature):
     retention = (
         RetentionKind("runs", "aiops.runs.retention:ended", "aiops.runs.retention:remove", states=states.ENDED),
     )
+    departure = (5, "aiops.runs.cancelling:leave")
     metrics = "aiops.runs.metrics:families"
     known_series = "aiops.runs.metrics:known"
     trials = {"middleware": "aiops.runs.work.chains:try_middleware"}

@@ -5,17 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.conf import settings as django_settings
+from django.db import transaction
+from django.db.models import Q
 
-from aiops import background
-from aiops.runs import send, transitions
+from aiops import background, dispatch
+from aiops.people.models import User
+from aiops.runs import send, states, transitions
 from aiops.runs.models import Run
+from aiops.runs.states import State
 
 
 def cancel(runs: Sequence[Run]) -> dict[str, str]:
     """Request that these runs stop; return the state of each."""
     announce(transitions.request_cancel([run.pk for run in runs]))
-    states = Run.objects.filter(pk__in=[run.pk for run in runs]).values_list("pk", "state")
-    return {str(pk): state for pk, state in states}
+    now = Run.objects.filter(pk__in=[run.pk for run in runs]).values_list("pk", "state")
+    return {str(pk): state for pk, state in now}
+
+
+def leave(user: User) -> None:
+    """Stop the runs of a person whose account is deactivated; what they asked other people is closed.
+
+    Items of batches that wait for nobody wait for the account instead.
+    """
+    waiting = Q(state=State.WAITING_APPROVAL)
+    mine = Run.objects.filter(Q(queue=dispatch.RUNS_QUEUE) | waiting, user=user.pk, state__in=states.UNFINISHED)
+    stopped = transitions.request_cancel(list(mine.values_list("pk", flat=True)))
+    transaction.on_commit(lambda: announce(stopped))
 
 
 def announce(before: dict[str, str]) -> None:

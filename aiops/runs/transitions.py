@@ -155,6 +155,12 @@ def mark_unknown(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**step, "status": "unknown"} if step["status"] == "running" else step for step in steps]
 
 
+def carried_over(run: Run) -> list[dict[str, Any]]:
+    """Return what a run that failed has done, for one that takes its place: calls with effects are not made again."""
+    made = [step for step in run.steps if not step["safe"] and step["status"] in ("ok", "error")]
+    return made if run.state == State.FAILED else []
+
+
 def request_cancel(run_ids: Sequence[UUID | str]) -> dict[str, str]:
     """Cancel runs that no worker holds, and request a stop of the others; return the state that each had.
 
@@ -170,11 +176,10 @@ def request_cancel(run_ids: Sequence[UUID | str]) -> dict[str, str]:
         Run.objects.filter(pk__in=run_ids, state__in=states.STOPS_AT_ONCE).update(
             state=State.CANCELLED, cancel_requested_at=Now(), finished_at=Now()
         )
-        waited = [pk for pk, state in before.items() if state == State.WAITING_APPROVAL]
-        for run_id in waited:
-            write_answer(run_id, remembered=False)
-        if waited:
-            closing.close(waited)
+        at_once = [pk for pk, state in before.items() if state in states.STOPS_AT_ONCE]
+        for run_id in Run.objects.filter(pk__in=at_once).exclude(answer="").values_list("pk", flat=True):
+            write_answer(str(run_id), remembered=False)
+        closing.close(at_once)
     return before
 
 

@@ -21,4 +21,5 @@ class Schedules(Feature):
         ),
     )
     body_limits = {"/api/schedules/": lambda settings: MAX_FILE_BYTES + settings.max_body_bytes}
+    departure = (2, "aiops.schedules.lifecycle:leave")
     retention = (RetentionKind("firings", "aiops.schedules.retention:ended", "aiops.retention.pruning:remove_rows"),)

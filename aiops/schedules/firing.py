@@ -175,10 +175,14 @@ def _was_missed(due: datetime, now: datetime, settings: Settings) -> bool:
 def _start_or_refuse(schedule: Schedule, firing: Firing, settings: Settings) -> None:
     """Start it, or set the outcome and reason of a firing that starts nothing."""
     if not schedule.user.is_active:
-        schedule.paused_at, schedule.paused_because = database.now(), "Its owner's account is deactivated."
+        schedule.paused_at, schedule.paused_because = database.now(), lifecycle.DEACTIVATED
         firing.outcome, firing.reason = Firing.Outcome.REFUSED, schedule.paused_because
         return
     conversation = schedule.conversation
+    if schedule.overlap != Schedule.Overlap.REPLACE and (approval := settling.pending_approval(schedule)):
+        firing.outcome = Firing.Outcome.MISSED
+        firing.reason = f"The previous run waits for a decision: approval {approval}."
+        return
     try:
         with transaction.atomic():
             _start(schedule, firing, settings)
@@ -226,7 +230,9 @@ def _start_batch(schedule: Schedule, firing: Firing, settings: Settings) -> None
             stopped = batches.cancel(batch)
             transaction.on_commit(partial(send.announce_stop, stopped, ttl_s=settings.stream_ttl_s))
     stored: dict[str, Any] = dict(schedule.batch or {})
-    stored["defaults"] = {**schedule.options, **stored.get("defaults", {})}  # read_only among them
+    of_runs = {name: value for name, value in schedule.options.items() if name != "read_only"}
+    stored["defaults"] = {**of_runs, **stored.get("defaults", {})}
+    stored["allow_changes"] = not schedule.options.get("read_only", True)
     stored["webhook"] = schedule.webhook or stored.get("webhook", "")
     pieces = [as_jsonl(stored["items"])]
     made = firing.batch = batches.make(schedule.user, Plan.from_stored(stored), pieces, most=settings.max_batches)

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from aiops import database, log
 from aiops.errors import Conflict, Invalid, NotFound, TooMany
+from aiops.locks import lock
 from aiops.people import accounts
 from aiops.people.models import User
 from aiops.schedules import notices, timing
@@ -23,6 +24,7 @@ KINDS = {"every_s": Schedule.Kind.INTERVAL, "cron": Schedule.Kind.CRON, "at": Sc
 TIMES = {*KINDS, "timezone", "ends_at", "max_times", "jitter_s"}
 """Fields that determine when it is due."""
 UPCOMING = 5
+DEACTIVATED = "Its owner's account is deactivated."
 SHORTEST = timedelta(seconds=MIN_INTERVAL_S)
 
 logger = log.get(__name__)
@@ -88,6 +90,12 @@ def remove(schedule: Schedule) -> None:
 def pause(schedule: Schedule, *, because: str) -> None:
     """Pause it until it is resumed; a paused one keeps its reason."""
     Schedule.objects.filter(pk=schedule.pk, paused_at=None).update(paused_at=Now(), paused_because=because)
+
+
+def leave(user: User) -> None:
+    """Pause the schedules of a person whose account is deactivated."""
+    mine = lock(Schedule.objects.filter(user=user.pk, paused_at=None))
+    Schedule.objects.filter(pk__in=mine).update(paused_at=Now(), paused_because=DEACTIVATED)
 
 
 def pause_broken(schedule_id: UUID, *, because: str) -> None:

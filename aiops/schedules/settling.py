@@ -8,8 +8,10 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 
 from aiops import log
-from aiops.batches.models import Batch
+from aiops.approvals.values import ApprovalState
+from aiops.batches.models import Batch, Item
 from aiops.runs import states
+from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.schedules import lifecycle
 from aiops.schedules.models import Firing, Schedule
@@ -85,3 +87,13 @@ def _outcome(firing: Firing) -> tuple[str, str]:
     if firing.batch is not None:
         return OF_BATCH[Batch.State(firing.batch.state)], (firing.batch.error or {}).get("detail", "")
     return Firing.Outcome.CANCELLED, "It was deleted."
+
+
+def pending_approval(schedule: Schedule) -> str:
+    """Return the id of an approval that an earlier run of this schedule waits for; empty when there is none."""
+    fired = Firing.objects.filter(schedule=schedule, outcome=Firing.Outcome.STARTED)
+    of_batches = Item.objects.filter(batch__in=fired.values("batch"), state=Item.State.RUNNING)
+    waits = Q(pk__in=fired.values("run")) | Q(pk__in=of_batches.values("run"))
+    found = Run.objects.filter(waits, state=State.WAITING_APPROVAL, approvals__state=ApprovalState.PENDING)
+    pending = found.values_list("approvals", flat=True).first()
+    return str(pending) if pending else ""

@@ -61,6 +61,13 @@ class NotifyIn(Strict):
         return attrs
 
 
+def refuse_changes_of_batch(batch: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a batch that says itself whether its tools may change something."""
+    if batch.get("allow_changes"):
+        raise serializers.ValidationError({"allow_changes": ["Say it of the schedule, not of its batch."]})
+    return batch
+
+
 class ScheduleChange(Strict):
     """The fields of a schedule that can be changed; its times as one of ``every_s``, ``cron`` and ``at``."""
 
@@ -84,8 +91,11 @@ class ScheduleChange(Strict):
     temperature = NumberField(required=False, min_value=0, max_value=2)
     deadline_s = WholeNumberField(required=False, min_value=1, max_value=3_600)
     allow_changes = TruthField(
-        required=False, help_text="allow tools that can change something; scheduled runs are unattended"
+        required=False, help_text="offer tools that change something, too; people are asked about each such call"
     )
+
+    def validate_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return refuse_changes_of_batch(batch)
 
 
 class ScheduleIn(ScheduleChange):

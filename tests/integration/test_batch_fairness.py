@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from aiops.batches import feeding, lifecycle, validation
+from aiops.batches import capacity, feeding, lifecycle, validation
 from aiops.batches.models import Batch, Item
 from aiops.errors import Conflict
 from aiops.llm import snapshot
@@ -47,7 +47,7 @@ def test_items_that_pause_take_no_place_from_those_that_can_begin(make: Make, us
         Item.objects.filter(batch=pausing).update(not_before=Now() + timedelta(seconds=280))
     due = make(20)
     tick()
-    assert len(running(due)) == SETTINGS.batch_concurrency * feeding.QUEUED_PER_SLOT
+    assert len(running(due)) == SETTINGS.batch_concurrency * capacity.QUEUED_PER_SLOT
     Item.objects.filter(not_before__isnull=False).update(not_before=Now() - timedelta(seconds=1))
     Item.objects.filter(batch=due).update(state="succeeded")
     tick()

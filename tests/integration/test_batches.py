@@ -34,7 +34,7 @@ def test_a_valid_batch_runs_a_few_items_at_a_time_and_completes(make: Make, queu
     assert tick()["started"] == 8
     assert tick()["started"] == 0
     first = running(batch)[0]
-    assert (first.queue, first.deadline_s, first.options) == ("batch", 9, {"model": "m"})
+    assert (first.queue, first.deadline_s, first.options) == ("batch", 9, {"model": "m", "read_only": True})
     assert Message.objects.get(pk=first.message_id).text == "p0"
     assert len(queue) == 8
     while runs := running(batch):

@@ -52,6 +52,7 @@ def batch() -> None:
 @click.option("--encoding", help="Of a file that is neither UTF-8 nor UTF-16, such as windows-1252.")
 @click.option("--model", help="Use this model instead of the default.")
 @click.option("--ignore-model", is_flag=True, help="Send all lines to that model, whatever model they name.")
+@click.option("--allow-changes", is_flag=True, help="Offer tools that change something; you are asked about each call.")
 @click.option("--skip-invalid", is_flag=True, help="Skip invalid lines instead of running nothing.")
 @click.option("--max-concurrency", type=click.IntRange(1, 1_000), help="Maximum number of items that run at once.")
 @client_options
@@ -62,6 +63,7 @@ def run_batch(
     response_schema: Path | None,
     columns: tuple[tuple[str, str], ...],
     ignore_model: bool,
+    allow_changes: bool,
     skip_invalid: bool,
     **same: Any,
 ) -> int:
@@ -71,6 +73,8 @@ def run_batch(
         options["columns"] = dict(columns)
     if ignore_model:
         options["ignore_model"] = True
+    if allow_changes:
+        options["allow_changes"] = True
     if skip_invalid:
         options["policy"] = "skip_invalid"
     try:

@@ -68,6 +68,7 @@ function options() {
     ...Object.fromEntries(["name", "template", "model", "encoding"].map((name) => [name, value(name)])),
     columns: uses.custom_id || uses.model ? uses : undefined,
     ignore_model: fields.ignore_model?.checked || undefined,
+    allow_changes: fields.tools.value === "all" || undefined,
   };
 }
 

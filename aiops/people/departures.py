@@ -1,0 +1,18 @@
+"""What ends with a person's account: each feature says for itself (``Feature.departure``)."""
+
+from __future__ import annotations
+
+from aiops.apps import features, load
+from aiops.people import sessions
+from aiops.people.models import ApiToken, User
+
+
+def close(user: User) -> None:
+    """End what a deactivated account had begun; must run in the transaction that deactivates it.
+
+    It is signed out everywhere, and an account that is activated again begins without what ended.
+    """
+    sessions.end_others(user, than="")
+    ApiToken.objects.filter(user=user.pk).delete()
+    for _, dotted in sorted(feature.departure for feature in features() if feature.departure is not None):
+        load(dotted)(user)

@@ -1,0 +1,302 @@
+"""Approvals through everything that can come between a question and its answer: each approved call is made once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from aiops.approvals import expiring
+from aiops.approvals.deciding import Decided, decide
+from aiops.approvals.models import Approval, ApprovalItem, ApprovalPolicy, Grant
+from aiops.approvals.values import Choice
+from aiops.errors import AiopsError
+from aiops.people.models import User
+from aiops.runs import recovery, transitions
+from aiops.runs.accept import NewMessage, accept
+from aiops.runs.models import Run
+from aiops.runs.options import RunOptions
+from aiops.runs.states import State
+from aiops.runs.work.stopping import Stop, Why
+from tests.integration.approvals.conftest import Asker
+from tests.integration.scripted_model import calling, words
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SETTINGS = django_settings.SETTINGS
+RESTART_A = calling("net_restart", '{"host": "a"}')
+Script = Callable[..., Any]
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+def die() -> None:
+    raise Died
+
+
+@pytest.fixture
+def run(ask: Callable[..., Run], sent: list[str]) -> Run:
+    return ask("restart a")
+
+
+def is_due(run: Run) -> None:
+    Approval.objects.filter(run=run).update(expires_at=Now() - timedelta(seconds=1))
+
+
+async def test_an_approval_that_nobody_decides_about_expires_and_the_run_goes_on_without_the_call(
+    run: Run, user: User, asker: Asker, script: Script, sent: list[str]
+) -> None:
+    script(RESTART_A, words("Nobody answered."))
+    await asker.work(run)
+    approval, (item,) = await asker.pending(run)
+    assert await asker.of(expiring.expire, SETTINGS) == {"expired": 0}
+    await asker.of(is_due, run)
+    sent.clear()
+    assert await asker.of(expiring.expire, SETTINGS) == {"expired": 1}
+    assert sent == [str(run.pk)]
+    await asker.of(item.refresh_from_db)
+    await asker.of(approval.refresh_from_db)
+    assert (approval.state, item.state) == ("expired", "expired")
+    ended = await asker.work(run)
+    assert (ended.state, ended.answer, asker.tools.made) == (State.SUCCEEDED, "Nobody answered.", [])
+    assert "in time" in ended.steps[0]["preview"]
+
+
+async def test_a_policy_that_has_become_stricter_since_the_decision_keeps_the_call_from_being_made(
+    run: Run, user: User, asker: Asker, script: Script
+) -> None:
+    script(RESTART_A, words("Not allowed."))
+    await asker.work(run)
+    await asker.decide(user, run, "approve")
+    await asker.of(ApprovalPolicy.objects.create, position=1, tool_class="write", outcome="never")
+    ended = await asker.work(run)
+    assert asker.tools.made == []
+    assert "not allowed by policy 1" in ended.steps[0]["preview"]
+
+
+async def test_a_worker_that_dies_before_it_parks_asks_once(
+    run: Run, user: User, asker: Asker, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(RESTART_A, RESTART_A, words("Done."))
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        patch.setattr("aiops.runs.work.parking._write", lambda *_, **__: die())
+        await asker.work(run)
+    assert not await asker.of(Approval.objects.exists)
+    await asker.of(_lose_lease, run)
+    assert (await asker.work(run)).state == State.WAITING_APPROVAL
+    await asker.decide(user, run, "approve")
+    assert (await asker.work(run)).state == State.SUCCEEDED
+    assert asker.tools.made == [("restart", {"host": "a"})]
+
+
+def _lose_lease(run: Run) -> None:
+    Run.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=1))
+    fence = Run.objects.values_list("fence", flat=True).get(pk=run.pk)
+    assert recovery.take_back(str(run.pk), fence=fence, max_attempts=5) is not None
+
+
+@pytest.mark.parametrize("memory", ["kept", "lost"])
+async def test_a_worker_that_dies_after_the_decision_leaves_it_to_the_next_one(
+    run: Run, user: User, asker: Asker, script: Script, monkeypatch: pytest.MonkeyPatch, memory: str
+) -> None:
+    script(RESTART_A, words("Done."))
+    await asker.work(run)
+    await asker.decide(user, run, "approve")
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        patch.setattr("aiops.approvals.permitting.permit", lambda *_, **__: die())
+        await asker.work(run)
+    if memory == "lost":
+        asker.forget()
+    await asker.of(_lose_lease, run)
+    assert (await asker.work(run)).state == State.SUCCEEDED
+    assert asker.tools.made == [("restart", {"host": "a"})]
+
+
+@pytest.mark.parametrize("memory", ["kept", "lost"])
+@pytest.mark.parametrize(("choice", "made"), [("approve", 2), ("reject", 1)])
+async def test_after_a_death_in_mid_call_only_a_person_has_it_made_again(
+    run: Run, user: User, asker: Asker, script: Script, memory: str, choice: str, made: int
+) -> None:
+    script(RESTART_A, words("Done."))
+    await asker.work(run)
+    await asker.decide(user, run, "approve")
+    asker.tools.fail = die
+    with pytest.raises(Died):
+        await asker.work(run)
+    asker.tools.fail = lambda: None
+    if memory == "lost":
+        asker.forget()
+    await asker.of(_lose_lease, run)
+    assert (await asker.work(run)).state == State.WAITING_APPROVAL
+    states = await asker.of(lambda: list(ApprovalItem.objects.order_by("pk").values_list("state", flat=True)))
+    assert states == ["outcome_unknown", "pending"]
+    await asker.decide(user, run, choice)
+    ended = await asker.work(run)
+    assert (ended.state, len(asker.tools.made)) == (State.SUCCEEDED, made)
+    assert len(ended.steps) == 1
+
+
+async def test_a_failure_after_the_call_loses_neither_decision_nor_result_and_a_retry_goes_on_from_there(
+    run: Run, user: User, asker: Asker, script: Script, ask: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(RESTART_A, [ConnectionError("the model is down")], words("It was restarted."))
+    await asker.work(run)
+    await asker.decide(user, run, "approve")
+    failed = await asker.work(run)
+    assert failed.state == State.FAILED
+    assert [(step["status"], step["preview"]) for step in failed.steps] == [("ok", "restart of a done")]
+    again = await asker.of(_ask_again, user, failed)
+    ended = await asker.work(again)
+    assert (ended.state, ended.answer) == (State.SUCCEEDED, "It was restarted.")
+    assert [step["preview"] for step in ended.steps] == ["restart of a done"]
+    assert asker.tools.made == [("restart", {"host": "a"})]
+    memory = await asker.context.memory().aget_tuple({"configurable": {"thread_id": str(run.conversation_id)}})
+    assert [m.text for m in memory.checkpoint["channel_values"]["messages"] if m.type == "tool"] == [
+        "restart of a done"
+    ]
+
+
+def _ask_again(user: User, failed: Run) -> Run:
+    new = NewMessage(
+        failed.message.text, RunOptions(deadline_s=60), conversation_id=failed.conversation_id, replaces=failed
+    )
+    with transaction.atomic():
+        return accept(user, new, max_queued=50).run
+
+
+async def test_a_drain_in_mid_call_asks_a_person_before_it_is_made_again(
+    run: Run, user: User, asker: Asker, script: Script
+) -> None:
+    script(RESTART_A, words("Done."))
+    await asker.work(run)
+    await asker.decide(user, run, "approve")
+    stop = Stop()
+
+    async def drained() -> None:
+        stop.ask(Why.DRAIN)
+        await asyncio.Event().wait()
+
+    asker.tools.fail = drained
+    assert (await asker.work(run, stop)).state == State.QUEUED
+    asker.tools.fail = lambda: None
+    assert (await asker.work(run)).state == State.WAITING_APPROVAL
+    assert len(asker.tools.made) == 1
+
+
+async def test_a_tool_that_is_allowed_for_the_conversation_asks_no_more_until_that_is_revoked(
+    run: Run, user: User, asker: Asker, script: Script, ask: Callable[..., Run]
+) -> None:
+    script(RESTART_A, words("One."), RESTART_A, words("Two."), RESTART_A)
+    await asker.work(run)
+    await asker.decide(user, run, {"choice": Choice.APPROVE, "remember": True})
+    await asker.work(run)
+    second = await asker.of(ask, "again", run.conversation_id)
+    assert (await asker.work(second)).state == State.SUCCEEDED
+    await asker.of(lambda: Grant.objects.all().delete())
+    third = await asker.of(ask, "again", run.conversation_id)
+    assert (await asker.work(third)).state == State.WAITING_APPROVAL
+    assert len(asker.tools.made) == 2
+
+
+async def test_a_call_that_differs_from_the_one_that_was_decided_about_is_refused(
+    run: Run, user: User, asker: Asker, script: Script
+) -> None:
+    script(RESTART_A, words("Done."))
+    await asker.work(run)
+    approval, _ = await asker.pending(run)
+    changed = {**approval.message}
+    changed["data"]["tool_calls"][0]["args"] = {"host": "everything"}
+    await asker.of(Approval.objects.filter(pk=approval.pk).update, message=changed)
+    await asker.decide(user, run, "approve")
+    ended = await asker.work(run)
+    assert asker.tools.made == []
+    assert "not the one that was decided about" in ended.steps[0]["preview"]
+
+
+def _race(*acts: Callable[[], Any]) -> list[Any]:
+    """Call these at once, each in a thread with a connection of its own; return what each gave or raised."""
+    together = threading.Barrier(len(acts))
+
+    def one(act: Callable[[], Any]) -> Any:
+        together.wait(10)
+        try:
+            return act()
+        except AiopsError as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return list(threads.map(one, acts))
+
+
+async def test_of_two_decisions_at_once_one_counts_and_the_other_is_a_conflict(
+    run: Run, user: User, asker: Asker, script: Script
+) -> None:
+    script(RESTART_A, words("Done."))
+    await asker.work(run)
+    approval, (item,) = await asker.pending(run)
+    acts = [
+        lambda choice=choice: decide(user, approval.pk, [Decided(item.pk, choice)])
+        for choice in (Choice.APPROVE, Choice.REJECT)
+    ]
+    outcomes = await asker.of(_race, *acts)
+    codes = [getattr(one, "code", "decided") for one in outcomes]
+    assert sorted(codes) == ["already_decided", "decided"]
+    await asker.of(item.refresh_from_db)
+    assert item.state == ("approved" if codes[0] == "decided" else "rejected")
+    ended = await asker.work(run)
+    assert len(asker.tools.made) == (1 if codes[0] == "decided" else 0)
+    assert ended.state == State.SUCCEEDED
+
+
+@pytest.mark.parametrize("other", ["expiry", "cancel"])
+async def test_a_decision_against_expiry_or_cancel_ends_in_one_of_them_and_never_in_both(
+    run: Run, user: User, asker: Asker, script: Script, other: str
+) -> None:
+    script(RESTART_A, words("Done."))
+    await asker.work(run)
+    approval, (item,) = await asker.pending(run)
+    await asker.of(is_due, run)
+    rival = {
+        "expiry": lambda: expiring.expire(SETTINGS),
+        "cancel": lambda: transitions.request_cancel([run.pk]),
+    }[other]
+    await asker.of(_race, lambda: decide(user, approval.pk, [Decided(item.pk, Choice.APPROVE)]), rival)
+    await asker.of(approval.refresh_from_db)
+    await asker.of(item.refresh_from_db)
+    now = await asker.of(Run.objects.get, pk=run.pk)
+    if other == "expiry":
+        assert (approval.state, item.state) in [("decided", "approved"), ("expired", "expired")]
+        assert now.state == State.QUEUED
+        await asker.work(run)
+        assert len(asker.tools.made) == (approval.state == "decided")
+    else:
+        assert now.state == State.CANCELLED
+        assert (approval.state, item.state) in [("closed", "closed"), ("decided", "closed")]
+
+
+async def test_only_members_of_the_group_that_the_policy_names_now_can_let_it_be_called(
+    run: Run, user: User, asker: Asker, script: Script
+) -> None:
+    script(RESTART_A, words("Done."))
+    await asker.work(run)
+    await asker.of(Group.objects.get_or_create, name="oncall")
+    await asker.of(
+        ApprovalPolicy.objects.create, position=1, server="net", tool="restart", outcome="ask_role", role="oncall"
+    )
+    with pytest.raises(AiopsError) as refused:
+        await asker.decide(user, run, "approve")
+    assert "oncall" in str(refused.value.errors)  # type: ignore[attr-defined]
+    (waiting,) = (await asker.pending(run))[1]
+    assert waiting.state == "pending"
