@@ -37,6 +37,8 @@ class NavigationItem:
     order: int
     permission: str = ""
     group: str = WORK
+    count: str = ""
+    """A function of a User that returns how many things behind the link wait for this person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, message_to_dict, messages_from_dict
@@ -17,13 +17,17 @@ RESULTS = "results"
 class Parked(GraphBubbleUp):
     """People must decide before this run goes on. LangGraph stores nothing of it, and every middleware lets it pass."""
 
-    def __init__(self, message: dict[str, Any], asked: Sequence[Question], *, reason: str) -> None:
+    def __init__(
+        self, message: dict[str, Any], asked: Sequence[Question], *, reason: str, used: Mapping[str, int]
+    ) -> None:
         super().__init__("this run waits for a decision")
         self.message = message
         """The step whose calls are asked about, as ``stored`` returns it."""
         self.asked = tuple(asked)
         self.reason = reason
         """What the model said beside its calls."""
+        self.used = used
+        """Tokens of the call of the model: input_tokens and output_tokens."""
 
 
 def stored(said: AIMessage, results: Sequence[AnyMessage]) -> dict[str, Any]:

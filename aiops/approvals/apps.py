@@ -1,6 +1,6 @@
 """Declares approvals: the policies, what people are asked, and their decisions."""
 
-from aiops.apps import Feature, Job, Logged
+from aiops.apps import Feature, Job, Logged, NavigationItem
 
 
 class Approvals(Feature):
@@ -13,6 +13,7 @@ class Approvals(Feature):
         "approval-grants": "aiops.approvals.api:Grants",
     }
     pages = "aiops.approvals.pages"
+    navigation = (NavigationItem("Approvals", "approvals", order=8, count="aiops.approvals.people:count_for_me"),)
     jobs = (
         Job(
             "approvals",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -127,6 +130,17 @@ class ApprovalItem(models.Model):
     ended_at = models.DateTimeField(null=True)
     preview = models.TextField(blank=True)
     """The beginning of the result."""
+
+    @property
+    def called(self) -> dict[str, Any]:
+        """The arguments with which it is, or would be, called."""
+        arguments: dict[str, Any] = self.arguments if self.edited is None else self.edited
+        return arguments
+
+    @property
+    def shown(self) -> str:
+        """Those arguments in one line."""
+        return json.dumps(self.called, ensure_ascii=False)
 
     class Meta:
         ordering = ["number"]

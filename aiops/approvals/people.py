@@ -35,15 +35,20 @@ def visible_to(user: User) -> QuerySet[Approval]:
     """Return the approvals that a person asked for or is asked about, or all with the permission."""
     if user.has_perm(VIEW_ALL):
         return Approval.objects.all()
-    return Approval.objects.filter(Q(requester=user.pk) | Exists(_items(role__in=roles_of(user))))
+    return Approval.objects.filter(Q(requester=user.pk) | Exists(_items(role__in=user.groups.values("name"))))
 
 
 def for_me(user: User) -> QuerySet[Approval]:
     """Return the pending approvals with an item that waits for this person."""
     pending = Approval.objects.filter(state=ApprovalState.PENDING)
     own = Exists(_items(state=ItemState.PENDING, role=""))
-    of_role = Exists(_items(state=ItemState.PENDING, role__in=roles_of(user)))
+    of_role = Exists(_items(state=ItemState.PENDING, role__in=user.groups.values("name")))
     return pending.filter((Q(requester=user.pk) & own) | (~Q(requester=user.pk) & of_role))
+
+
+def count_for_me(user: User) -> int:
+    """Return how many approvals wait for a person."""
+    return for_me(user).count()
 
 
 def _items(**conditions: object) -> QuerySet[ApprovalItem]:

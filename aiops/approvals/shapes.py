@@ -87,8 +87,7 @@ class ApprovalItemOut(serializers.ModelSerializer[ApprovalItem]):
     @extend_schema_field({"type": "object", "additionalProperties": True})
     def get_arguments(self, item: ApprovalItem) -> dict[str, Any]:
         """Return the arguments, with a person's changes."""
-        arguments: dict[str, Any] = item.arguments if item.edited is None else item.edited
-        return arguments
+        return item.called
 
     def get_is_mine(self, item: ApprovalItem) -> bool:
         """Return whether the caller may decide about it now."""

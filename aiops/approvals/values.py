@@ -125,9 +125,11 @@ class Verdict:
 
 NOTHING_FITS = Policy("no policy fits", Outcome.NEVER)
 STANDARD = (
-    Policy("standard 1", Outcome.AUTO, tool_class=ToolClass.READ),
-    Policy("standard 2", Outcome.ASK_USER, tool_class=ToolClass.WRITE),
-    Policy("standard 3", Outcome.ASK_ROLE, role=DEFAULT_ROLE, tool_class=ToolClass.DESTRUCTIVE),
+    Policy("the standard for tools that read", Outcome.AUTO, tool_class=ToolClass.READ),
+    Policy("the standard for tools that write", Outcome.ASK_USER, tool_class=ToolClass.WRITE),
+    Policy(
+        "the standard for tools that destroy", Outcome.ASK_ROLE, role=DEFAULT_ROLE, tool_class=ToolClass.DESTRUCTIVE
+    ),
 )
 """What holds for calls that no row fits."""
 UNATTENDED = " (nobody attends this run)"

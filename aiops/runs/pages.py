@@ -66,6 +66,7 @@ def page(request: HttpRequest, run_id: UUID) -> HttpResponse:
         "here": "runs",
         **_row(run),
         "is_own": run.user_id == user.pk,
+        "approval": waiting.approval_of(run),
         "message": run.message,
         "steps": [{**step, "arguments_text": _json(step["arguments"])} for step in run.steps],
         "html": markdown.Page().render(run.answer) if run.answer else "",

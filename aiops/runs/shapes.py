@@ -10,10 +10,9 @@ from django.conf import settings as django_settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from aiops.approvals.values import ApprovalState
 from aiops.attachments.limits import MAX_PER_MESSAGE
 from aiops.events import stream
-from aiops.runs import listing, sources, states
+from aiops.runs import listing, sources, states, waiting
 from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.web.api.parsing import (
@@ -177,10 +176,8 @@ class RunOut(serializers.Serializer[Run]):
     @extend_schema_field({"type": ["string", "null"], "format": "uuid"})
     def get_approval(self, run: Run) -> str | None:
         """Return the id of the approval that the run waits for."""
-        if run.state != State.WAITING_APPROVAL:
-            return None
-        waiting = run.approvals.filter(state=ApprovalState.PENDING).values_list("pk", flat=True).first()
-        return str(waiting) if waiting else None
+        pending = waiting.approval_of(run)
+        return str(pending) if pending else None
 
 
 class RunRow(RunOut):

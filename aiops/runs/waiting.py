@@ -1,12 +1,22 @@
-"""What a queued run waits for, in words."""
+"""What a run waits for: in the queue, in words, or the decision of people."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from aiops.approvals.values import ApprovalState
 from aiops.runs import states
 from aiops.runs.models import Run
 from aiops.runs.states import State
 
 MOST_COUNTED = 1_000
+
+
+def approval_of(run: Run) -> UUID | None:
+    """Return the id of the approval that a run waits for."""
+    if run.state != State.WAITING_APPROVAL:
+        return None
+    return run.approvals.filter(state=ApprovalState.PENDING).values_list("pk", flat=True).first()
 
 
 def behind(run: Run) -> str:

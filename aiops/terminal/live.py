@@ -57,6 +57,12 @@ class _View:
                 self._note(f"{mark} {self._tools.get(data['call_id'], 'tool')} {data['ms']:.0f} ms")
             case types.QUEUED if data["ahead"]:
                 self._note(f"Waiting behind {data['ahead']} of yours…")
+            case types.WAITING_APPROVAL:
+                self._end_line()
+                shown = f"aiops approvals show {data['approval']}"
+                self._side.print(f"[yellow]It waits for a decision:[/] {escape(shown)}", soft_wrap=True)
+            case types.APPROVAL_DECIDED if all(item["state"] != "pending" for item in data["items"]):
+                self._note("It was decided; the run goes on…")
             case types.REQUEUED:
                 self._note("The worker was lost; another one continues…")
             case types.NOTICE:

@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from aiops.apps import MANAGE, STAFF, SYSTEM, WORK, NavigationItem, features
+from aiops.apps import MANAGE, STAFF, SYSTEM, WORK, NavigationItem, features, load
 
 GROUPS = {WORK: "Work", SYSTEM: "System", MANAGE: "Administration"}
 """The groups in their order, with the names that screen readers say."""
@@ -23,6 +23,7 @@ class Link:
     href: str
     name: str = ""
     is_external: bool = False
+    count: int = 0
 
 
 def items(request: HttpRequest) -> dict[str, Any]:
@@ -38,7 +39,8 @@ def items(request: HttpRequest) -> dict[str, Any]:
     declared = [item for feature in features() for item in feature.navigation if may_see(item)]
     links: dict[str, list[Link]] = {group: [] for group in GROUPS}
     for item in sorted(declared, key=lambda item: item.order):
-        links[item.group].append(Link(item.label, reverse(item.url), item.url))
+        count = load(item.count)(user) if item.count else 0
+        links[item.group].append(Link(item.label, reverse(item.url), item.url, count=count))
     if settings.flower_url and user.is_staff:
         links[SYSTEM].append(Link("Flower", settings.flower_url, is_external=True))
     groups = [(GROUPS[group], shown) for group, shown in links.items() if shown]

@@ -83,6 +83,7 @@ def scripted(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> di
 @pytest.fixture(scope="session")
 def system(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     made = System(tmp_path_factory.mktemp("system") / "home", **scripted, **SHORT).start()
+    made.let_call("counting")
     yield made
     assert made.stop() == 0, "".join(made.output)
 
@@ -99,6 +100,7 @@ def usual(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     """A system with the leases and heartbeats that people get, and Flower."""
     home = migrated(tmp_path_factory.mktemp("usual") / "home")
     made = System(home, "--flower", "--flower-port", str(free_port()), **scripted).start()
+    made.let_call("counting")
     yield made
     assert made.stop() == 0, "".join(made.output)
 

@@ -192,6 +192,13 @@ class System:
         assert answer.status_code == 202, answer.text
         return answer.json()
 
+    def let_call(self, server: str) -> None:
+        """Let runs that somebody attends call all tools of a server without asking people."""
+        fields = {"position": 100, "server": server, "outcome": "auto"}
+        with self.client() as client:
+            answer = client.post("/api/approval-policies/", json=fields)
+        assert answer.status_code == 201, answer.text
+
     def run(self, run_id: str, *, wait: int = 0) -> dict[str, Any]:
         with self.client() as client:
             return client.get(f"/api/runs/{run_id}/", params={"wait": wait} if wait else {}).json()

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from aiops.batches import capacity, feeding, lifecycle, validation
+from aiops.batches import capacity, lifecycle, validation
 from aiops.batches.models import Batch, Item
 from aiops.errors import Conflict
 from aiops.llm import snapshot

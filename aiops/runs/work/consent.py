@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
@@ -57,7 +58,7 @@ class Consent:
     def park_again(self, asked: Sequence[Question]) -> Parked:
         """Return how this run ends its turn at once, to ask about calls of unknown outcome."""
         assert self._step is not None
-        return Parked(self._step.message, asked, reason="")
+        return Parked(self._step.message, asked, reason="", used={})
 
     def awaited_calls(self) -> frozenset[str]:
         """Return the ids of the calls of the last step that people were asked about."""
@@ -84,7 +85,8 @@ class Consent:
             return
         asked = await self._context.in_thread(self._questions, calls)
         if asked:
-            raise Parked(parking.stored(said, results), asked, reason=str(said.text))
+            used = cast(dict[str, int], said.usage_metadata or {})
+            raise Parked(parking.stored(said, results), asked, reason=str(said.text), used=used)
 
     async def permit(self, call: PlannedCall) -> Permit:
         """Return whether a call may be made now, and remember it; an earlier attempt's is only looked up again."""

@@ -12,6 +12,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from aiops.agent import build, chain_rows
 from aiops.agent.memory.run import RunMemory
 from aiops.agent.middleware.concessions import NO_TOOLS
+from aiops.agent.parking import Parked
 from aiops.conversations.transcript import PastMessage
 from aiops.errors import AiopsError, RunFailed
 from aiops.events import types
@@ -146,6 +147,11 @@ class Execution:
         own = self._recorder.consent.awaited_calls()
         steps = [step for step in self._recorder.steps if step["call_id"] not in own]
         return remembering.missing_calls(steps, remembered)
+
+    def count(self, parked: Parked) -> None:
+        """Count the tokens of the call of a model whose calls people are asked about."""
+        if self.spec is not None:
+            self._recorder.spent(self.spec.price, parked.used)
 
     async def _report_memory(self) -> None:
         if self._memory.lost and not self._reported_memory:

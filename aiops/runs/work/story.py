@@ -54,6 +54,7 @@ async def answer(assignment: Assignment, context: RunContext, stop: Stop) -> Non
             stop.why = Why.LOST
         except Parked as asks:
             parked = asks
+            execution.count(asks)
         except GraphBubbleUp:  # there is no parent graph to handle it, and a run always ends
             state, failure = State.FAILED, conclusion.not_resumable()
         except Exception as error:  # noqa: BLE001  the last handler: whatever failed, the run must not stay "running"

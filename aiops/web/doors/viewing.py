@@ -11,6 +11,7 @@ from aiops import log
 from aiops.events import stream, types
 from aiops.events.hub import Hub, Signal
 from aiops.events.types import Event, EventId
+from aiops.runs import waiting
 from aiops.runs.models import Run
 from aiops.runs.states import Place, State
 from aiops.web.doors.guard import in_thread
@@ -30,7 +31,7 @@ async def watch(hub: Hub, run_id: str, after: EventId, let_in: Pass | None = Non
 
     Ends early if the viewer is too slow, or its pass is no longer valid.
     """
-    cursor, degraded = after, False
+    cursor, degraded, from_rows = after, False, False
     async with hub.watch(run_id, let_in) as viewer:
         while True:
             item = await viewer.next(RETRY_S if degraded else IDLE_S)
@@ -53,6 +54,10 @@ async def watch(hub: Hub, run_id: str, after: EventId, let_in: Pass | None = Non
                         text="Live events are not available now; the answer will follow.",
                     )
                 degraded = not seen
+                if seen and not due and cursor == types.START and not from_rows:
+                    from_rows = True
+                    for event in await in_thread(_waiting, run_id):
+                        yield event
                 if item is Signal.ENDED:  # from the row, so it works while Redis is down
                     due += await _end(run_id)
             for event in due:
@@ -82,6 +87,23 @@ async def _end(run_id: str) -> list[Event]:
     if run is None:
         return [types.system_event(run_id, HIGHEST_FENCE, Place.ENDED_FROM_ROW, types.CANCELLED)]
     return from_row(run)
+
+
+def _waiting(run_id: str) -> list[Event]:
+    """Return what a run that waits for people has said and done, from its row: its events may be lost."""
+    run = Run.objects.filter(pk=run_id, state=State.WAITING_APPROVAL).first()
+    if run is None:
+        return []
+    pending = waiting.approval_of(run)
+    said = [_without_id(run_id, types.DELTA, message=str(run.answer_id), text=run.answer)] if run.answer else []
+    begun = ("call_id", "server", "tool", "arguments")
+    steps = [(types.TOOL_STARTED, {name: step[name] for name in begun}) for step in run.steps]
+    steps += [
+        (types.TOOL_FINISHED, {name: step[name] for name in ("call_id", "status", "ms", "preview")})
+        for step in run.steps
+    ]
+    made = [_without_id(run_id, kind, **data) for kind, data in steps]
+    return [*made, *said, _without_id(run_id, types.WAITING_APPROVAL, approval=str(pending) if pending else None)]
 
 
 async def ended(hub: Hub, run: Run, after: EventId) -> list[Event] | None:

@@ -3,6 +3,7 @@
 import { call, read } from "../web/api.js";
 import { dressCode, writeClipboard } from "../web/code.js";
 import { showTimes } from "../web/times.js";
+import { hideApproval, showApproval } from "./asking.js";
 import { chip } from "./attaching.js";
 
 export const ENDED = new Set(["succeeded", "failed", "cancelled", "expired"]);
@@ -63,6 +64,7 @@ export class Turn {
     this.find(".answer").replaceChildren();
     this.find(".steps").replaceChildren();
     this.find(".notices").replaceChildren();
+    hideApproval(this);
   }
 
   /** Say what the run waits for, while no worker has taken it. */
@@ -94,6 +96,7 @@ export class Turn {
     this.element.dataset.state = state;
     this.settle();
     this.say(text);
+    hideApproval(this);
     for (const step of this.element.querySelectorAll(".step[data-status=running]")) step.dataset.status = "unknown";
   }
 
@@ -136,6 +139,7 @@ const HANDLERS = {
   "run.queued": (turn, data) => turn.say(data.ahead ? `Waiting behind ${data.ahead} of yours…` : "Queued…"),
   "run.started": (turn, data) => {
     turn.element.dataset.state = "running";
+    hideApproval(turn);
     turn.say(data.attempt > 1 ? "Resuming after a lost worker…" : "Thinking…");
   },
   "message.thinking": (turn, data) => {
@@ -181,6 +185,19 @@ const HANDLERS = {
     step.querySelector(".time").textContent = `${Math.round(data.ms)} ms`;
     step.querySelector(".result").textContent = data.preview;
     turn.say("Thinking…");
+  },
+  "run.waiting_approval": (turn) => {
+    turn.element.dataset.state = "waiting_approval";
+    turn.say("Waiting for a decision\u2026");
+    showApproval(turn);
+  },
+  "approval.decided": (turn, data) => {
+    const isOpen = data.items.some((item) => item.state === "pending");
+    if (isOpen) return showApproval(turn);
+    hideApproval(turn);
+    turn.element.dataset.state = "queued";
+    turn.say("Decided: it goes on\u2026");
+    turn.watchForWorker();
   },
   "run.requeued": (turn, data) => {
     turn.element.dataset.state = "queued";
