@@ -127,6 +127,16 @@ def marks(scripted: dict[str, str]) -> Path:
 
 
 @pytest.fixture
+def asked_about(system: System) -> Iterator[None]:
+    """People are asked about each call of the tool ``counting_change``."""
+    fields = {"position": 1, "server": "counting", "tool": "change", "outcome": "ask_user"}
+    with system.client() as client:
+        made = client.post("/api/approval-policies/", json=fields).json()
+        yield
+        client.delete(f"/api/approval-policies/{made['id']}/").raise_for_status()
+
+
+@pytest.fixture
 def thaw(system: System) -> Iterator[None]:
     """Let a failed test leave no frozen process to the next."""
     yield

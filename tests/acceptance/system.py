@@ -203,6 +203,20 @@ class System:
         with self.client() as client:
             return client.get(f"/api/runs/{run_id}/", params={"wait": wait} if wait else {}).json()
 
+    def waiting(self, run_id: str) -> dict[str, Any]:
+        """Wait until a run waits for people, and return its approval."""
+        eventually(lambda: self.run(run_id)["approval"], within_s=30, what=f"the approval of {run_id}")
+        with self.client() as client:
+            return client.get(f"/api/approvals/{self.run(run_id)['approval']}/").json()
+
+    def decide(self, approval: dict[str, Any], decision: str = "approve", **fields: Any) -> dict[str, Any]:
+        """Decide in the same way about each call of an approval."""
+        items = [{"id": item["id"], "decision": decision, **fields} for item in approval["items"]]
+        with self.client() as client:
+            answer = client.post(f"/api/approvals/{approval['id']}/decide/", json={"items": items})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def ended(self, run_id: str, *, within_s: float = 30) -> dict[str, Any]:
         """Wait for a run's end by polling its row, and return it."""
         last: dict[str, Any] = {}

@@ -8,7 +8,7 @@ const MINUTE_MS = 60_000;
 
 const schemas = (item) => [...item.querySelectorAll(".more[data-for=edit] script")].map((one) => JSON.parse(one.textContent));
 
-/** Show what goes with the choice of one call, and the form of its arguments when they are to be changed. */
+/** Show what goes with the choice of one call; the focus stays, because arrow keys go through all choices. */
 function choose(item, choice) {
   for (const more of item.querySelectorAll(".more")) more.hidden = !more.dataset.for.split(" ").includes(choice);
   const columns = item.querySelector(".more[data-for=edit] .columns");
@@ -17,7 +17,6 @@ function choose(item, choice) {
     columns.replaceChildren(...inputs(schema, given));
   }
   for (const field of columns.querySelectorAll("[name]")) field.disabled = choice !== "edit"; // else a hidden field could be required
-  item.querySelector(`.more[data-for=${choice}] textarea, .more[data-for=${choice}] input:not([type=checkbox])`)?.focus();
 }
 
 /** Return the decision about one call, as the API takes it. */
@@ -43,7 +42,7 @@ function count(form) {
   const left = form.querySelector(".left");
   if (!left || !form.isConnected) return;
   const ms = new Date(left.dataset.until) - Date.now();
-  left.textContent = ms > 0 ? `, in ${span(ms)}` : ", which is now";
+  left.textContent = ms > 0 ? ` (${span(ms)} left)` : " (now)";
   setTimeout(() => count(form), MINUTE_MS / 2);
 }
 
