@@ -59,7 +59,7 @@ def test_a_call_is_rejected_with_the_keyboard_alone(browse: Open, marks: Path, k
     ask(page, key)
     page.driver.execute_script("document.querySelector('.asks [value=approve]').focus()")
     keys = ActionChains(page.driver)
-    keys.send_keys(Keys.SPACE, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).perform()
+    keys.send_keys(Keys.SPACE, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.TAB).perform()
     page.until(
         lambda: page.driver.switch_to.active_element.get_attribute("name") == "reason", "the field of the reason"
     )
