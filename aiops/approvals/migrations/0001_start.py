@@ -8,11 +8,17 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+def make_group(apps, schema_editor):
+    """The standard policies let this group decide about calls that destroy."""
+    apps.get_model("auth", "Group").objects.get_or_create(name="approvers")
+
+
 class Migration(migrations.Migration):
 
     initial = True
 
     dependencies = [
+        ('auth', '0012_alter_user_first_name_max_length'),
         ('conversations', '0003_pins_and_shares'),
         ('runs', '0003_versions_and_feedback'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
@@ -120,4 +126,5 @@ class Migration(migrations.Migration):
             model_name='grant',
             constraint=models.UniqueConstraint(fields=('conversation', 'server', 'tool', 'role'), name='a_grant_once'),
         ),
+        migrations.RunPython(make_group, migrations.RunPython.noop),
     ]
