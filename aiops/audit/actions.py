@@ -23,10 +23,14 @@ class Action(StrEnum):
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_CHANGED = "account.changed"
     ACCOUNT_DELETED = "account.deleted"
+    GROUP_CREATED = "group.created"
+    GROUP_CHANGED = "group.changed"
+    GROUP_DELETED = "group.deleted"
     TOKEN_CREATED = "token.created"  # noqa: S105  an action, no token
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  an action, no token
     AUDIT_EXPORTED = "audit.exported"
     AUDIT_PRUNED = "audit.pruned"
+    AUDIT_SIGNED = "audit.signed"
 
 
 SYSTEM, WORKER, UNKNOWN = "system", "worker", "unknown"
