@@ -26,9 +26,15 @@ AFTER = OpenApiParameter(
     {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
     description="Begin behind this row: `after` of the page before. Otherwise with the oldest row.",
 )
+NAMED = [
+    OpenApiParameter("actor", {"type": "string", "minLength": 1, "maxLength": 150}, description="By this user."),
+    OpenApiParameter("object", {"type": "string", "minLength": 1, "maxLength": 300}, description="Such as secret:ci."),
+    OpenApiParameter("since", {"type": "string", "format": "date-time"}, description="From this time on."),
+    OpenApiParameter("until", {"type": "string", "format": "date-time"}, description="Before this time."),
+]
 
 
-@extend_schema_view(list=extend_schema(tags=["audit"]))
+@extend_schema_view(list=extend_schema(parameters=NAMED, tags=["audit"]))
 class AuditLog(ListModelMixin, GenericViewSet[AuditRow]):
     """``/api/audit/``; ``export/`` is a stream (``streams``)."""
 

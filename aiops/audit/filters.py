@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import django_filters
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 from aiops.audit.actions import Action
 from aiops.audit.models import AuditRow
+
+
+class TimeField(django_filters.fields.IsoDateTimeField):
+    """A time that has one in UTC, too: the year 1 in Asia has none."""
+
+    def clean(self, value: Any) -> datetime | None:
+        given: datetime | None = super().clean(value)
+        try:
+            return given and given.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError("There is no such time.") from None
+
+
+class TimeFilter(django_filters.IsoDateTimeFilter):
+    field_class = TimeField
 
 
 class AuditFilters(django_filters.FilterSet):
@@ -17,8 +34,8 @@ class AuditFilters(django_filters.FilterSet):
     actor = django_filters.CharFilter(max_length=150)
     action = django_filters.ChoiceFilter(choices=[(one.value, one.value) for one in Action])
     object = django_filters.CharFilter(max_length=300)
-    since = django_filters.IsoDateTimeFilter(method="from_time")
-    until = django_filters.IsoDateTimeFilter(method="to_time")
+    since = TimeFilter(method="from_time")
+    until = TimeFilter(method="to_time")
 
     def from_time(self, queryset: QuerySet[AuditRow], name: str, value: datetime) -> QuerySet[AuditRow]:
         return queryset.filter(at__gte=value)

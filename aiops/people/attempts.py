@@ -29,7 +29,7 @@ def record_failure(name: str, *, address: str, is_last: bool = False) -> None:
     """Record an attempt that failed; ``is_last`` when more of this minute are not recorded.
 
     A name that no account has may be a password in the wrong field, and rows are never removed by hand: only a keyed
-    digest of it is kept, by which attempts with the same one can be told.
+    digest of it is kept, which is the same for attempts with the same name.
     """
     known = name == untrusted.clean(name)[:MAX_NAME] and User.objects.filter(username=name).exists()
     digest = salted_hmac(SALT, name, algorithm="sha256").hexdigest()[:DIGEST_CHARACTERS]

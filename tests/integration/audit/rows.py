@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from aiops.audit.actions import Action
 from aiops.audit.models import AuditRow
-from aiops.audit.recording import record
+from aiops.audit.recording import Entry, record, record_all
 
 
 def add(count: int = 1, **details: Any) -> None:
@@ -18,6 +18,18 @@ def add(count: int = 1, **details: Any) -> None:
     for number in range(count):
         with transaction.atomic():
             record(Action.SIGN_OUT, actor="ann", actor_id=None, object="user:ann", details={"n": number, **details})
+
+
+def fill() -> None:
+    """Record four things by ann, bob and a worker."""
+    entries = [
+        Entry(Action.SIGN_OUT, "ann", "user:ann"),
+        Entry(Action.SECRET_RESOLVED, "worker", "secret:netbox"),
+        Entry(Action.TOOL_CALLED, "ann", "tool:net/change"),
+        Entry(Action.SIGN_OUT, "bob", "user:bob"),
+    ]
+    with transaction.atomic():
+        record_all(entries)
 
 
 def newest(action: Action) -> AuditRow:
