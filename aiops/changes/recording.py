@@ -37,6 +37,8 @@ MAX_AUDITED_CHARACTERS = 200
 """Of a value in the audit log; the change log has it whole."""
 MAX_REDACTED_CHARACTERS = 2_000
 """Of a value that is looked through for secrets before it is cut: a half of one would not be found."""
+NOTHING = "None"
+"""As django-auditlog writes that there is no value."""
 ACTIONS = {
     LogEntry.Action.CREATE: Action.CONFIGURATION_CREATED,
     LogEntry.Action.UPDATE: Action.CONFIGURATION_CHANGED,
@@ -164,6 +166,13 @@ def _entry(entry: LogEntry, redactor: Redactor) -> Entry:
         for name, values in (entry.changes or {}).items()
         if isinstance(values, list | tuple)
     }
+    if entry.action != LogEntry.Action.UPDATE:  # of a row as a whole: what it has, but for its id and what refers to it
+        at = 1 if entry.action == LogEntry.Action.CREATE else 0
+        shown = {
+            name: [values[0] * (not at), values[1] * at]
+            for name, values in shown.items()
+            if values[at] and name != "id" and not values[at].endswith(".None")
+        }
     details = {"id": entry.object_pk, "changes": shown, **(entry.additional_data or {})}
     return Entry(
         ACTIONS[entry.action],
@@ -175,5 +184,5 @@ def _entry(entry: LogEntry, redactor: Redactor) -> Entry:
 
 
 def _shown(value: Any, redactor: Redactor) -> str:
-    text = redactor.redact("" if value is None else str(value)[:MAX_REDACTED_CHARACTERS])
+    text = "" if value in (None, NOTHING) else redactor.redact(str(value)[:MAX_REDACTED_CHARACTERS])
     return text if len(text) <= MAX_AUDITED_CHARACTERS else text[: MAX_AUDITED_CHARACTERS - 1] + "…"

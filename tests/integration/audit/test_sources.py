@@ -58,12 +58,18 @@ def test_a_change_by_the_api_is_recorded_with_its_actor_reason_and_values(root: 
     made = call("POST", body=PROVIDER).json()
     created = newest(Action.CONFIGURATION_CREATED)
     assert (created.actor, created.actor_id, created.object) == ("root", root.pk, "llmprovider:ours")
-    assert created.details["changes"]["handler"] == ["None", "openai"]
+    assert {name: values for name, values in created.details["changes"].items() if name != "config_schema"} == {
+        "name": ["", "ours"],
+        "handler": ["", "openai"],
+        "is_enabled": ["", "True"],
+        "tags": ["", "[]"],
+    }
     call("PATCH", f"{made['id']}/", {"description": "EU"}, **{"Change-Reason": "because"})
     changed = newest(Action.CONFIGURATION_CHANGED)
     assert changed.details == {"id": made["id"], "changes": {"description": ["", "EU"]}, "reason": "because"}
     call("DELETE", f"{made['id']}/")
-    assert newest(Action.CONFIGURATION_DELETED).object == "llmprovider:ours"
+    deleted = newest(Action.CONFIGURATION_DELETED)
+    assert (deleted.object, deleted.details["changes"]["description"]) == ("llmprovider:ours", ["EU", ""])
 
 
 def test_rows_of_one_request_are_recorded_at_its_end_and_none_of_one_that_is_refused(root: User) -> None:
