@@ -183,7 +183,8 @@ class Settings(BaseModel):
     record_tool_arguments: bool = _env(
         "AIOPS_RECORD_TOOL_ARGUMENTS",
         False,
-        "keep the arguments of tool calls in their records, without secrets; otherwise only their hash",
+        "keep the arguments of tool calls in their records and in the audit log, without secrets; otherwise only "
+        "their hash",
     )
     context_tokens: Count = _env("AIOPS_CONTEXT_TOKENS", 16_000, "maximum tokens of a conversation given to the model")
     lease_s: Seconds = _env(
@@ -236,7 +237,7 @@ class Settings(BaseModel):
         '{"firings": 90, "deliveries": 30, "tool_calls": 90}',
         "days to keep each kind of object, as JSON; kinds that are not listed are kept forever; example: "
         '{"runs": 365, "runs.failed": 30, "conversations": 730, "batches": 90, "batches.failed": 14, '
-        '"firings": 90, "deliveries": 30, "changes": 730, "tool_calls": 90}',
+        '"firings": 90, "deliveries": 30, "changes": 730, "tool_calls": 90, "audit": 730}',
     )
     flower_url: str = _env("AIOPS_FLOWER_URL", "", "URL of Flower, shown to staff; set by `aiops up --flower`")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import django_filters
+from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
@@ -28,6 +29,8 @@ from aiops.approvals.shapes import (
     PolicyOut,
 )
 from aiops.approvals.values import ApprovalState
+from aiops.audit.actions import Action
+from aiops.audit.recording import record
 from aiops.people.models import User
 from aiops.web.api.filtering import StrictFilters, TruthFilter
 from aiops.web.api.paging import ByChoice, ById
@@ -111,7 +114,16 @@ class Grants(ListModelMixin, GenericViewSet[Grant]):
     @extend_schema(request=None, responses={204: None}, tags=["approvals"])
     def destroy(self, request: Request, pk: Any) -> Response:
         """Revoke it: the next call of that tool is asked about again."""
-        self.get_object().delete()
+        with transaction.atomic():
+            grant = self.get_object()
+            grant.delete()
+            record(
+                Action.GRANT_REVOKED,
+                actor=cast(User, request.user).username,
+                actor_id=request.user.pk,
+                object=f"conversation:{grant.conversation_id}",
+                details={"tool": f"{grant.server}/{grant.tool}"},
+            )
         return Response(status=204)
 
 

@@ -17,11 +17,14 @@ from aiops.approvals import people, policies
 from aiops.approvals.announcing import announce
 from aiops.approvals.models import Approval, ApprovalItem, Grant
 from aiops.approvals.values import DECIDED, ApprovalState, Choice, ItemState, Outcome, Subject
+from aiops.audit.actions import Action
+from aiops.audit.recording import Entry, record_all
 from aiops.errors import Conflict, Forbidden, Invalid, NotFound
 from aiops.locks import lock
 from aiops.people.models import User
 from aiops.runs import parking, sources
 from aiops.runs.models import Run
+from aiops.tool_servers.client.canonical import hash_of_arguments
 from aiops.tool_servers.client.values import ToolClass
 
 ALREADY = "already_decided"
@@ -62,9 +65,32 @@ def decide(user: User, approval_id: UUID, given: Sequence[Decided]) -> Approval:
             _apply(user, mine[one.item], one)
         if not any(item.state == ItemState.PENDING for item in items):
             settle(approval, ApprovalState.DECIDED)
+        record_all([_entry(user, mine[one.item], one) for one in given])
     ttl_s = django_settings.SETTINGS.stream_ttl_s
     transaction.on_commit(lambda: background.run_later(announce, approval, ttl_s=ttl_s))
     return approval
+
+
+def _entry(user: User, item: ApprovalItem, given: Decided) -> Entry:
+    return Entry(
+        Action.APPROVAL_DECIDED,
+        user.username,
+        f"approval:{item.approval_id}",
+        user.pk,
+        {**about(item), "decision": given.choice.value, "remember": given.remember},
+    )
+
+
+def about(item: ApprovalItem) -> dict[str, Any]:
+    """Return what the audit log keeps of a call: its arguments as a hash only."""
+    return {
+        "run": str(item.approval.run_id),
+        "item": str(item.pk),
+        "tool": f"{item.server}/{item.tool}",
+        "tool_class": item.tool_class,
+        "arguments_hash": hash_of_arguments(item.called),
+        "policy": item.policy,
+    }
 
 
 def settle(approval: Approval, state: ApprovalState) -> None:

@@ -9,9 +9,11 @@ from django.db.models.functions import Now
 
 from aiops import log
 from aiops.approvals.announcing import announce
-from aiops.approvals.deciding import settle
+from aiops.approvals.deciding import about, settle
 from aiops.approvals.models import Approval, ApprovalItem
 from aiops.approvals.values import ApprovalState, ItemState
+from aiops.audit.actions import SYSTEM, Action
+from aiops.audit.recording import Entry, record_all
 from aiops.locks import lock
 from aiops.runs.models import Run
 from aiops.settings import Settings
@@ -42,6 +44,9 @@ def _expire(approval_id: Any, run_id: Any) -> Approval | None:
         if approval is None:  # somebody decided, or stopped the run
             return None
         waiting = ApprovalItem.objects.filter(approval=approval, state=ItemState.PENDING)
+        items = list(waiting.select_related("approval"))
         waiting.update(state=ItemState.EXPIRED, decided_at=Now())
         settle(approval, ApprovalState.EXPIRED)
+        name = f"approval:{approval.pk}"
+        record_all([Entry(Action.APPROVAL_EXPIRED, SYSTEM, name, None, about(item)) for item in items])
     return approval

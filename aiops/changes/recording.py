@@ -1,4 +1,8 @@
-"""Records changes of rows by django-auditlog: with the actor and the reason of the change that is under way."""
+"""Records changes of rows by django-auditlog: with the actor and the reason of the change that is under way.
+
+Each entry of the change log has a row in the audit log, which is written at the end of the transaction: its lock comes
+after all others (``aiops.locks``).
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,15 @@ from auditlog.models import LogEntry
 from auditlog.registry import auditlog
 from django.conf import settings as django_settings
 from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.db.models.signals import pre_save
+from django.db.models.signals import post_save, pre_save
 
 from aiops.apps import features, load
+from aiops.audit.actions import SYSTEM, Action
+from aiops.audit.recording import Entry, record_all
 from aiops.errors import Invalid
+from aiops.events.redaction import Redactor
 from aiops.people.models import User
 
 MASK = "********"
@@ -25,6 +33,17 @@ MAX_REASON_CHARACTERS = 500
 REASON = "reason"
 NEEDED = "Say why you change it: AIOPS_REQUIRE_CHANGE_REASON is set here."
 TIMES = ["created_at", "updated_at"]
+MAX_AUDITED_CHARACTERS = 200
+"""Of a value in the audit log; the change log has it whole."""
+MAX_REDACTED_CHARACTERS = 2_000
+"""Of a value that is looked through for secrets before it is cut: a half of one would not be found."""
+NOTHING = "None"
+"""As django-auditlog writes that there is no value."""
+ACTIONS = {
+    LogEntry.Action.CREATE: Action.CONFIGURATION_CREATED,
+    LogEntry.Action.UPDATE: Action.CONFIGURATION_CHANGED,
+    LogEntry.Action.DELETE: Action.CONFIGURATION_DELETED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +53,42 @@ class _Change:
 
 
 _under_way: ContextVar[_Change | None] = ContextVar("change", default=None)
+_entries: ContextVar[list[int] | None] = ContextVar("entries", default=None)
+"""Ids of the entries whose rows in the audit log are still to be written."""
 
 
 @contextlib.contextmanager
 def by(actor: User, *, reason: str = "") -> Iterator[None]:
-    """Record changes of rows as this person's, with the reason; raises Invalid where one is required or too long."""
+    """Record changes of rows as this person's, with the reason, in one transaction.
+
+    Raises Invalid where a reason is required or too long.
+    """
     if len(reason) > MAX_REASON_CHARACTERS:
         raise Invalid("The reason is too long.", errors={REASON: [f"At most {MAX_REASON_CHARACTERS} characters."]})
     if not reason and django_settings.SETTINGS.require_change_reason:
         raise Invalid("A reason is missing.", errors={REASON: [NEEDED]}, code="reason_required")
     token = _under_way.set(_Change(actor, reason))
     try:
-        yield
+        with together():
+            yield
     finally:
         _under_way.reset(token)
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Make changes in one transaction, which writes their rows in the audit log last; may be nested."""
+    if _entries.get() is not None:
+        yield
+        return
+    with transaction.atomic():
+        entries: list[int] = []
+        token = _entries.set(entries)
+        try:
+            yield
+        finally:
+            _entries.reset(token)
+        _audit(entries)
 
 
 @contextlib.contextmanager
@@ -68,6 +109,7 @@ def register_all() -> None:
                 mask_callable=f"{__name__}.masked",
             )
     pre_save.connect(_complete, sender=LogEntry, dispatch_uid="change-log")
+    post_save.connect(_collect, sender=LogEntry, dispatch_uid="audit-log")
 
 
 def of(row: Model) -> QuerySet[LogEntry]:
@@ -97,3 +139,50 @@ def _complete(instance: LogEntry, **_: Any) -> None:
         instance.actor = change.actor
         instance.actor_email = change.actor.email
         instance.additional_data = {REASON: change.reason} if change.reason else None
+
+
+def _collect(instance: LogEntry, created: bool, **_: Any) -> None:
+    if not created:
+        return
+    entries = _entries.get()
+    if entries is not None:
+        entries.append(instance.pk)
+        return
+    with transaction.atomic():  # the program's own change: it is no part of a longer one
+        _audit([instance.pk])
+
+
+def _audit(entries: list[int]) -> None:
+    """Write the rows of these entries; of those that were rolled back meanwhile there is nothing to write."""
+    kept = LogEntry.objects.filter(pk__in=entries, action__in=ACTIONS).select_related("actor", "content_type")
+    if found := list(kept.order_by("pk")):
+        redactor = Redactor.from_settings(django_settings.SETTINGS)
+        record_all([_entry(one, redactor) for one in found])
+
+
+def _entry(entry: LogEntry, redactor: Redactor) -> Entry:
+    shown = {
+        name: [_shown(one, redactor) for one in values]
+        for name, values in (entry.changes or {}).items()
+        if isinstance(values, list | tuple)
+    }
+    if entry.action != LogEntry.Action.UPDATE:  # of a row as a whole: what it has, but for its id and what refers to it
+        at = 1 if entry.action == LogEntry.Action.CREATE else 0
+        shown = {
+            name: [values[0] * (not at), values[1] * at]
+            for name, values in shown.items()
+            if values[at] and name != "id" and not values[at].endswith(".None")
+        }
+    details = {"id": entry.object_pk, "changes": shown, **(entry.additional_data or {})}
+    return Entry(
+        ACTIONS[entry.action],
+        entry.actor.username if entry.actor else SYSTEM,
+        f"{entry.content_type.model}:{entry.object_repr}",
+        entry.actor_id,
+        details,
+    )
+
+
+def _shown(value: Any, redactor: Redactor) -> str:
+    text = "" if value in (None, NOTHING) else redactor.redact(str(value)[:MAX_REDACTED_CHARACTERS])
+    return text if len(text) <= MAX_AUDITED_CHARACTERS else text[: MAX_AUDITED_CHARACTERS - 1] + "…"

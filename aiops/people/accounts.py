@@ -7,6 +7,8 @@ from uuid import UUID
 from django.apps import apps
 from django.db import transaction
 
+from aiops.audit.actions import SYSTEM, Action
+from aiops.audit.recording import record
 from aiops.errors import Unauthenticated
 from aiops.locks import lock
 from aiops.people.models import User
@@ -26,8 +28,9 @@ def lock_active(user_id: UUID) -> User:
     return user
 
 
-def delete(user: User) -> None:
+def delete(user: User, *, actor: User | None = None) -> None:
     """Delete an account with everything it owns; workers drop its runs when they next renew their leases."""
+    pk, name = user.pk, user.username  # a deleted row has no key
     with transaction.atomic():
         account = User.objects.filter(pk=user.pk)
         lock(account)  # from here on nothing is created for it
@@ -36,3 +39,10 @@ def delete(user: User) -> None:
             lock(apps.get_model(label).objects.filter(user=user.pk), to_delete=True)
         lock(account, to_delete=True)
         account.delete()
+        record(
+            Action.ACCOUNT_DELETED,
+            actor=actor.username if actor else SYSTEM,
+            actor_id=actor.pk if actor else None,
+            object=f"user:{name}",
+            details={"id": str(pk)},
+        )

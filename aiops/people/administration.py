@@ -11,6 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from aiops.audit.actions import Action
+from aiops.audit.recording import record
 from aiops.errors import Conflict, Forbidden, Invalid
 from aiops.people import departures
 from aiops.people.models import User
@@ -37,6 +39,8 @@ def create(actor: User, fields: dict[str, Any]) -> User:
         with transaction.atomic():
             made.save(force_insert=True)
             made.groups.set(groups)
+            shown = {name: fields[name] for name in FLAGS if name in fields}
+            _record(Action.ACCOUNT_CREATED, actor, made, {**shown, "groups": sorted(group.name for group in groups)})
     except IntegrityError:
         raise Conflict(f"There is already a user named {made.username}.", code="name_taken") from None
     return made
@@ -56,12 +60,24 @@ def change(actor: User, user: User, fields: dict[str, Any]) -> None:
     with transaction.atomic():
         if changed:
             User.objects.filter(pk=user.pk).update(**changed)
-        if changed.get("is_active") is False:
-            departures.close(user)
+        about: dict[str, Any] = {name: value for name, value in changed.items() if name in FLAGS}
         if names is not None:
             mine = {group.name for group in grantable(actor)}
-            kept = [group for group in user.groups.all() if group.name not in mine]  # not this actor's to take away
-            user.groups.set([*kept, *_groups(actor, set(names) - {group.name for group in kept})])
+            before = list(user.groups.all())
+            kept = [group for group in before if group.name not in mine]  # not this actor's to take away
+            after = [*kept, *_groups(actor, set(names) - {group.name for group in kept})]
+            user.groups.set(after)
+            if set(before) != set(after):
+                about["groups"] = sorted(group.name for group in after)
+        if changed.get("is_active") is False:
+            departures.close(user, actor=actor)
+        if changed or about:
+            _record(Action.ACCOUNT_CHANGED, actor, user, {"fields": sorted(changed), **about})
+
+
+def _record(action: Action, actor: User, user: User, details: dict[str, Any]) -> None:
+    about = {"id": str(user.pk), **details}
+    record(action, actor=actor.username, actor_id=actor.pk, object=f"user:{user.username}", details=about)
 
 
 def grantable(actor: User) -> list[Group]:

@@ -34,6 +34,9 @@ class Tokens(ListModelMixin, DestroyModelMixin, GenericViewSet[ApiToken]):
     def get_queryset(self) -> QuerySet[ApiToken]:
         return ApiToken.objects.filter(user=self.request.user.pk)
 
+    def perform_destroy(self, instance: ApiToken) -> None:
+        tokens.revoke(ApiToken.objects.filter(pk=instance.pk), actor=cast(User, self.request.user))
+
     @extend_schema(request=TokenIn, responses={201: NewTokenOut}, tags=["tokens"])
     def create(self, request: Request) -> Response:
         """Create a token. Its text is in this response only, so an Idempotency-Key cannot repeat the response."""
@@ -42,9 +45,9 @@ class Tokens(ListModelMixin, DestroyModelMixin, GenericViewSet[ApiToken]):
                 "A token's text is shown once: send no Idempotency-Key here.", code="idempotency_not_possible"
             )
         fields = TokenIn.read(request.data)
-        days = fields.pop("expires_in_days", None)
+        user, days = cast(User, request.user), fields.pop("expires_in_days", None)
         expires_at = timezone.now() + timedelta(days=days) if days else None
-        token, text = tokens.issue(cast(User, request.user), expires_at=expires_at, **fields)
+        token, text = tokens.issue(user, actor=user, expires_at=expires_at, **fields)
         token.refresh_from_db()
         return Response({**TokenOut(token).data, "token": text}, status=201)
 

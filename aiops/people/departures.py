@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from aiops.apps import features, load
-from aiops.people import sessions
+from aiops.people import sessions, tokens
 from aiops.people.models import ApiToken, User
 
 
-def close(user: User) -> None:
-    """End what a deactivated account had begun; must run in the transaction that deactivates it.
+def close(user: User, *, actor: User) -> None:
+    """End what a deactivated account had begun; must run in the transaction in which ``actor`` deactivates it.
 
     It is signed out everywhere, and an account that is activated again begins without what ended.
     """
-    sessions.end_others(user, than="")
-    ApiToken.objects.filter(user=user.pk).delete()
     for _, dotted in sorted(feature.departure for feature in features() if feature.departure is not None):
         load(dotted)(user)
+    sessions.end_others(user, than="")
+    tokens.revoke(ApiToken.objects.filter(user=user.pk), actor=actor)

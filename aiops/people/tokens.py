@@ -6,12 +6,14 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from aiops import log
+from aiops.audit.actions import SYSTEM, Action
+from aiops.audit.recording import Entry, record_all
 from aiops.people.models import ApiToken, User
 
 PREFIX = "aiops_"
@@ -29,11 +31,35 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def issue(user: User, *, name: str, scope: str = "full", expires_at: datetime | None = None) -> tuple[ApiToken, str]:
-    """Create a token and return it with its text, which is stored nowhere."""
+def issue(
+    user: User, *, name: str, scope: str = "full", expires_at: datetime | None = None, actor: User | None = None
+) -> tuple[ApiToken, str]:
+    """Create a token and return it with its text, which is stored nowhere; ``actor`` is None for commands."""
     text = PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken.objects.create(user=user, name=name, digest=digest(text), scope=scope, expires_at=expires_at)
+    with transaction.atomic():
+        token = ApiToken.objects.create(user=user, name=name, digest=digest(text), scope=scope, expires_at=expires_at)
+        expiry = expires_at.isoformat() if expires_at else None
+        record_all([_entry(Action.TOKEN_CREATED, token, actor, scope=scope, expires_at=expiry)])
     return token, text
+
+
+def revoke(tokens: QuerySet[ApiToken], *, actor: User) -> int:
+    """Delete these tokens; return how many there were."""
+    with transaction.atomic():
+        gone = list(tokens.select_related("user").select_for_update(of=("self",)).order_by("pk"))
+        ApiToken.objects.filter(pk__in=[token.pk for token in gone]).delete()
+        record_all([_entry(Action.TOKEN_REVOKED, token, actor) for token in gone])
+    return len(gone)
+
+
+def _entry(action: Action, token: ApiToken, actor: User | None, **details: str | None) -> Entry:
+    return Entry(
+        action,
+        actor.username if actor else SYSTEM,
+        f"token:{token.user.username}/{token.name}",
+        actor.pk if actor else None,
+        {"id": str(token.pk), "user": str(token.user_id), **details},
+    )
 
 
 def live() -> QuerySet[ApiToken]:

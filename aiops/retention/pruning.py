@@ -51,10 +51,10 @@ def prune(rule: Rule, *, for_s: float) -> Pruned:
     """Apply one rule for ``for_s`` seconds at most; rows that cannot be removed do not stop the others."""
     until, size, pruned = time.monotonic() + for_s, FIRST, Pruned()
     while time.monotonic() < until:
-        begun = time.monotonic()
+        begun, before = time.monotonic(), pruned.removed + len(pruned.failed)
         found = step(rule, pruned, size=size)
         took_s = time.monotonic() - begun
-        if found < size:
+        if found < size or pruned.removed + len(pruned.failed) == before:  # a kind may keep what is due
             break
         if took_s > STEP_S:
             size = max(size // 2, LEAST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aiops.events import redaction
@@ -13,6 +13,12 @@ from aiops.secrets.values import SecretSpec
 from aiops.settings import Settings
 
 MAX_BYTES = 16_384
+_reports: list[Callable[[SecretSpec], None]] = []
+
+
+def report_to(report: Callable[[SecretSpec], None]) -> None:
+    """Call this with each secret that this process resolves from now on; it must return at once."""
+    _reports.append(report)
 
 
 class Unresolved(Exception):
@@ -30,6 +36,8 @@ def resolve(secret: SecretSpec, settings: Settings, environ: Mapping[str, str] =
     if not value.isprintable():  # a key with a line break would be printed whole in the error of a client
         raise Unresolved(f"The secret {secret.name!r} has control characters: copy its value again.")
     redaction.learn(value)
+    for report in _reports:
+        report(secret)
     return value
 
 

@@ -150,7 +150,7 @@ class _Work:
         """Go through some rows; ``first`` are those of the file that they name, and that were taken back."""
         known = self.table.known(row.key for row in (*chunk, *first))
         try:
-            with transaction.atomic():
+            with recording.together(), transaction.atomic():
                 for row in first:
                     self._one(row, known.get(row.key), counted=False, quiet=True)
                 if first:

@@ -50,7 +50,7 @@ class Marker:
         self._connection = connection
 
     def create(self, source: str) -> None:
-        """Make the marker; the caller's transaction also empties the tables."""
+        """Make the marker; the caller's transaction empties the tables after that."""
         self._run(f"CREATE TABLE {UNFINISHED_MOVE} (name varchar(255) PRIMARY KEY, value text NOT NULL)")
         self.write(SOURCE, source)
         self.write(STATE, COPYING)

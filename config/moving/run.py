@@ -143,8 +143,8 @@ def _open_target(every: list[Table]) -> Marker:
 
 
 def _begin(every: list[Table], mark: Marker, source: str) -> None:
+    mark.create(source)  # first: the audit log lets its rows be removed from an unfinished target only
     copying.empty(every)
-    mark.create(source)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from aiops.runs import reaper, transitions
 from aiops.runs.accept import NewMessage, accept
 from aiops.runs.models import Run
 from aiops.runs.options import RunOptions
+from tests.integration import flushing
 from tests.integration.flushing import PostMigrate
 from tests.integration.receivers import Receiver
 
@@ -60,6 +61,7 @@ def ask(user: User) -> Ask:
 def rows_of_migrations() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flush, "emit_post_migrate_signal", PostMigrate())
+        patch.setattr(flush, "sql_flush", flushing.statements)
         yield
 
 

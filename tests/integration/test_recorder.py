@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,8 @@ from django.db import connection
 
 from aiops import keyspace, settings
 from aiops.agent.ports import Earlier, MadeCall
+from aiops.audit.actions import Action
+from aiops.audit.models import AuditRow
 from aiops.batches import lifecycle as batches
 from aiops.conversations.models import Message
 from aiops.events import types
@@ -67,7 +70,7 @@ async def context() -> AsyncIterator[Context]:
 
 async def recorder(claimed: Claimed, context: Context) -> Recorder:
     now = await context.in_thread(lambda: Run.objects.select_related("message").get(pk=claimed.claim.run_id))
-    claim = Claimed(claimed.claim, now)
+    claim = replace(claimed, run=now)
     assignment = await context.in_thread(rows.assignment, claim, batches.schema_of, only(OFFLINE_MODEL))
     client: redis.asyncio.Redis = context.redis
     events = EventWriter(client, claimed.claim.run_id, fence=1, message_id="m", redactor=context.redactor, ttl_s=60)
@@ -184,7 +187,24 @@ async def test_a_call_that_was_made_is_recorded_with_its_step_and_others_are_not
     assert (str(call.run), call.ms, call.bytes) == (claimed.claim.run_id, 12.3, 2_000)
     assert call.arguments_hash == hash_of_arguments(dict(reversed(arguments.items())))
     assert (call.arguments is None) is not in_clear
-    assert "canary" not in str(call.arguments)
+    (row,) = await context.in_thread(lambda: list(AuditRow.objects.filter(action=Action.TOOL_CALLED)))
+    assert (row.actor, row.object, row.details["outcome"]) == ("ann", "tool:net/change", "ok")
+    assert (row.details["run"], row.details["arguments_hash"]) == (claimed.claim.run_id, call.arguments_hash)
+    assert row.details.get("arguments") == call.arguments
+    assert "canary" not in str(call.arguments) + str(row.details)
+
+
+async def test_a_call_that_only_reads_is_not_in_the_audit_log(claimed: Claimed, context: Context) -> None:
+    context.settings = SimpleNamespace(record_tool_arguments=False)
+    records = await recorder(claimed, context)
+    for number, kind in enumerate(ToolClass):
+        tool = replace(TOOL, tool_class=kind, remote_name=kind.value)
+        await records.tool_started(str(number), tool=tool, name=tool.name, arguments={})
+        records.tool_called(str(number), MadeCall(tool, {}, "ok", 1, 1))
+        await records.tool_finished(str(number), status="ok", ms=1, result="done")
+    await records.close()
+    found = await context.in_thread(lambda: sorted(AuditRow.objects.values_list("object", flat=True)))
+    assert found == ["tool:net/destructive", "tool:net/unknown", "tool:net/write"]
 
 
 async def test_a_worker_that_has_lost_its_run_records_no_call(claimed: Claimed, context: Context) -> None:
@@ -196,3 +216,4 @@ async def test_a_worker_that_has_lost_its_run_records_no_call(claimed: Claimed, 
     with pytest.raises(LostClaim):
         await records.tool_finished("c", status="ok", ms=1, result="done")
     assert await context.in_thread(ToolCall.objects.count) == 0
+    assert await context.in_thread(AuditRow.objects.count) == 0

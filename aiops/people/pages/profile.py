@@ -11,11 +11,14 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from aiops.audit.actions import Action
+from aiops.audit.recording import record
 from aiops.people import sessions, tokens
 from aiops.people.models import ApiToken, User
 from aiops.people.pages.signing_in import limits, too_many
@@ -59,9 +62,11 @@ def change_password(request: HttpRequest) -> HttpResponse:
             for key in counters:
                 throttle.count(key)
         return _show(request, password_form=form, status=400)
-    form.save()
-    update_session_auth_hash(request, user)
-    ended = sessions.end_others(user, than=str(request.session.session_key))
+    with transaction.atomic():
+        form.save()
+        update_session_auth_hash(request, user)
+        ended = sessions.end_others(user, than=str(request.session.session_key))
+        record(Action.PASSWORD_CHANGED, actor=user.username, actor_id=user.pk, object=f"user:{user.username}")
     others = f" You were signed out of {ended} other session{'' if ended == 1 else 's'}." if ended else ""
     messages.success(request, f"Your password was changed.{others}")
     return redirect("profile")
@@ -80,7 +85,7 @@ def create_token(request: HttpRequest) -> HttpResponse:
     fields = form.cleaned_data
     days = fields["expires_in_days"]
     expires_at = timezone.now() + timedelta(days=int(days)) if days else None
-    made = tokens.issue(user, name=fields["name"], scope=fields["scope"], expires_at=expires_at)
+    made = tokens.issue(user, name=fields["name"], scope=fields["scope"], expires_at=expires_at, actor=user)
     return _show(request, new_token=made)
 
 
@@ -88,10 +93,11 @@ def create_token(request: HttpRequest) -> HttpResponse:
 @login_required
 def revoke_token(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Revoke one of the user's tokens."""
-    token = ApiToken.objects.filter(user=cast(User, request.user), pk=pk).first()
-    if token is None:
+    user = cast(User, request.user)
+    chosen = ApiToken.objects.filter(user=user, pk=pk)
+    token = chosen.first()
+    if token is None or not tokens.revoke(chosen, actor=user):
         raise Http404
-    token.delete()
     messages.success(request, f"The token {token.name} was revoked.")
     return redirect("profile")
 

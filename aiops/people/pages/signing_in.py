@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings as django_settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from aiops.errors import Forbidden, TooMany
-from aiops.people import sessions
+from aiops.people import attempts, sessions
+from aiops.people.models import User
 from aiops.web import throttle
 from aiops.web.address import counted_as
 from aiops.web.pages.failures import refuse
 
 NAME_FACTOR = 10
 """A name's limit as a multiple of an address's: low enough to stop guessing, too high to lock its user out."""
+
+
+RECORDED_PER_MINUTE = 20
+"""Failed attempts of all addresses that the audit log records; the next row says that there were more."""
 
 
 def too_many(request: HttpRequest, counters: dict[str, int]) -> HttpResponse | None:
@@ -43,13 +49,22 @@ class SignIn(LoginView):
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        response = super().form_valid(form)
-        sessions.describe(self.request)
+        with transaction.atomic():
+            response = super().form_valid(form)
+            sessions.describe(self.request)
+            attempts.record_success(cast(User, self.request.user), address=self.request.META.get("REMOTE_ADDR", ""))
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         for key in self._limits:
             throttle.count(key)
+        name, address = self.request.POST.get("username", ""), self.request.META.get("REMOTE_ADDR", "")
+        if not (name and self.request.POST.get("password")):
+            return super().form_invalid(form)  # nobody tried
+        if throttle.take("audit:failed-sign-ins", RECORDED_PER_MINUTE):
+            attempts.record_failure(name, address=address)
+        elif throttle.take("audit:more-failed-sign-ins", 1):
+            attempts.record_failure(name, address=address, is_last=True)
         return super().form_invalid(form)
 
     @property
@@ -78,3 +93,11 @@ class AdminSignIn(SignIn):
 
 class SignOut(LogoutView):
     """``/sign-out/``; POST only."""
+
+    def post(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        user = request.user
+        with transaction.atomic():
+            response = super().post(request, *args, **options)
+            if isinstance(user, User):
+                attempts.record_sign_out(user)
+        return response

@@ -9,9 +9,12 @@ from django.db import transaction
 from aiops.agent.ports import MadeCall
 from aiops.approvals import permitting
 from aiops.approvals.values import Permit
+from aiops.audit.actions import Action
+from aiops.audit.recording import record
 from aiops.runs import transitions
 from aiops.runs.work.context import Assignment
 from aiops.tool_servers.client.canonical import hash_of_arguments
+from aiops.tool_servers.client.values import ToolClass
 from aiops.tool_servers.models import ToolCall
 
 
@@ -28,6 +31,7 @@ def write(
 
     ``arguments`` are kept in clear; None: only their hash. ``begins``: an approved call is about to be made; False
     also when it was made before. ``ended``: the item of one that was made, with its status and preview.
+    A call that can change something is in the audit log, too.
     """
     with transaction.atomic():
         if not transitions.write_steps(assignment.claim, steps):
@@ -38,6 +42,7 @@ def write(
         if ended is not None and ended[0]:
             permitting.end(ended[0], status=ended[1]["status"], preview=ended[1]["preview"])
         if made is not None:
+            digest = hash_of_arguments(made.arguments)
             ToolCall.objects.create(
                 run=assignment.claim.run_id,
                 user_id=assignment.user_id,
@@ -47,7 +52,25 @@ def write(
                 outcome=made.outcome,
                 ms=round(made.ms, 1),
                 bytes=made.size,
-                arguments_hash=hash_of_arguments(made.arguments),
+                arguments_hash=digest,
                 arguments=arguments,
             )
+            if made.tool.tool_class != ToolClass.READ:
+                _record(assignment, made, digest, arguments)
     return True
+
+
+def _record(assignment: Assignment, made: MadeCall, digest: str, arguments: dict[str, Any] | None) -> None:
+    details: dict[str, Any] = {
+        "run": str(assignment.claim.run_id),
+        "tool_class": str(made.tool.tool_class),
+        "outcome": made.outcome,
+        "arguments_hash": digest,
+    }
+    record(
+        Action.TOOL_CALLED,
+        actor=assignment.user_name,
+        actor_id=assignment.user_id,
+        object=f"tool:{made.tool.server}/{made.tool.remote_name}",
+        details=details if arguments is None else {**details, "arguments": arguments},
+    )

@@ -14,6 +14,7 @@ from aiops.web.api.parsing import refuse_unknown_parameters
 
 PAGING = {"cursor", "limit"}
 EXACT = {"state", "source", "user", "model", "notice", "conversation", "status", "protocol", "place"}
+EXACT |= {"actor", "action", "object"}
 """Parameters that may not be empty, because they would not filter then."""
 
 

@@ -63,6 +63,12 @@ class ByNumber(ByUpdate):
     ordering = "number"
 
 
+class BySequence(ByUpdate):
+    """Rows of the audit log, the newest first."""
+
+    ordering = "-sequence"
+
+
 class ByNewestNumber(ByUpdate):
     """Versions, the latest first."""
 

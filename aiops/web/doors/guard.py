@@ -47,19 +47,18 @@ async def conversation_of_caller(request: Request) -> tuple[Conversation, Pass]:
     return await in_thread(_find, request, Conversation.objects.all(), "conversation")
 
 
+async def holder(request: Request, permission: str) -> tuple[User, Pass]:
+    """Return the caller and their pass; raises Forbidden without the permission."""
+    return await in_thread(_holder, request, permission)
+
+
 async def admit(scope: Scope) -> None:
     """Check that the sender of a large body is signed in; raises Unauthenticated or TooMany."""
     await in_thread(_caller, Request(scope))
 
 
 def _find(request: Request, rows: QuerySet[Any], what: str) -> tuple[Any, Pass]:
-    host = request.headers.get("host")
-    ours = {f"http://{host}", f"https://{host}", *django_settings.CSRF_TRUSTED_ORIGINS}
-    if not ours.issuperset(request.headers.getlist("origin")):
-        raise Forbidden("Pages of other sites may not read streams.", code="bad_origin")
-    user, let_in = _caller(request)
-    if not throttle.take(f"api:{user.pk}", django_settings.SETTINGS.requests_per_minute):
-        raise TooMany("Too many requests.", retry_after_s=throttle.seconds_left())
+    user, let_in = _admitted(request)
     try:
         found = rows.filter(pk=UUID(request.path_params["id"]), user=user.pk).first()
     except ValueError:
@@ -67,6 +66,24 @@ def _find(request: Request, rows: QuerySet[Any], what: str) -> tuple[Any, Pass]:
     if found is None:
         raise NotFound(f"There is no such {what}.")
     return found, let_in
+
+
+def _holder(request: Request, permission: str) -> tuple[User, Pass]:
+    user, let_in = _admitted(request)
+    if not user.has_perm(permission):
+        raise Forbidden(f"This needs the permission {permission}: ask an administrator.")
+    return user, let_in
+
+
+def _admitted(request: Request) -> tuple[User, Pass]:
+    host = request.headers.get("host")
+    ours = {f"http://{host}", f"https://{host}", *django_settings.CSRF_TRUSTED_ORIGINS}
+    if not ours.issuperset(request.headers.getlist("origin")):
+        raise Forbidden("Pages of other sites may not read streams.", code="bad_origin")
+    user, let_in = _caller(request)
+    if not throttle.take(f"api:{user.pk}", django_settings.SETTINGS.requests_per_minute):
+        raise TooMany("Too many requests.", retry_after_s=throttle.seconds_left())
+    return user, let_in
 
 
 def _caller(request: Request) -> tuple[User, Pass]:

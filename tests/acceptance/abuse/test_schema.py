@@ -17,7 +17,7 @@ request-timeout = 300  # an answer that came too late would make the same input 
 checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "404", "409", "422", "429"]
 
 [[operations]]  # a cursor is opaque: this one begins at the end
-include-name-regex = "^GET /api/[^ ]*(s|people|history|middleware)/$"
+include-name-regex = "^GET /api/[^ ]*(s|people|history|middleware|audit)/$"
 parameters = { cursor = "cj0x" }
 
 [[operations]]  # a file is text, or the configuration of another client, which the schema can't tell
@@ -49,6 +49,10 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403",
 include-name-regex = "^(PATCH|POST) /api/tools/"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
+[[operations]]  # some times of the year 1 have none in UTC
+include-name-regex = "^GET /api/audit/$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "429"]
+
 [[operations]]  # it must not revoke its own token
 include-name = "DELETE /api/tokens/{id}/"
 parameters = { id = "${SPARE}" }
@@ -76,7 +80,7 @@ MAKE = (
     "from django.contrib.auth.models import Permission\n"
     "u = User.objects.create_user('fuzzer', is_staff=True)\n"
     "what = ('mcpserver', 'tool', 'user', 'secret', 'llmprovider', 'llmmodel', 'systemprompt')\n"
-    "what += ('middlewaretype', 'llmmiddleware')\n"
+    "what += ('middlewaretype', 'llmmiddleware', 'auditrow')\n"
     "rights = [f'{may}_{one}' for may in ('view', 'add', 'change', 'delete') for one in what]\n"
     "u.user_permissions.set(Permission.objects.filter(codename__in=rights))\n"
     "print(tokens.issue(u, name='spare')[0].pk, tokens.issue(u, name='used')[1])"

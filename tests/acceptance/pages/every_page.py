@@ -61,6 +61,7 @@ def make_paths(system: System) -> dict[str, str]:
         "providers": "/providers/",
         "provider": f"/providers/{provider['id']}/",
         "saved-prompts": "/saved-prompts/",
+        "audit": "/audit/",
         "profile": "/profile/",
         "people": "/people/",
         "person": f"/people/{person}/",

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from aiops.approvals.models import Approval, ApprovalItem, Grant
+from aiops.audit.models import AuditRow
 from aiops.people.models import User
 from aiops.runs.models import Run
 from aiops.runs.states import State
@@ -168,6 +169,24 @@ def test_lists_have_what_waits_for_me_and_what_i_asked(waiting: Waiting, user: U
     assert ids(approver, "mine=true") == {str(theirs.pk)}
     assert ids(approver, "asked=true") == set()
     assert signed_in(user).get(f"{PATH}?surprise=1").status_code == 400
+
+
+def test_decisions_and_what_is_taken_back_are_in_the_audit_log_without_arguments_in_clear(
+    waiting: Waiting, user: User
+) -> None:
+    approval = waiting()
+    decide(signed_in(user), approval, {"decision": "edit", "arguments": {"host": "b-secret"}, "remember": True})
+    (grant,) = signed_in(user).get("/api/approval-grants/").json()["results"]
+    signed_in(user).delete(f"/api/approval-grants/{grant['id']}/")
+    decided, revoked = AuditRow.objects.filter(action__startswith="approval.").order_by("sequence")
+    assert (decided.actor, decided.object) == ("ann", f"approval:{approval.pk}")
+    assert (decided.details["decision"], decided.details["tool"], decided.details["remember"]) == (
+        "edit",
+        "net/restart",
+        True,
+    )
+    assert "b-secret" not in str(decided.details)
+    assert revoked.details == {"tool": "net/restart"}
 
 
 def test_only_a_post_decides(waiting: Waiting, user: User) -> None:
