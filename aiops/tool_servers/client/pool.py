@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from aiops.tool_servers.client.errors import ServerDown
+from aiops.tool_servers.client.errors import CircuitOpen, ServerDown
 from aiops.tool_servers.client.governing import Governed, Withheld, govern
 from aiops.tool_servers.client.server import ToolServer
 from aiops.tool_servers.client.session import OnProgress
@@ -47,6 +48,7 @@ class ToolPool:
         self._specs = tuple(specs)
         self._rules: Mapping[str, ServerRules] = {}
         self._governed: tuple[tuple[RemoteTool, ...], Governed] = ((), Governed())
+        self._passed: Mapping[str, datetime] = {}
         self._leaving: dict[asyncio.Task[None], ToolServer] = {}
         self.servers = {spec.name: ToolServer(spec, limits=limits) for spec in self._specs if not spec.absent}
 
@@ -71,6 +73,7 @@ class ToolPool:
         self._specs = tuple(specs)
         if (rules or {}) != self._rules:  # otherwise runs go on with the same values, which compare fast
             self._rules, self._governed = rules or {}, ((), Governed())
+        self._notice_checks(rules or {})
         wanted = {spec.name: spec for spec in self._specs if not spec.absent}
         gone = [server for server in self.servers.values() if wanted.get(server.spec.name) != server.spec]
         for server in gone:
@@ -84,6 +87,14 @@ class ToolPool:
                 self.servers[name].start()
             elif refresh:
                 self.servers[name].refresh()
+
+    def _notice_checks(self, rules: Mapping[str, ServerRules]) -> None:
+        """Let the circuits of servers whose health check has passed since the last update try again."""
+        passed = {name: rule.passed_at for name, rule in rules.items() if rule.passed_at is not None}
+        for name, server in self.servers.items():
+            if name in passed and passed[name] != self._passed.get(name):
+                server.breaker.check_passed()
+        self._passed = passed
 
     async def catalogue(self) -> Catalogue:
         """Return the tools that can be called now; waits for the first connection attempt of each server."""
@@ -116,6 +127,7 @@ class ToolPool:
         try:
             return await server.call(tool, arguments, on_progress=on_progress)
         except ServerDown as down:
-            if not ((tool.read_only or down.unmade) and await server.wait_connected(RECONNECT_S)):
+            repeats = (tool.read_only or down.unmade) and not isinstance(down, CircuitOpen)
+            if not (repeats and await server.wait_connected(RECONNECT_S)):
                 raise
         return await server.call(tool, arguments, on_progress=on_progress)

@@ -12,6 +12,7 @@ from mcp import McpError
 
 from aiops import log
 from aiops.tool_servers.client import listing, transport
+from aiops.tool_servers.client.breaker import Breaker
 from aiops.tool_servers.client.errors import BROKEN, ServerDown, ToolTimeout
 from aiops.tool_servers.client.output import Output
 from aiops.tool_servers.client.session import OnProgress, Session, is_forgotten
@@ -34,6 +35,7 @@ class ToolServer:
         self.spec = spec
         self.tools: dict[str, RemoteTool] = {}
         self.failure = "not connected yet"
+        self.breaker = Breaker(spec.name)
         silent_s = spec.call_s or limits.silent_s
         self._limits = CallLimits(silent_s, max(limits.total_s, silent_s))
         self._session: Session | None = None
@@ -100,11 +102,18 @@ class ToolServer:
 
         With every sign of progress the time begins again, up to the total limit. ``on_progress`` must not block.
         """
-        limits, session = self._limits.of(tool), self._session
-        if session is None or not self._offers(tool):
-            why = f"has no such tool {tool.remote_name!r} any more" if session else f"is not connected: {self.failure}"
-            raise ServerDown(f"The tool server {self.spec.name!r} {why}", unmade=session is None)
-        loop = asyncio.get_running_loop()
+        session = self._session
+        if session is None:
+            raise self.breaker.absence(self.failure)
+        if not self._offers(tool):
+            raise ServerDown(f"The tool server {self.spec.name!r} has no such tool {tool.remote_name!r} any more")
+        with self.breaker.passing():
+            return await self._call(session, tool, arguments, on_progress)
+
+    async def _call(
+        self, session: Session, tool: RemoteTool, arguments: dict[str, Any], on_progress: OnProgress
+    ) -> ToolResult:
+        limits, loop = self._limits.of(tool), asyncio.get_running_loop()
         last = loop.time() + limits.total_s
 
         def extend(progress: Progress) -> None:
@@ -161,6 +170,7 @@ class ToolServer:
                 if self._ending:
                     return
                 self.failure = transport.reason(error, output, within_s=self.spec.handshake_s)
+                self.breaker.not_connected(again_in_s=backoff_s)
                 logger.warning("tools.down", server=self.spec.name, reason=self.failure, again_in_s=backoff_s)
             finally:
                 self._fall()
@@ -189,6 +199,7 @@ class ToolServer:
                     raise TimeoutError
                 opening.reschedule(None)
                 self._settled.set()
+                self.breaker.connected()
                 logger.info("tools.up", server=self.spec.name, tools=len(self.tools))
                 await self._hold(session)
             finally:

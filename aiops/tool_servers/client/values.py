@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -150,6 +151,8 @@ class ServerRules:
     tools: dict[str, ToolRule] = field(hash=False)
     accepts: bool = False
     external: bool = False
+    passed_at: datetime | None = field(default=None, compare=False)
+    """When the server's last health check was, if it passed; no rule of a tool, so it makes none of them new."""
 
 
 @dataclass(frozen=True, slots=True)
