@@ -1,8 +1,12 @@
 """The administration of users, groups and tokens (tokens are listed and revoked, never shown)."""
 
+from functools import partial
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
@@ -21,6 +25,10 @@ class People(UserAdmin[User], ModelAdmin):  # type: ignore[misc]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        transaction.on_commit(partial(accounts.announce, obj.pk))
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         accounts.delete(obj)

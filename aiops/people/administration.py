@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -12,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from aiops.errors import Conflict, Forbidden, Invalid
-from aiops.people import sessions
+from aiops.people import accounts, sessions
 from aiops.people.models import ApiToken, User
 
 VIEW, ADD, CHANGE = "people.view_user", "people.add_user", "people.change_user"
@@ -59,6 +60,7 @@ def change(actor: User, user: User, fields: dict[str, Any]) -> None:
         if changed.get("is_active") is False:  # an account that is activated again begins without them
             sessions.end_others(user, than="")
             ApiToken.objects.filter(user=user.pk).delete()
+            transaction.on_commit(partial(accounts.announce, user.pk))
         if names is not None:
             mine = {group.name for group in grantable(actor)}
             kept = [group for group in user.groups.all() if group.name not in mine]  # not this actor's to take away
