@@ -33,7 +33,10 @@ function show() {
 
 /** Say what a test found. */
 function report({ ok, problem: why, tools }) {
-  says.textContent = ok ? `It answers, and offers ${tools.length} tool${tools.length === 1 ? "" : "s"}.` : `It cannot be used: ${why}`;
+  const offers = fields.credential.value === "user" && fields.protocol.value !== "stdio"
+    ? "It answers. Its tools are listed once somebody asks who has entered a credential."
+    : `It answers, and offers ${tools.length} tool${tools.length === 1 ? "" : "s"}.`;
+  says.textContent = ok ? offers : `It cannot be used: ${why}`;
   says.className = ok ? "" : "problem";
   found.replaceChildren(...tools.map((tool) => {
     const item = document.createElement("li");
