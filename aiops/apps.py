@@ -96,6 +96,9 @@ class Worker(Protocol):
     def refresh_tools(self) -> None:
         """Reload the tool servers and their tools."""
 
+    def check_sessions(self, user_id: str) -> None:
+        """Close a person's sessions with tool servers that they may no longer have."""
+
 
 class Feature(AppConfig):
     """The AppConfig of a feature; all attributes are optional."""
@@ -126,6 +129,8 @@ class Feature(AppConfig):
     """A function of a secret's name that returns what refers to it, as people read it."""
     prompt_users: ClassVar[str] = ""
     """A function of a SystemPrompt that returns what uses it, as people read it."""
+    encrypted: ClassVar[Sequence[str]] = ()
+    """Tables whose column ``encrypted`` holds a value that ``rotate_secrets`` encrypts again."""
     logged: ClassVar[Mapping[str, Logged]] = {}
     """Tables whose changes are logged, as ``package.module:Model``."""
     trials: ClassVar[Mapping[str, str]] = {}

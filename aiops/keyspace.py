@@ -17,9 +17,9 @@ from aiops import settings
 
 CONTROL = "aiops:control"
 """Channel that every worker process subscribes to; a message is ``name:payload`` (see ``control``)."""
-STOP, SLOW_DOWN, TOOLS, SECRETS, MODELS = "stop", "slow_down", "tools", "secrets", "models"
+STOP, SLOW_DOWN, TOOLS, SECRETS, MODELS, ACCOUNT = "stop", "slow_down", "tools", "secrets", "models", "account"
 """Messages: stop this run; this model's provider answers 429; reload the tool servers and their tools; a secret has
-changed; the models, or what they are made of, have changed."""
+changed; the models, or what they are made of, have changed; a person's account, or credentials, have changed."""
 
 
 def answer(digest: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import redis
@@ -20,8 +20,11 @@ from aiops.llm.clients import Clients
 from aiops.settings import Settings
 from aiops.tool_servers import specs
 from aiops.tool_servers.catalogue import rules
+from aiops.tool_servers.client.listing import as_offered
+from aiops.tool_servers.client.personal import PersonalSessions
 from aiops.tool_servers.client.pool import ToolPool
-from aiops.tool_servers.client.values import CallLimits
+from aiops.tool_servers.client.values import CallLimits, RemoteTool, ServerSpec
+from aiops.tool_servers.credentials import noting, reading
 
 REREAD_S = 60.0
 """Time between two reads of the tool servers' rows without a message: one may have been lost."""
@@ -43,7 +46,9 @@ class Control:
         stop_run: Callable[[str], None],
         slow_down: Callable[[str], None],
     ) -> None:
-        self.tools = ToolPool((), limits=CallLimits(settings.tool_timeout_s, settings.tool_progress_s))
+        limits = CallLimits(settings.tool_timeout_s, settings.tool_progress_s)
+        personal = PersonalSessions(limits=limits, read=self._servers_of, report=self._note_tools)
+        self.tools = ToolPool((), limits=limits, personal=personal)
         self._settings = settings
         self._clients = clients
         self._in_thread = in_thread
@@ -130,6 +135,27 @@ class Control:
         """Reread the tool servers' rows and list their tools again."""
         self._start(self._read_tool_servers())
 
+    def check_sessions(self, user_id: str) -> None:
+        """Close a person's sessions with tool servers that they may no longer have."""
+        self._start(self._check_sessions(user_id))
+
+    async def _check_sessions(self, user_id: str) -> None:
+        try:
+            await self.tools.personal.verify(user_id)
+        except (DatabaseError, InterfaceError) as error:  # all sessions are verified within a minute
+            logger.warning("tools.sessions_not_checked", error=str(error))
+
+    async def _servers_of(self, user_id: str) -> Mapping[str, ServerSpec]:
+        servers: Mapping[str, ServerSpec] = await self._in_thread(reading.servers_of, user_id, self._settings)
+        return servers
+
+    async def _note_tools(self, server: str, tools: tuple[RemoteTool, ...]) -> None:
+        """Keep the rows of tools in step with what only people's own sessions list."""
+        try:
+            await self._in_thread(noting.record, server, [as_offered(tool) for tool in tools], self._settings)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("tools.list_not_stored", server=server, error=str(error))
+
     async def _read_tool_servers(self, *, refresh: bool = True) -> None:
         """Use the tool servers that are configured now; waits until the database answers."""
         async with self._reading:
@@ -138,6 +164,7 @@ class Control:
                     rows = await self._in_thread(specs.configured, self._settings)
                     governing = await self._in_thread(rules.read, self._settings)
                     self.tools.update(rows, governing, refresh=refresh)
+                    await self.tools.personal.verify()
                 except (DatabaseError, InterfaceError) as error:
                     logger.warning("tools.unread", error=str(error))
                     await asyncio.sleep(RETRY_S)

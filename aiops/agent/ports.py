@@ -123,9 +123,9 @@ class Tools(Protocol):
     """Calls tools; implemented by ``tool_servers.client.pool.ToolPool``."""
 
     async def call(
-        self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: Callable[[Progress], None]
+        self, tool: RemoteTool, arguments: dict[str, Any], *, user_id: str, on_progress: Callable[[Progress], None]
     ) -> ToolResult:
-        """Call one tool; raises ServerDown or ToolTimeout."""
+        """Call one tool in the name of the asker; raises ServerDown or ToolTimeout."""
 
     def __hash__(self) -> int:
         """Part of the cache key of compiled agents."""

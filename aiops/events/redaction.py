@@ -150,6 +150,17 @@ def _forms(value: str) -> set[str]:
     return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
 
 
+def is_maskable(value: str) -> bool:
+    """Return whether a secret, also without its scheme, is long enough to be masked."""
+    return all(len(part) >= MIN_LENGTH for part in (value, *_without_scheme(value)))
+
+
+def forms_of(value: str) -> tuple[str, ...]:
+    """Return every form in which a secret, whole or without its scheme, is masked: longest first, none too short."""
+    parts = [part for part in (value, *_without_scheme(value)) if len(part) >= MIN_LENGTH]
+    return tuple(sorted({form for part in parts for form in _forms(part)}, key=len, reverse=True))
+
+
 def _in_url(url: str) -> list[str]:
     """Return a URL's password and query values, raw and decoded."""
     parts = urlsplit(url)

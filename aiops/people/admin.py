@@ -1,5 +1,6 @@
 """The administration of users, groups and tokens (tokens are listed and revoked, never shown)."""
 
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin
@@ -55,6 +56,7 @@ class People(UserAdmin[User], Recorded):
         if change and "is_active" in form.changed_data and not obj.is_active:
             departures.close(obj, actor=cast(User, request.user))
         super().save_model(request, obj, form, change)
+        transaction.on_commit(partial(accounts.announce, obj.pk))
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         accounts.delete(obj, actor=cast(User, request.user))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from django.db import transaction
+
 from aiops.apps import features, load
-from aiops.people import sessions, tokens
+from aiops.people import accounts, sessions, tokens
 from aiops.people.models import ApiToken, User
 
 
@@ -15,4 +19,5 @@ def close(user: User, *, actor: User) -> None:
     for _, dotted in sorted(feature.departure for feature in features() if feature.departure is not None):
         load(dotted)(user)
     sessions.end_others(user, than="")
+    transaction.on_commit(partial(accounts.announce, user.pk))
     tokens.revoke(ApiToken.objects.filter(user=user.pk), actor=actor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from aiops.terminal.exit_codes import FAILED, OK
 from aiops.terminal.listing import Row
 from aiops.terminal.options import client_options
 from aiops.terminal.rows import REASON, add_files
+from aiops.terminal.secrets import typed_or_piped
 from aiops.terminal.text import printable
 
 PATH = "/api/secrets/"
@@ -78,7 +78,7 @@ def add_secret(
     if given:
         ((request["kind"], request["reference"]),) = given
     else:
-        request["value"] = _value()
+        request["value"] = typed_or_piped()
     made = client.post(PATH, request, secret=True, reason=reason)
     print(f"{made['name']}\t{made['kind']}")
 
@@ -90,7 +90,7 @@ def add_secret(
 def set_secret(client: Client, name: str, reason: str) -> None:
     """Replace the stored value of a secret; it is read from standard input."""
     path = f"{PATH}{_find(client, name)['id']}/"
-    made = client.patch(path, {"kind": "stored", "value": _value()}, reason=reason)
+    made = client.patch(path, {"kind": "stored", "value": typed_or_piped()}, reason=reason)
     print(f"{made['name']}\tchanged")
 
 
@@ -115,13 +115,6 @@ def remove_secret(client: Client, name: str, reason: str) -> None:
 
 
 add_files(secrets, PATH, "secret", secret=True)
-
-
-def _value() -> str:
-    """Return the value, typed unseen or piped in; never an argument, which other users of the machine could see."""
-    if sys.stdin.isatty():
-        return str(click.prompt("Value", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.read().strip()
 
 
 def _find(client: Client, name: str) -> Row:

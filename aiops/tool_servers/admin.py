@@ -17,7 +17,7 @@ class MCPServerAdmin(RowAdmin):
     rows, resource = ToolServers, TAG
     json_lists = ("args",)
     list_display = ("name", "status", "protocol", "place", "required", "problem", "checked_at")
-    list_filter = ("status", "protocol", "place", "required")
+    list_filter = ("status", "protocol", "place", "credential", "required")
     search_fields = ("name", "url", "command")
     readonly_fields = ("problem", "checked_at", "status_since")
     fieldsets = (
@@ -30,7 +30,7 @@ class MCPServerAdmin(RowAdmin):
                 )
             },
         ),
-        ("Over HTTP", {"fields": ("url", "endpoint", "health_path", "headers")}),
+        ("Over HTTP", {"fields": ("url", "endpoint", "health_path", "headers", "credential", "credential_header")}),
         ("A command", {"fields": ("command", "args", "env", "cwd")}),
         ("Time", {"fields": ("handshake_s", "call_s")}),
         ("This change", {"fields": ("reason", "seen")}),

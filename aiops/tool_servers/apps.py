@@ -11,7 +11,11 @@ class ToolServers(Feature):
     name = "aiops.tool_servers"
     verbose_name = "Tool servers"
 
-    api = {"mcp-servers": "aiops.tool_servers.api.servers:ToolServers", "tools": "aiops.tool_servers.api.tools:Tools"}
+    api = {
+        "mcp-servers": "aiops.tool_servers.api.servers:ToolServers",
+        "tools": "aiops.tool_servers.api.tools:Tools",
+        "tool-credentials": "aiops.tool_servers.api.credentials:ToolCredentials",
+    }
     pages = "aiops.tool_servers.pages"
     navigation = (
         NavigationItem("Tools", "tools", order=39, permission="tool_servers.view_tool", group=SYSTEM),
@@ -37,8 +41,10 @@ class ToolServers(Feature):
                 *("look_at", "checked_at", "status_since"),
             )
         ),
+        "aiops.tool_servers.models:ToolCredential": Logged(masked=("encrypted",), left_out=("address",)),
         "aiops.tool_servers.models:Tool": Logged(left_out=("definition", "offered", "offered_pin", "problem")),
     }
+    encrypted = ("aiops.tool_servers.models:ToolCredential",)
     referrers = "aiops.tool_servers.rights:users_of"
     trials = {"tool_server": "aiops.tool_servers.trials:test_server", "tool": "aiops.tool_servers.trials:try_tool"}
     body_limits = {"/api/mcp-servers/import/": lambda settings: MAX_FILE_BYTES + settings.max_body_bytes}
@@ -47,4 +53,5 @@ class ToolServers(Feature):
     control = {
         keyspace.TOOLS: lambda worker, _: worker.refresh_tools(),
         keyspace.SECRETS: lambda worker, _: worker.refresh_tools(),
+        keyspace.ACCOUNT: lambda worker, user_id: worker.check_sessions(user_id),
     }

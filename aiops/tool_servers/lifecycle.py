@@ -13,13 +13,14 @@ from django.db.models.functions import Now
 from aiops import database, dispatch, keyspace, log
 from aiops.errors import NotFound, Unavailable
 from aiops.tool_servers import health
+from aiops.tool_servers.addresses import PROGRAM
 from aiops.tool_servers.models import MCPServer, Tool
 
-WHERE = ("protocol", "url", "endpoint", "health_path", "headers", "command", "args", "env", "cwd", "place")
+WHERE = (
+    *("protocol", "url", "endpoint", "health_path", "headers", "command", "args", "env", "cwd", "place"),
+    *("credential", "credential_header"),
+)
 """Fields that determine which server is reached, and with which rights."""
-
-PROGRAM = {"protocol", "url", "endpoint", "command", "args", "cwd"}
-"""Fields that determine which program answers: another one's tools wait to be accepted, however alike they are."""
 
 logger = log.get(__name__)
 
@@ -40,6 +41,8 @@ def put(server: MCPServer, *, changed: Iterable[str]) -> None:
     unless the status is changed, too.
     """
     fields = {*changed}
+    if fields.intersection(("headers", "env")):
+        fields.add("credential")  # which follows from them, unless it is each person's own
     if not server._state.adding and fields.intersection(WHERE):
         server.tools = None
         fields.add("tools")

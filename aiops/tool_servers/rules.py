@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HEADER = re.compile(r"^[A-Za-z0-9\-_]{1,100}\Z")
 PATH = re.compile(r"^/(?:[!-~](?<![?#]))*\Z")
 VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
+AUTHORIZATION = "Authorization"
 MAX_ENTRIES = 50
 MAX_CHARACTERS = 1_000
 REFERENCE_ONLY = (
@@ -26,6 +27,12 @@ REFERENCE_ONLY = (
 NO_REFERENCE = "References to secrets are replaced only in headers and in the environment: put it there."
 OF_URL = ("url", "endpoint", "health_path", "headers")
 OF_COMMAND = ("command", "args", "env", "cwd")
+USER_OF_COMMAND = (
+    "A command would have it in its environment, which every other command on the worker's machine can read: "
+    "each person's own credential goes only to servers over HTTP."
+)
+SENT = "This header gets each person's own credential: leave it out here."
+ONLY_OF_USERS = "Only each person's own credential has a header of its own: leave it empty."
 JSON_FIELDS: dict[str, type] = {"headers": dict, "args": list, "env": dict}
 
 
@@ -44,12 +51,38 @@ def check(server: MCPServer) -> None:
         if getattr(server, field):
             errors[field] = f"Not with {server.get_protocol_display()}: leave it empty."
     errors |= _problems_of_command(server) if stdio else _problems_of_url(server)
+    errors |= _problems_of_credential(server)
     for field in ("url", "endpoint", "health_path", "command", "cwd", "args"):
         written = getattr(server, field)
         if any(_refers(one) for one in (written if isinstance(written, list) else [written])):
             errors[field] = NO_REFERENCE
     if errors:
         raise ValidationError(dict(errors))
+    if server.credential != server.Credential.USER:
+        server.credential = server.Credential.SHARED if refers(server) else server.Credential.NONE
+
+
+def refers(server: MCPServer) -> bool:
+    """Return whether a row's headers or environment refer to a secret: then that is what its server gets."""
+    return any(references.names(str(one)) for one in (*server.headers.values(), *server.env.values()))
+
+
+def header_of_credential(server: MCPServer) -> str:
+    """Return the header that each person's own credential goes into."""
+    return server.credential_header or AUTHORIZATION
+
+
+def _problems_of_credential(server: MCPServer) -> dict[str, str]:
+    if server.credential != server.Credential.USER:
+        return {"credential_header": ONLY_OF_USERS} if server.credential_header else {}
+    if server.protocol == server.Protocol.STDIO:
+        return {"credential": USER_OF_COMMAND}
+    header = header_of_credential(server)
+    if not HEADER.match(header):
+        return {"credential_header": "A name of letters, digits, - and _."}
+    if header.lower() in {name.lower() for name in server.headers}:
+        return {"headers": f"{header}: {SENT}"}
+    return {}
 
 
 def _problems_of_url(server: MCPServer) -> dict[str, str]:

@@ -46,6 +46,17 @@ class ToolServerChange(Strict):
     args = TextsField(required=False, max_length=50)
     env = PairsField(required=False, help_text="secrets are references: env:AIOPS_SECRET_…")
     cwd = NameField(required=False, allow_blank=True, max_length=500, help_text="folder in which the command runs")
+    credential = serializers.ChoiceField(
+        MCPServer.Credential.choices,
+        required=False,
+        help_text="user: each person's own (/api/tool-credentials/); otherwise as headers and env refer to secrets",
+    )
+    credential_header = NameField(
+        required=False,
+        allow_blank=True,
+        max_length=100,
+        help_text="gets each person's own credential as it is; empty: Authorization, as a bearer token",
+    )
     place = serializers.ChoiceField(MCPServer.Place.choices, required=False)
     required = TruthField(required=False, help_text="nothing is answered without it")  # type: ignore[assignment]
     handshake_s = WholeNumberField(required=False, min_value=1, max_value=MAX_HANDSHAKE_S)
@@ -111,6 +122,8 @@ class ToolServerOut(serializers.ModelSerializer[MCPServer]):
             "args",
             "env",
             "cwd",
+            "credential",
+            "credential_header",
             "place",
             "required",
             "handshake_s",

@@ -13,6 +13,7 @@ from aiops.tool_servers.client.values import OWN_PYTHON, Protocol, ServerSpec
 from aiops.tool_servers.environment import from_environment
 from aiops.tool_servers.models import MCPServer
 from aiops.tool_servers.references import BadReference, for_header, resolved
+from aiops.tool_servers.rules import AUTHORIZATION, header_of_credential
 
 LOGS = "AIOPS_HOST_LOGS"
 MAX_CHARACTERS = 300
@@ -31,8 +32,11 @@ def configured(settings: Settings) -> tuple[ServerSpec, ...]:
     return (*rows, *(one for one in from_environment(settings) if one.name not in names))
 
 
-def of_row(row: MCPServer, settings: Settings, *, ignore_status: bool = False) -> ServerSpec:
-    """Return a row's value, ``absent`` when the row is invalid; health checks ignore its status."""
+def of_row(row: MCPServer, settings: Settings, *, ignore_status: bool = False, credential: str = "") -> ServerSpec:
+    """Return a row's value, ``absent`` when the row is invalid; health checks ignore its status.
+
+    ``credential`` is that of the one person whose sessions the value is for.
+    """
     try:
         row.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:  # written by raw SQL, or before a rule was made stricter
@@ -47,6 +51,8 @@ def of_row(row: MCPServer, settings: Settings, *, ignore_status: bool = False) -
         return ServerSpec(row.name, required=row.required, absent=absent or str(error))
     if row.command == OWN_PYTHON and LOGS not in row.env:
         env += ((LOGS, settings.host_logs),)
+    if credential:
+        headers += (_header(row, credential),)
     base = row.url.rstrip("/")
     return ServerSpec(
         row.name,
@@ -63,7 +69,16 @@ def of_row(row: MCPServer, settings: Settings, *, ignore_status: bool = False) -
         handshake_s=float(row.handshake_s),
         call_s=float(row.call_s) if row.call_s else None,
         absent=absent,
+        personal=row.credential == MCPServer.Credential.USER,
+        credential=credential,
     )
+
+
+def _header(row: MCPServer, credential: str) -> tuple[str, str]:
+    """Return the header with a person's credential; one with a scheme, such as Basic, is sent as it is."""
+    name = header_of_credential(row)
+    has_scheme = " " in credential or name.lower() != AUTHORIZATION.lower()
+    return name, credential if has_scheme else f"Bearer {credential}"
 
 
 def _absent(row: MCPServer) -> str:

@@ -10,7 +10,9 @@ from aiops.events.redaction import Redactor
 from aiops.settings import Settings
 from aiops.tool_servers import specs
 from aiops.tool_servers.client import probe
+from aiops.tool_servers.client.masking import Mask
 from aiops.tool_servers.client.values import ServerSpec
+from aiops.tool_servers.credentials import reading
 from aiops.tool_servers.models import MCPServer, Tool
 from aiops.tool_servers.offers import cleaned
 from aiops.untrusted import clean
@@ -28,7 +30,7 @@ def test_server(arguments: dict[str, Any], settings: Settings) -> Coroutine[Any,
 
 
 def try_tool(arguments: dict[str, Any], settings: Settings) -> Coroutine[Any, Any, dict[str, Any]]:
-    """Call a tool that reads: ``arguments`` are {tool (id), arguments}; {status, ms, result}."""
+    """Call a tool that reads: ``arguments`` are {tool (id), arguments, user (id)}; {status, ms, result}."""
     row = Tool.objects.select_related("server").filter(pk=arguments["tool"]).first()
     if row is None:
         return _refused(DELETED)
@@ -37,6 +39,8 @@ def try_tool(arguments: dict[str, Any], settings: Settings) -> Coroutine[Any, An
     if row.tool_class != Tool.Class.READ:
         return _refused(MAY_CHANGE)
     spec = specs.of_row(row.server, settings, ignore_status=True)
+    if spec.personal and not spec.absent:
+        spec = reading.server_of(row.server, arguments["user"], settings)
     limits = [spec.call_s or settings.tool_timeout_s, settings.tool_timeout_s, row.timeout_s or settings.tool_timeout_s]
     return _call(spec, row.name, row.pin, arguments["arguments"], min(limits), settings)
 
@@ -55,5 +59,5 @@ async def _call(
     spec: ServerSpec, tool: str, pin: str, given: dict[str, Any], call_s: float, settings: Settings
 ) -> dict[str, Any]:
     tried = await probe.call(spec, tool, given, pin=pin, call_s=call_s)
-    text = Redactor.from_settings(settings).redact(clean(tried.result))
+    text = Redactor.from_settings(settings).redact(clean(Mask(spec.credential).text(tried.result)))
     return {"status": tried.status, "ms": tried.ms, "result": text[:MAX_RESULT_CHARACTERS]}

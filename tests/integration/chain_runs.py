@@ -47,7 +47,7 @@ HELPER = dataclasses.replace(STUB, name="helper", pace=Pace(concurrency=1), pric
 class Tools:
     """A pool of two tools."""
 
-    async def catalogue(self) -> Catalogue:
+    async def catalogue(self, **_: Any) -> Catalogue:
         return Catalogue(TOOLS, ())
 
     async def call(self, *_: Any, **__: Any) -> ToolResult:

@@ -63,7 +63,7 @@ class RecordingModel(ScriptedModel):
 
 
 class Tools:
-    async def catalogue(self) -> Catalogue:
+    async def catalogue(self, **_: Any) -> Catalogue:
         return Catalogue((TOOL,), ())
 
     async def call(self, tool: RemoteTool, arguments: dict[str, Any], **_: Any) -> ToolResult:

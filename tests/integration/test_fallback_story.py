@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Tools:
     """A pool of one tool."""
 
-    async def catalogue(self) -> Catalogue:
+    async def catalogue(self, **_: Any) -> Catalogue:
         return Catalogue((TOOL,), ())
 
     async def call(self, *_: Any, **__: Any) -> ToolResult:
@@ -85,7 +85,7 @@ class Changing(Tools):
     def __init__(self) -> None:
         self.calls = 0
 
-    async def catalogue(self) -> Catalogue:
+    async def catalogue(self, **_: Any) -> Catalogue:
         return Catalogue((dataclasses.replace(TOOL, tool_class=ToolClass.WRITE),), ())
 
     async def call(self, *_: Any, **__: Any) -> ToolResult:

@@ -48,11 +48,11 @@ class Tools:
     progress: Progress | None = None
     others: tuple[RemoteTool, ...] = ()
 
-    async def catalogue(self) -> Catalogue:
+    async def catalogue(self, **_: Any) -> Catalogue:
         return Catalogue((*self.others, *((TOOL,) if self.effect else ())), ())
 
     async def call(
-        self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: Callable[[Progress], None]
+        self, tool: RemoteTool, arguments: dict[str, Any], *, user_id: str, on_progress: Callable[[Progress], None]
     ) -> ToolResult:
         assert tool == TOOL
         assert self.effect is not None

@@ -47,7 +47,7 @@ class Tools:
         self.called: list[dict[str, Any]] = []
         self._result = result
 
-    async def catalogue(self) -> Catalogue:
+    async def catalogue(self, **_: Any) -> Catalogue:
         return Catalogue((TOOL,), ())
 
     async def call(self, tool: RemoteTool, arguments: dict[str, Any], **_: Any) -> ToolResult:

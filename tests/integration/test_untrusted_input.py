@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import transaction
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
@@ -16,8 +17,11 @@ from aiops.people import tokens
 from aiops.people.idempotency import MAX_KEY_CHARACTERS
 from aiops.people.models import User
 from aiops.secrets.models import Secret
+from aiops.tool_servers.models import MCPServer
 from tests.integration import hostile_input
 from tests.integration.hostile_input import Call
+from tests.integration.secrets.calls import KEY
+from tests.integration.secrets.settings import settings as settings_with
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
@@ -42,6 +46,8 @@ def named(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = Secret.objects.create(name="openai", kind="env", reference="AIOPS_SECRET_OPENAI")
     provider = LLMProvider.objects.create(name=secret.name, handler="openai")
     LLMModel.objects.create(name="qwen3", provider=provider)
+    MCPServer.objects.create(name="gitlab", url="https://gitlab.example.org", credential="user")
+    monkeypatch.setattr(django_settings, "SETTINGS", settings_with(encryption_keys=KEY))
     monkeypatch.setattr("aiops.chains.rules.of_packages", lambda: {"my_package.middleware:MineMiddleware": "mine"})
 
 

@@ -30,6 +30,8 @@ CALL = {"name": TOOL.name, "args": {"key": 1}, "id": "c1"}
 class Recorded:
     """A watcher that keeps what it sees."""
 
+    user_id = "ann"
+
     def __init__(self, earlier: Earlier | None = None, *, before: int = 0) -> None:
         self.seen: list[tuple[Any, ...]] = []
         self._earlier = earlier
@@ -140,8 +142,9 @@ class Pool:
         self._progress = progress
 
     async def call(
-        self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: Callable[[Progress], None]
+        self, tool: RemoteTool, arguments: dict[str, Any], *, user_id: str, on_progress: Callable[[Progress], None]
     ) -> ToolResult:
+        assert user_id == Recorded.user_id
         self.calls.append((tool, arguments))
         if self._progress is not None:
             on_progress(self._progress)
@@ -204,7 +207,7 @@ async def test_a_tool_that_raises_gives_the_model_an_error_it_can_read(error: Ex
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("ipam_find", "The tool 'ipam_find' cannot be called now: the tool server 'ipam' is down."),
+        ("ipam_find", "The tool 'ipam_find' cannot be called now: the tool server 'ipam' is not available."),
         ("made_up", "There is no tool 'made_up'."),
     ],
 )

@@ -17,7 +17,7 @@ from aiops.tool_servers.client.errors import ServerDown, ToolTimeout
 from aiops.tool_servers.client.values import RemoteTool, ToolResult
 
 UNKNOWN = "There is no tool {name!r}."
-AWAY = "The tool {name!r} cannot be called now: the tool server {server!r} is down."
+AWAY = "The tool {name!r} cannot be called now: the tool server {server!r} is not available."
 
 logger = log.get(__name__)
 
@@ -56,7 +56,8 @@ class ToolCall(AgentMiddleware[Any, Any]):
     async def _call(self, tool: RemoteTool, call: Any, watcher: Watcher) -> ToolResult:
         begun, outcome, size = time.perf_counter(), "unknown", 0
         try:
-            result = await self._tools.call(tool, call["args"], on_progress=partial(watcher.tool_progress, call["id"]))
+            progress = partial(watcher.tool_progress, call["id"])
+            result = await self._tools.call(tool, call["args"], user_id=watcher.user_id, on_progress=progress)
             outcome, size = "error" if result.failed else "ok", len(result.text.encode(errors="replace"))
             return result
         except Exception:

@@ -26,11 +26,11 @@ async def offer(
     assignment: Assignment, context: RunContext, recorder: Recorder, *, conversation: Sequence[AnyMessage]
 ) -> Catalogue:
     """Return the catalogue of a run; raises RunFailed when a required server is missing."""
-    catalogue = await context.tools.catalogue()
+    catalogue = await context.tools.catalogue(user_id=assignment.user_id)
     for missing in catalogue.missing:
         if missing.required:
             raise conclusion.tool_server_missing(missing)
-        await recorder.notice("tool_server_down", f"The tool server {missing.server!r} is missing: {missing.reason}")
+        await recorder.notice(missing.code, f"The tool server {missing.server!r} is missing: {missing.reason}")
     if waiting := [f"{one.server}_{one.tool}" for one in catalogue.withheld if one.waits]:
         await recorder.notice("tools_withheld", WAITING.format(names=_some(waiting)))
     if assignment.options.read_only:

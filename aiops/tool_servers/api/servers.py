@@ -24,6 +24,7 @@ from aiops.rows import check
 from aiops.tool_servers import lifecycle, rights, uploads
 from aiops.tool_servers.importing import run
 from aiops.tool_servers.models import RUN_COMMANDS, MCPServer
+from aiops.tool_servers.rules import refers
 from aiops.tool_servers.shapes import (
     Asked,
     ImportOut,
@@ -42,11 +43,13 @@ from aiops.web.api.rows import Rows, TagFilter
 SETTINGS = django_settings.SETTINGS
 TAG = "mcp-servers"
 ACCEPT = "tool_servers.change_tool"
+NOT_SHARED = "Name the secret in headers or env: secret:NAME, or ${secret:NAME} inside a text."
 
 
 class ToolServerFilters(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(choices=MCPServer.Status.choices)
     protocol = django_filters.ChoiceFilter(choices=MCPServer.Protocol.choices)
+    credential = django_filters.ChoiceFilter(choices=MCPServer.Credential.choices)
     place = django_filters.ChoiceFilter(choices=MCPServer.Place.choices)
     tag = TagFilter()
     search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", max_length=200)
@@ -86,6 +89,8 @@ class ToolServers(Rows):
         "args": [],
         "env": {},
         "cwd": "",
+        "credential": MCPServer.Credential.NONE,
+        "credential_header": "",
         "place": MCPServer.Place.INTERNAL,
         "required": False,
         "handshake_s": 15,
@@ -135,6 +140,7 @@ class ToolServers(Rows):
         server = MCPServer(**fields)
         _check_may_change(server, request.user)
         _check_secrets(server, request.user, changed=fields)
+        _check_shared(server, changed=fields)
         check(server, validate_unique=False)
         return Response(ask(cast(User, request.user), "tool_server", fields))
 
@@ -160,6 +166,7 @@ def _put(server: MCPServer, user: Any, *, changed: Iterable[str], before: MCPSer
     _check_may_change(server, user)
     if server.accept_tools and "accept_tools" in changed and not user.has_perm(ACCEPT):
         raise Forbidden(f"Accepting its tools needs the permission {ACCEPT}.", code="acceptance_not_allowed")
+    _check_shared(server, changed=changed)
     check(server)
     _check_secrets(server, user, changed=changed, before=before)
     try:
@@ -177,6 +184,13 @@ def _check_secrets(server: MCPServer, user: Any, *, changed: Iterable[str], befo
         field = "env" if server.protocol == MCPServer.Protocol.STDIO else "headers"
         reason = f"There is no secret {missing[0]!r}: create it, or correct the name."
         raise Invalid(f"Correct {field}.", errors={field: [reason]})
+
+
+def _check_shared(server: MCPServer, *, changed: Iterable[str]) -> None:
+    """Raise Invalid if a shared secret is wanted that nothing names."""
+    wanted = server.credential == MCPServer.Credential.SHARED and "credential" in changed
+    if wanted and isinstance(server.headers, dict) and isinstance(server.env, dict) and not refers(server):
+        raise Invalid("Correct credential.", errors={"credential": [NOT_SHARED]})
 
 
 def _check_may_change(server: MCPServer, user: Any) -> None:

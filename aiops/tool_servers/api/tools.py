@@ -111,5 +111,6 @@ class Tools(KeptRows):
     @action(detail=True, methods=["post"], url_path="try")
     def try_tool(self, request: Request, pk: Any) -> Response:
         """Call a tool that only reads, and return its result; others are refused."""
-        asked = {**ToolTryIn.read(request.data), "tool": str(self.get_object().pk)}
-        return Response(ask(cast(User, request.user), "tool", asked))
+        user = cast(User, request.user)
+        asked = {**ToolTryIn.read(request.data), "tool": str(self.get_object().pk), "user": str(user.pk)}
+        return Response(ask(user, "tool", asked))

@@ -19,8 +19,11 @@ logger = log.get(__name__)
 
 
 @transaction.atomic
-def record(server: MCPServer, offered: Iterable[Offered], settings: Settings) -> bool:
-    """Write a server's list into the rows of its tools; return whether what may be used has changed."""
+def record(server: MCPServer, offered: Iterable[Offered], settings: Settings, *, whole: bool = True) -> bool:
+    """Write a server's list into the rows of its tools; return whether what may be used has changed.
+
+    ``whole`` is false for what one person's session lists: it says nothing about tools that are not in it.
+    """
     # As it is now, and it may have been deleted during the check; who accepts what waits for the end of this.
     current = MCPServer.objects.select_for_update().filter(pk=server.pk).first()
     if current is None or current.updated_at != server.updated_at:
@@ -37,7 +40,7 @@ def record(server: MCPServer, offered: Iterable[Offered], settings: Settings) ->
         before = _state(row)
         if _state(_follow(row, one, server, accepts=accepts)) != before:
             changed.append(row)
-    for row in rows.values():
+    for row in rows.values() if whole else ():
         if row.status != Tool.Status.DROPPED or row.offered_pin:
             row.status, row.problem, row.offered_pin, row.offered = Tool.Status.DROPPED, GONE, "", {}
             changed.append(row)

@@ -28,12 +28,13 @@ def read(settings: Settings) -> dict[str, ServerRules]:
             max_result_bytes=max_bytes,
             calls_per_run=calls,
         )
-    servers = MCPServer.objects.only("name", "place", "accept_tools")
+    servers = MCPServer.objects.only("name", "place", "accept_tools", "checked_at", "problem")
     return {
         one.name: ServerRules(
             of_server.get(one.pk, {}),
             accepts=accepts_all(one, settings),
             external=one.place == MCPServer.Place.EXTERNAL,
+            passed_at=None if one.problem else one.checked_at,
         )
         for one in servers
     }

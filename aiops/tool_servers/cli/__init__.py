@@ -2,7 +2,7 @@
 
 import click
 
-from aiops.tool_servers.cli import catalogue, servers
+from aiops.tool_servers.cli import catalogue, credentials, servers
 
 
 @click.group()
@@ -12,3 +12,4 @@ def tools() -> None:
 
 for command in (*servers.COMMANDS, *catalogue.COMMANDS):
     tools.add_command(command)
+tools.add_command(credentials.credential)

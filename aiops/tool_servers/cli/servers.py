@@ -89,6 +89,8 @@ def show_server(client: Client, name: str, as_json: bool) -> None:
 @click.option("--external", is_flag=True, help="Use only https and public addresses.")
 @click.option("--required", is_flag=True, help="Answer nothing without it.")
 @click.option("--header", "headers", multiple=True, metavar="NAME=env:AIOPS_SECRET_…", help="May be repeated.")
+@click.option("--own", is_flag=True, help="Send each person's own credential: aiops tools credential set NAME.")
+@click.option("--own-header", metavar="NAME", help="Header that gets it. [default: Authorization, a bearer token]")
 @click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Variable of a command; may be repeated.")
 @click.option("--cwd", metavar="FOLDER", help="In which a command runs.")
 @click.option(

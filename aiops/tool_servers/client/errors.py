@@ -24,5 +24,12 @@ class ServerDown(Exception):
         self.unmade = unmade
 
 
+class CircuitOpen(ServerDown):
+    """Calls of this server fail at once for now (see ``breaker``); nobody waits for it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, unmade=True)
+
+
 class ToolTimeout(Exception):
     """The tool did not answer in time."""

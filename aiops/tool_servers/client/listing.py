@@ -37,6 +37,9 @@ HASH_CHARACTERS = 6
 UNUSED = StdioConnection(transport="stdio", command="", args=[])
 """The adapter's tools want a connection for their calls; ours are called over the sessions of the pool."""
 MAX_DESCRIPTION_CHARACTERS = 1_500
+MAX_OFFERED_CHARACTERS = 300
+"""Of a description that is shown in a list."""
+MAX_SCHEMA_CHARACTERS = 2_000
 MAX_REFUSED = 100
 """Refused tools that are listed; the others are only left out."""
 MAX_REASON_CHARACTERS = 200
@@ -89,6 +92,19 @@ def as_langchain(tool: RemoteTool) -> BaseTool:
     """Return a tool in the form that agents bind; it is never run: the agent's ``ToolCall`` makes the calls."""
     described = types.Tool(name=tool.name, description=tool.description, inputSchema=tool.schema)
     return convert_mcp_tool_to_langchain_tool(None, described, connection=UNUSED)
+
+
+def as_offered(tool: RemoteTool) -> Offered:
+    """Return a usable tool as its row, and its server's list, show it."""
+    return Offered(
+        tool.remote_name,
+        tool.description[:MAX_OFFERED_CHARACTERS],
+        tool.read_only,
+        parameters=tool.schema if len(json.dumps(tool.schema)) <= MAX_SCHEMA_CHARACTERS else None,
+        tool_class=tool.tool_class,
+        pin=tool.pin,
+        definition=tool.definition,
+    )
 
 
 def name_for_models(server: str, name: str) -> str:

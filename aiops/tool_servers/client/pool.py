@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from aiops.tool_servers.client.errors import ServerDown
+from aiops.tool_servers.client.errors import CircuitOpen, ServerDown
 from aiops.tool_servers.client.governing import Governed, Withheld, govern
+from aiops.tool_servers.client.personal import Own, PersonalSessions
 from aiops.tool_servers.client.server import ToolServer
 from aiops.tool_servers.client.session import OnProgress
 from aiops.tool_servers.client.values import HANDSHAKE_S, CallLimits, RemoteTool, ServerRules, ServerSpec, ToolResult
 
 RECONNECT_S = 5.0
 """Longest wait of a call for a server that reconnects."""
+DOWN, NO_CREDENTIAL = "tool_server_down", "tool_credential_missing"
+"""Codes of notices: why a server is missing."""
+
+Offers = tuple[RemoteTool, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,7 @@ class Missing:
     server: str
     reason: str
     required: bool = False
+    code: str = DOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,17 @@ class Catalogue:
 class ToolPool:
     """Runs the owner task of every server; a server that is down does not affect the others."""
 
-    def __init__(self, specs: Iterable[ServerSpec], *, limits: CallLimits) -> None:
+    def __init__(
+        self, specs: Iterable[ServerSpec], *, limits: CallLimits, personal: PersonalSessions | None = None
+    ) -> None:
         self._limits = limits
         self._specs = tuple(specs)
         self._rules: Mapping[str, ServerRules] = {}
-        self._governed: tuple[tuple[RemoteTool, ...], Governed] = ((), Governed())
+        self._governed: dict[str, tuple[Offers, Governed]] = {}
+        self._passed: Mapping[str, datetime] = {}
         self._leaving: dict[asyncio.Task[None], ToolServer] = {}
-        self.servers = {spec.name: ToolServer(spec, limits=limits) for spec in self._specs if not spec.absent}
+        self.personal = personal or PersonalSessions(limits=limits)
+        self.servers = {name: ToolServer(spec, limits=limits) for name, spec in _shared(self._specs).items()}
 
     def start(self) -> None:
         """Connect to all servers in the background; needs a running loop."""
@@ -58,6 +69,7 @@ class ToolPool:
     async def stop(self) -> None:
         await asyncio.gather(*(server.stop() for server in (*self.servers.values(), *self._leaving.values())))
         await asyncio.gather(*self._leaving)
+        await self.personal.stop()
 
     def update(
         self, specs: Iterable[ServerSpec], rules: Mapping[str, ServerRules] | None = None, *, refresh: bool = True
@@ -70,8 +82,9 @@ class ToolPool:
         """
         self._specs = tuple(specs)
         if (rules or {}) != self._rules:  # otherwise runs go on with the same values, which compare fast
-            self._rules, self._governed = rules or {}, ((), Governed())
-        wanted = {spec.name: spec for spec in self._specs if not spec.absent}
+            self._rules, self._governed = rules or {}, {}
+        self._notice_checks(rules or {})
+        wanted = _shared(self._specs)
         gone = [server for server in self.servers.values() if wanted.get(server.spec.name) != server.spec]
         for server in gone:
             del self.servers[server.spec.name]
@@ -85,37 +98,82 @@ class ToolPool:
             elif refresh:
                 self.servers[name].refresh()
 
-    async def catalogue(self) -> Catalogue:
-        """Return the tools that can be called now; waits for the first connection attempt of each server."""
+    def _notice_checks(self, rules: Mapping[str, ServerRules]) -> None:
+        """Let the circuits of servers whose health check has passed since the last update try again."""
+        passed = {name: rule.passed_at for name, rule in rules.items() if rule.passed_at is not None}
+        for name, at in passed.items():
+            if at != self._passed.get(name):
+                own = self.personal.of_server(name)
+                for server in (*own, *(one for one in [self.servers.get(name)] if one is not None)):
+                    server.breaker.check_passed()
+        self._passed = passed
+
+    async def catalogue(self, *, user_id: str = "") -> Catalogue:
+        """Return the tools that a person's run can call now; waits for the first connection attempt of each server.
+
+        Without a person, servers that get each person's own credential are missing.
+        """
         specs: tuple[ServerSpec, ...] | None = None
+        own = Own()
         while specs is not self._specs:  # they may change while we wait
             specs, servers = self._specs, dict(self.servers)
             await asyncio.gather(*(server.wait_settled(HANDSHAKE_S) for server in servers.values()))
-        missing = []
-        for spec in specs:
-            server = servers.get(spec.name)
-            if server is None or not server.connected:
-                missing.append(Missing(spec.name, server.failure if server else spec.absent, spec.required))
-        offers = (server.tools.values() for server in servers.values() if server.connected)
-        offered = tuple(tool for offer in offers for tool in offer)
-        if self._governed[0] != offered:
-            self._governed = (offered, govern(offered, self._rules))
-        governed = self._governed[1]
-        return Catalogue(governed.tools, tuple(missing), governed.withheld)
+            if personal := [spec.name for spec in specs if spec.personal and not spec.absent]:
+                own = await self.personal.open(user_id, personal)
+        servers |= own.sessions
+        connected = {spec.name: servers[spec.name] for spec in specs if spec.name in servers}
+        connected = {name: server for name, server in connected.items() if server.connected}
+        governed = [self._govern(name, tuple(server.tools.values())) for name, server in connected.items()]
+        return Catalogue(
+            tuple(tool for one in governed for tool in one.tools),
+            tuple(_missing(spec, servers.get(spec.name), own) for spec in specs if spec.name not in connected),
+            tuple(tool for one in governed for tool in one.withheld),
+        )
+
+    def _govern(self, server: str, offered: Offers) -> Governed:
+        """Return what the rules allow of a list; the same value as before for the same list, which compares fast."""
+        known = self._governed.get(server)
+        if known is None or known[0] != offered:
+            known = self._governed[server] = (offered, govern(offered, self._rules))
+        return known[1]
 
     async def call(
-        self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: OnProgress = lambda progress: None
+        self,
+        tool: RemoteTool,
+        arguments: dict[str, Any],
+        *,
+        user_id: str = "",
+        on_progress: OnProgress = lambda progress: None,
     ) -> ToolResult:
-        """Call one tool; raises ServerDown or ToolTimeout.
+        """Call one tool in the name of a person; raises ServerDown or ToolTimeout.
 
         A call that only reads, or has not begun, is repeated once if its server was lost.
         """
+        if any(spec.name == tool.server and spec.personal for spec in self._specs):
+            async with self.personal.using(user_id, tool.server) as own:
+                return await _call(own, tool, arguments, on_progress)
         server = self.servers.get(tool.server)
         if server is None:
             raise ServerDown(f"There is no tool server {tool.server!r}.")
-        try:
-            return await server.call(tool, arguments, on_progress=on_progress)
-        except ServerDown as down:
-            if not ((tool.read_only or down.unmade) and await server.wait_connected(RECONNECT_S)):
-                raise
+        return await _call(server, tool, arguments, on_progress)
+
+
+async def _call(server: ToolServer, tool: RemoteTool, arguments: dict[str, Any], on_progress: OnProgress) -> ToolResult:
+    try:
         return await server.call(tool, arguments, on_progress=on_progress)
+    except ServerDown as down:
+        repeats = (tool.read_only or down.unmade) and not isinstance(down, CircuitOpen)
+        if not (repeats and await server.wait_connected(RECONNECT_S)):
+            raise
+    return await server.call(tool, arguments, on_progress=on_progress)
+
+
+def _shared(specs: Iterable[ServerSpec]) -> dict[str, ServerSpec]:
+    """Return the servers whose sessions all people share, by name."""
+    return {spec.name: spec for spec in specs if not spec.absent and not spec.personal}
+
+
+def _missing(spec: ServerSpec, server: ToolServer | None, own: Own) -> Missing:
+    reason = spec.absent or own.reasons.get(spec.name) or (server.failure if server is not None else "")
+    code = NO_CREDENTIAL if spec.name in own.uncredentialed and not spec.absent else DOWN
+    return Missing(spec.name, reason, spec.required, code)

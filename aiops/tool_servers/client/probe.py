@@ -5,7 +5,6 @@ that a person makes to try a tool.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Coroutine, Iterable
 from dataclasses import replace
@@ -14,13 +13,11 @@ from typing import Any, TypeVar
 from aiops import lookups
 from aiops.tool_servers.client import http, listing, transport
 from aiops.tool_servers.client.output import Output
-from aiops.tool_servers.client.values import Health, Offered, ServerSpec, Tried
+from aiops.tool_servers.client.values import Health, ServerSpec, Tried
 
 MAX_AT_ONCE = 4
 CLOSE_S = 3.0
 MAX_NAME_CHARACTERS = 100
-MAX_DESCRIPTION_CHARACTERS = 300
-MAX_SCHEMA_CHARACTERS = 2_000
 NO_TOOL = "The server offers no such tool now, or it cannot be used."
 CHANGED = "Its server offers another definition by now: look at it, and accept it again."
 Found = TypeVar("Found")
@@ -46,6 +43,9 @@ async def _check_one(spec: ServerSpec, places: asyncio.Semaphore) -> Health:
         if spec.health_url and found == Health():  # the path decides about its health; its tools are listed, too
             listed = await _within(spec.handshake_s, _shake_hands(spec, output))
             found = listed if isinstance(listed, Health) else found
+    if spec.personal:  # what is offered without a credential is not what people's sessions see
+        found = Health() if isinstance(found, Health) and not found.problem else found
+        found = Health() if isinstance(found, BaseException) and _asks(found) else found
     if isinstance(found, Health):
         return found
     return Health(transport.reason(found, output, within_s=spec.handshake_s), output=output.text)
@@ -90,6 +90,11 @@ async def _call(
         return Tried("error" if result.failed else "ok", ms, result.text)
 
 
+def _asks(error: BaseException) -> bool:
+    """Return whether a server works, and only wants a credential: its health is checked without anybody's."""
+    return transport.is_refused(transport.first_of(error))
+
+
 async def _get(spec: ServerSpec) -> Health:
     async with http.client(spec) as client, client.stream("GET", spec.health_url) as answer:
         return Health("" if answer.is_success else f"Its health path answered {answer.status_code}.")
@@ -99,17 +104,5 @@ async def _shake_hands(spec: ServerSpec, output: Output) -> Health:
     async with transport.session(spec, output=output) as session:
         await session.initialize()
         found = await listing.listed(spec.name, session)
-    usable = [
-        Offered(
-            tool.remote_name,
-            tool.description[:MAX_DESCRIPTION_CHARACTERS],
-            tool.read_only,
-            parameters=tool.schema if len(json.dumps(tool.schema)) <= MAX_SCHEMA_CHARACTERS else None,
-            tool_class=tool.tool_class,
-            pin=tool.pin,
-            definition=tool.definition,
-        )
-        for tool in found.tools.values()
-    ]
     refused = [replace(tool, name=tool.name[:MAX_NAME_CHARACTERS]) for tool in found.refused]
-    return Health(tools=(*usable, *refused))
+    return Health(tools=(*map(listing.as_offered, found.tools.values()), *refused))

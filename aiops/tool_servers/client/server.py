@@ -12,18 +12,23 @@ from mcp import McpError
 
 from aiops import log
 from aiops.tool_servers.client import listing, transport
+from aiops.tool_servers.client.breaker import Breaker
 from aiops.tool_servers.client.errors import BROKEN, ServerDown, ToolTimeout
+from aiops.tool_servers.client.masking import Mask
 from aiops.tool_servers.client.output import Output
 from aiops.tool_servers.client.session import OnProgress, Session, is_forgotten
 from aiops.tool_servers.client.values import CallLimits, Offered, Progress, RemoteTool, ServerSpec, ToolResult
 
-PING_S = 5.0
+PING_S, PERSONAL_PING_S = 5.0, 30.0
+"""The second: of sessions of single people, of which there can be many."""
 TOOLS_TTL_S = 300.0
 """Lifetime of a server's list of tools."""
 FIRST_BACKOFF_S = 0.2
 STOP_S = 3.0
 STOP_TRIES = 3
 MAX_BACKOFF_S = 15.0
+REFUSED_S = 120.0
+"""Pause after a person's credential was refused: many refusals may lock their account."""
 logger = log.get(__name__)
 
 
@@ -34,6 +39,9 @@ class ToolServer:
         self.spec = spec
         self.tools: dict[str, RemoteTool] = {}
         self.failure = "not connected yet"
+        self.breaker = Breaker(spec.name)
+        self.is_refused = False
+        self._mask = Mask(spec.credential)
         silent_s = spec.call_s or limits.silent_s
         self._limits = CallLimits(silent_s, max(limits.total_s, silent_s))
         self._session: Session | None = None
@@ -100,17 +108,24 @@ class ToolServer:
 
         With every sign of progress the time begins again, up to the total limit. ``on_progress`` must not block.
         """
-        limits, session = self._limits.of(tool), self._session
-        if session is None or not self._offers(tool):
-            why = f"has no such tool {tool.remote_name!r} any more" if session else f"is not connected: {self.failure}"
-            raise ServerDown(f"The tool server {self.spec.name!r} {why}", unmade=session is None)
-        loop = asyncio.get_running_loop()
+        session = self._session
+        if session is None:
+            raise self.breaker.absence(self.failure)
+        if not self._offers(tool):
+            raise ServerDown(f"The tool server {self.spec.name!r} has no such tool {tool.remote_name!r} any more")
+        with self.breaker.passing():
+            return self._mask.result(await self._call(session, tool, arguments, on_progress))
+
+    async def _call(
+        self, session: Session, tool: RemoteTool, arguments: dict[str, Any], on_progress: OnProgress
+    ) -> ToolResult:
+        limits, loop = self._limits.of(tool), asyncio.get_running_loop()
         last = loop.time() + limits.total_s
 
         def extend(progress: Progress) -> None:
             if not limit.expired():
                 limit.reschedule(min(loop.time() + limits.silent_s, last))
-            on_progress(progress)
+            on_progress(self._mask.progress(progress))
 
         try:
             async with asyncio.timeout(limits.silent_s) as limit:
@@ -146,7 +161,7 @@ class ToolServer:
             pending.cancel()
 
     def _lose(self, error: Exception) -> None:
-        self.failure = f"{type(error).__name__}: {error}"[:300]
+        self.failure = self._mask.text(f"{type(error).__name__}: {error}")[:300]
         self._fall()
 
     async def _own(self) -> None:
@@ -160,13 +175,16 @@ class ToolServer:
             except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  reconnect after any error
                 if self._ending:
                     return
-                self.failure = transport.reason(error, output, within_s=self.spec.handshake_s)
+                self.failure = self._mask.text(transport.reason(error, output, within_s=self.spec.handshake_s))
+                self.is_refused = self.spec.personal and transport.is_refused(transport.first_of(error))
+                backoff_s = REFUSED_S if self.is_refused else min(backoff_s, MAX_BACKOFF_S)
+                self.breaker.not_connected(again_in_s=backoff_s)
                 logger.warning("tools.down", server=self.spec.name, reason=self.failure, again_in_s=backoff_s)
             finally:
                 self._fall()
             self._settled.set()
             await asyncio.sleep(backoff_s)
-            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+            backoff_s *= 2
 
     def _fall(self) -> None:
         """End the calls that wait for the session: it is closed or unusable."""
@@ -189,6 +207,7 @@ class ToolServer:
                     raise TimeoutError
                 opening.reschedule(None)
                 self._settled.set()
+                self.breaker.connected()
                 logger.info("tools.up", server=self.spec.name, tools=len(self.tools))
                 await self._hold(session)
             finally:
@@ -198,7 +217,7 @@ class ToolServer:
         while not self._broken.is_set():
             self._woken.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), PING_S)
+                await asyncio.wait_for(self._woken.wait(), PERSONAL_PING_S if self.spec.personal else PING_S)
             if self._broken.is_set():
                 continue
             stale = time.monotonic() - self._listed_at > TOOLS_TTL_S
@@ -214,7 +233,7 @@ class ToolServer:
 
     async def _list(self, session: Session) -> None:
         self._listed_at = time.monotonic()
-        found = await listing.listed(self.spec.name, session)
+        found = self._mask.listing(await listing.listed(self.spec.name, session))
         if found.refused and found.refused != self._refused:
             reasons = {tool.name[:80]: tool.problem for tool in found.refused}
             logger.warning("tools.refused", server=self.spec.name, refused=reasons)

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import httpx
 from mcp import McpError
@@ -82,13 +82,28 @@ def reason(error: BaseException, output: Output, *, within_s: float) -> str:
     return re.sub(r"\?[^\s'\"]*", "?…", why + said)[:MAX_REASON_CHARACTERS]
 
 
-def _reason(error: BaseException, within_s: float) -> str:
+def is_refused(error: BaseException) -> TypeGuard[httpx.HTTPStatusError]:
+    """Return whether a server wants another credential, or one at all."""
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403)
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the first error of a group, in whatever groups it is."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    return error
+
+
+def _reason(error: BaseException, within_s: float) -> str:
+    error = first_of(error)
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return f"It did not answer within {within_s:g} s."
     if refused := certificates.problem(error):
         return f"No secure connection: {refused}"
+    if is_refused(error):
+        return (
+            f"It answered {error.response.status_code}: it does not accept the credential that it gets, or wants one."
+        )
     if isinstance(error, httpx.ConnectError):
         return f"It cannot be reached: {error}. See whether it runs, and its address."
     if isinstance(error, NotADirectoryError) and error.filename:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +13,8 @@ NAME = re.compile(r"^[a-z][a-z0-9\-]{0,30}\Z")
 OWN_PYTHON = "{python}"
 """As a command: the Python interpreter of the current process."""
 HANDSHAKE_S = 15.0
+CREDENTIALS_PAGE = "/tool-credentials/"
+"""Where people enter their own credentials."""
 MAX_TOOLS = 1_000
 """Of one server."""
 
@@ -56,6 +59,10 @@ class ServerSpec:
     call_s: float | None = None
     """Longest time of a tool call without a sign of progress; None: the pool's limit."""
     absent: str = ""
+    personal: bool = False
+    """It gets each person's own credential: only their own sessions call its tools."""
+    credential: str = field(default="", repr=False)
+    """Of the person whose session it is, as they entered it; one of the headers has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,8 @@ class ServerRules:
     tools: dict[str, ToolRule] = field(hash=False)
     accepts: bool = False
     external: bool = False
+    passed_at: datetime | None = field(default=None, compare=False)
+    """When the server's last health check was, if it passed; no rule of a tool, so it makes none of them new."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """The pages of tool servers and of their tools."""
 
-from aiops.tool_servers.pages import servers, tools
+from aiops.tool_servers.pages import credentials, servers, tools
 
-urlpatterns = [*servers.urlpatterns, *tools.urlpatterns]
+urlpatterns = [*servers.urlpatterns, *tools.urlpatterns, *credentials.urlpatterns]

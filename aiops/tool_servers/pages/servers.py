@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +14,9 @@ from django.views.decorators.http import require_GET
 
 from aiops.changes import recording
 from aiops.llm.models import ProviderHealth
+from aiops.people.models import User
 from aiops.tool_servers import uptime
+from aiops.tool_servers.credentials import saving
 from aiops.tool_servers.models import MCPServer
 from aiops.web.pages.live import render_live
 from aiops.web.pages.rights import needs
@@ -48,9 +50,13 @@ def page(request: HttpRequest, server_id: uuid.UUID) -> HttpResponse:
     """Show one tool server and its tools."""
     server = get_object_or_404(MCPServer, pk=server_id)
     tools = server.catalogue.select_related("server").order_by("name")
+    own = saving.own(cast(User, request.user)).filter(server=server).first()
     context = {
         "here": "tool-servers",
         "server": server,
+        "own": own,
+        "own_problem": saving.problem(own) if own is not None else "",
+        "people": server.credentials.count(),
         "tools": tools,
         "changes": recording.of(server)[:SHOWN_CHANGES],
     }

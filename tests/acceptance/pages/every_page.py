@@ -46,6 +46,7 @@ def make_paths(system: System) -> dict[str, str]:
         "tool-servers": "/tool-servers/",
         "tool-server": f"/tool-servers/{server['id']}/",
         "tool-server-new": "/tool-servers/new/",
+        "tool-credentials": "/tool-credentials/",
         "tools": "/tools/",
         "tool": f"/tools/{tool['id']}/",
         "status": "/status/",

@@ -116,7 +116,15 @@ def test_the_administration_asks_for_the_permission_too(stored: dict[str, Any], 
     editor.save()
     web = Client(headers={"host": "localhost"})
     web.force_login(editor)
-    form = {"name": "nb", "place": "internal", "status": "maintenance", "handshake_s": 15, "args": "", "env": "{}"}
+    form = {
+        "name": "nb",
+        "place": "internal",
+        "credential": "none",
+        "status": "maintenance",
+        "handshake_s": 15,
+        "args": "",
+        "env": "{}",
+    }
     form |= {"protocol": "http", "url": "https://x/", "headers": '{"Authorization": "secret:netbox"}'}
     answer = web.post("/admin/tool_servers/mcpserver/add/", form)
     assert (answer.status_code == 302) is may_use, answer.content

@@ -27,6 +27,7 @@ def editor(client: Client) -> Client:
 FORM = {
     "name": "theirs",
     "place": "internal",
+    "credential": "none",
     "status": "maintenance",
     "handshake_s": 15,
     "headers": "{}",

@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.management.base import BaseCommand, CommandError
 
+from aiops.apps import features, load
 from aiops.secrets import encryption
-from aiops.secrets.models import Secret
 
 
 class Command(BaseCommand):
@@ -20,16 +20,17 @@ class Command(BaseCommand):
         if not settings.encryption_key_ring():
             raise CommandError("AIOPS_ENCRYPTION_KEYS is not set.")
         changed, lost = 0, []
-        for name, old in Secret.objects.filter(kind=Secret.Kind.STORED).values_list("name", "encrypted"):
-            if encryption.is_current(old, settings):
-                continue
-            try:
-                new = encryption.encrypt(encryption.decrypt(old, settings), settings)
-            except encryption.NoKey:
-                lost.append(name)
-                continue
-            # by the old value, because somebody may save a new one meanwhile
-            changed += Secret.objects.filter(name=name, encrypted=old).update(encrypted=new)
+        for table in [load(one) for feature in features() for one in feature.encrypted]:
+            for pk, old in table.objects.exclude(encrypted="").values_list("pk", "encrypted"):
+                if encryption.is_current(old, settings):
+                    continue
+                try:
+                    new = encryption.encrypt(encryption.decrypt(old, settings), settings)
+                except encryption.NoKey:
+                    lost += [str(row) for row in table.objects.filter(pk=pk)]
+                    continue
+                # by the old value, because somebody may save a new one meanwhile
+                changed += table.objects.filter(pk=pk, encrypted=old).update(encrypted=new)
         self.stdout.write(f"{changed} encrypted with the first key.")
         if lost:
             raise CommandError(f"No key decrypts: {', '.join(lost)}. Add their key, or save their values again.")

@@ -23,16 +23,20 @@ function described() {
   const protocol = fields.protocol.value;
   const common = { name: fields.name.value, protocol, place: fields.place.value, required: Boolean(fields.required.value), accept_tools: Boolean(fields.accept_tools?.value) };
   if (protocol === "stdio") return { ...common, command: fields.command.value, args: lines(fields.args.value), env: pairs(fields.env.value, "=") };
-  return { ...common, url: fields.url.value, headers: pairs(fields.headers.value, ":") };
+  const own = fields.credential.value === "user" ? { credential: "user", credential_header: fields.credential_header.value } : {};
+  return { ...common, ...own, url: fields.url.value, headers: pairs(fields.headers.value, ":") };
 }
 
 function show() {
-  for (const part of form.querySelectorAll("[data-protocol]")) part.hidden = !part.dataset.protocol.split(" ").includes(fields.protocol.value);
+  for (const part of form.querySelectorAll("[data-protocol]")) part.hidden = !part.dataset.protocol.split(" ").includes(fields.protocol.value) || ("own" in part.dataset && fields.credential.value !== "user");
 }
 
 /** Say what a test found. */
 function report({ ok, problem: why, tools }) {
-  says.textContent = ok ? `It answers, and offers ${tools.length} tool${tools.length === 1 ? "" : "s"}.` : `It cannot be used: ${why}`;
+  const offers = fields.credential.value === "user" && fields.protocol.value !== "stdio"
+    ? "It answers. Its tools are listed once somebody asks who has entered a credential."
+    : `It answers, and offers ${tools.length} tool${tools.length === 1 ? "" : "s"}.`;
+  says.textContent = ok ? offers : `It cannot be used: ${why}`;
   says.className = ok ? "" : "problem";
   found.replaceChildren(...tools.map((tool) => {
     const item = document.createElement("li");
