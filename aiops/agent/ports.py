@@ -79,6 +79,9 @@ class Watcher(Protocol):
     def new_call_id(self) -> str:
         """Return an id for a tool call that no other call of the conversation has."""
 
+    def idempotency_key(self, call_id: str) -> str:
+        """Return what is the same for each repetition of a call, and for no other call."""
+
     async def say(self, text: str) -> None:
         """Show the next piece of the answer."""
 
@@ -123,9 +126,18 @@ class Tools(Protocol):
     """Calls tools; implemented by ``tool_servers.client.pool.ToolPool``."""
 
     async def call(
-        self, tool: RemoteTool, arguments: dict[str, Any], *, user_id: str, on_progress: Callable[[Progress], None]
+        self,
+        tool: RemoteTool,
+        arguments: dict[str, Any],
+        *,
+        user_id: str,
+        on_progress: Callable[[Progress], None],
+        key: str,
     ) -> ToolResult:
-        """Call one tool in the name of the asker; raises ServerDown or ToolTimeout."""
+        """Call one tool in the name of the asker; raises ServerDown or ToolTimeout.
+
+        Its server gets the idempotency key.
+        """
 
     def __hash__(self) -> int:
         """Part of the cache key of compiled agents."""

@@ -83,8 +83,11 @@ class Run(models.Model):
     class Meta:
         permissions = [("view_all", "Can see everybody's runs")]
         constraints = [
+            # Of running ones: a claim takes the oldest unfinished run only, so none runs while one waits for people.
             models.UniqueConstraint(
-                fields=["conversation"], condition=_state_in(states.ACTIVE), name="one_active_run_per_conversation"
+                fields=["conversation"],
+                condition=_state_in(states.HOLDS_WORKER),
+                name="one_active_run_per_conversation",
             )
         ]
         indexes = [

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.browser import PASSWORD
+from tests.acceptance.deciding import let_call
 from tests.acceptance.migrated import migrated
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import System
@@ -83,7 +84,7 @@ def scripted(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> di
 @pytest.fixture(scope="session")
 def system(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     made = System(tmp_path_factory.mktemp("system") / "home", **scripted, **SHORT).start()
-    made.let_call("counting")
+    let_call(made, "counting")
     yield made
     assert made.stop() == 0, "".join(made.output)
 
@@ -100,7 +101,7 @@ def usual(scripted: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     """A system with the leases and heartbeats that people get, and Flower."""
     home = migrated(tmp_path_factory.mktemp("usual") / "home")
     made = System(home, "--flower", "--flower-port", str(free_port()), **scripted).start()
-    made.let_call("counting")
+    let_call(made, "counting")
     yield made
     assert made.stop() == 0, "".join(made.output)
 

@@ -192,30 +192,9 @@ class System:
         assert answer.status_code == 202, answer.text
         return answer.json()
 
-    def let_call(self, server: str) -> None:
-        """Let runs that somebody attends call all tools of a server without asking people."""
-        fields = {"position": 100, "server": server, "outcome": "auto"}
-        with self.client() as client:
-            answer = client.post("/api/approval-policies/", json=fields)
-        assert answer.status_code == 201, answer.text
-
     def run(self, run_id: str, *, wait: int = 0) -> dict[str, Any]:
         with self.client() as client:
             return client.get(f"/api/runs/{run_id}/", params={"wait": wait} if wait else {}).json()
-
-    def waiting(self, run_id: str) -> dict[str, Any]:
-        """Wait until a run waits for people, and return its approval."""
-        eventually(lambda: self.run(run_id)["approval"], within_s=30, what=f"the approval of {run_id}")
-        with self.client() as client:
-            return client.get(f"/api/approvals/{self.run(run_id)['approval']}/").json()
-
-    def decide(self, approval: dict[str, Any], decision: str = "approve", **fields: Any) -> dict[str, Any]:
-        """Decide in the same way about each call of an approval."""
-        items = [{"id": item["id"], "decision": decision, **fields} for item in approval["items"]]
-        with self.client() as client:
-            answer = client.post(f"/api/approvals/{approval['id']}/decide/", json={"items": items})
-        assert answer.status_code == 200, answer.text
-        return answer.json()
 
     def ended(self, run_id: str, *, within_s: float = 30) -> dict[str, Any]:
         """Wait for a run's end by polling its row, and return it."""

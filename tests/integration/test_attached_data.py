@@ -47,7 +47,7 @@ LOG = "".join(f"line {number:04d}: something happened\n" for number in range(1_0
 PLAIN = {"type": "object", "properties": {}}
 TOOL = RemoteTool("net_restart", "net", "restart", "Restart a switch.", PLAIN, tool_class=ToolClass.WRITE)
 SECRET = "aiops_" + "s" * 43
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("writes_allowed")]
 Say = Callable[..., Awaitable[Run]]
 
 

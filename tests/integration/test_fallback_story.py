@@ -32,7 +32,7 @@ LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
 TOOL = RemoteTool("net_look", "net", "look", "Look.", {"type": "object"}, tool_class=ToolClass.READ)
 DEAR = dataclasses.replace(STUB, name="dear", fallbacks=("cheap",), price=Price(Decimal(100), Decimal(200)))
 CHEAP = dataclasses.replace(STUB, name="cheap", price=Price(Decimal(1), Decimal(2)))
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("writes_allowed")]
 
 
 class Tools:

@@ -58,6 +58,7 @@ def test_what_a_line_for_openai_asks_for_reaches_its_run(client: Client) -> None
     feeding.tick(SETTINGS)
     run = Run.objects.get()
     wanted = {"model": "offline", "temperature": 0, "max_tokens": 9, "instructions": "Be brief.", "answer_schema": True}
+    wanted |= {"read_only": True}
     assert run.options == wanted
     assert lifecycle.schema_of(run.pk) == SCHEMA
     assert run.message.text == "why?"

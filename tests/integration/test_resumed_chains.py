@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.runs.work import rows, story
 from aiops.runs.work.stopping import Stop
+from tests.consent import NobodyAsked
 from tests.integration.chain_runs import LIMITS, Helper, Tools, row
 from tests.integration.run_context import run_context
 from tests.integration.scripted_model import ScriptedModel, words
@@ -60,7 +62,9 @@ async def test_it_is_answered_from_the_beginning(
             "metadata": {"run": assignment.claim.run_id},
         }
         with pytest.raises(RunFailed, match="could not summarize"):
-            async for _ in agent.astream(asked, where, context=object(), stream_mode="updates", durability="sync"):
+            async for _ in agent.astream(
+                asked, where, context=SimpleNamespace(consent=NobodyAsked()), stream_mode="updates", durability="sync"
+            ):
                 pass
         monkeypatch.setattr(clients, "make", gives(ScriptedModel(turns=[words("Hello to you.")])))
         await story.answer(assignment, context, Stop())

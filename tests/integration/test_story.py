@@ -52,7 +52,7 @@ class Tools:
         return Catalogue((*self.others, *((TOOL,) if self.effect else ())), ())
 
     async def call(
-        self, tool: RemoteTool, arguments: dict[str, Any], *, user_id: str, on_progress: Callable[[Progress], None]
+        self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: Callable[[Progress], None], **_: Any
     ) -> ToolResult:
         assert tool == TOOL
         assert self.effect is not None

@@ -212,7 +212,7 @@ def test_a_file_moves_the_default(browser: Client) -> None:
 
 @given(st.text(alphabet="'=+-@a\t\r", max_size=6))
 def test_a_cell_is_read_as_it_was_written(text: str) -> None:
-    field = next(iter(tables())).columns["description"]
+    field = next(table.columns["description"] for table in tables() if "description" in table.columns)
     shown = cells.written(text)
     assert shown[:1] not in ("=", "+", "-", "@", "\t", "\r")
     assert (cells.read(shown, field) if shown else "") == text

@@ -37,7 +37,7 @@ LIMITS = Limits(5, 5, 10, 1, 10, 10_000, 10_000)
 ANY = {"type": "object", "properties": {}, "additionalProperties": True}
 TOOL = RemoteTool("t_write", "t", "write", "Write.", ANY, tool_class=ToolClass.WRITE)
 NUL, HALF = "\0", "\ud83d"
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("writes_allowed")]
 
 
 class Tools:

@@ -9,10 +9,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from aiops.agent import build
 from aiops.agent.values import Limits
-from aiops.approvals.values import Permit, PlannedCall
 from aiops.events.redaction import Redactor
 from aiops.tool_servers.client.pool import Catalogue, Missing, ToolPool
 from aiops.tool_servers.client.values import CallLimits, RemoteTool, ToolClass, ToolResult
+from tests.consent import NobodyAsked
 from tests.integration.scripted_model import ScriptedModel, calling, words
 from tests.models import client_of
 
@@ -20,31 +20,20 @@ LIMITS = Limits(5, 5, 10, 1, 10, 1_000, 1_000)
 TOOL = RemoteTool("t_look", "t", "look", "Look.", {"type": "object", "properties": {}}, tool_class=ToolClass.READ)
 
 
-class StubConsent:
-    """Nobody is asked."""
-
-    def awaited_calls(self) -> frozenset[str]:
-        return frozenset()
-
-    def stored_step(self, messages: Any) -> None:
-        return None
-
-    async def consider(self, said: Any, results: Any, calls: Any) -> None:
-        """Nobody is asked."""
-
-    async def permit(self, call: PlannedCall) -> Permit:
-        return Permit(call.arguments)
-
-
 class StubWatcher:
     """Remembers which calls it saw."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.consent = StubConsent()
+        self.consent = NobodyAsked()
+
+    user_id = ""
 
     def new_call_id(self) -> str:
         return "ours"
+
+    def idempotency_key(self, call_id: str) -> str:
+        return call_id
 
     async def say(self, text: str) -> None:
         """Nobody watches."""

@@ -10,6 +10,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from aiops.agent.middleware.repair import LOST, Repair, repaired
 from aiops.agent.middleware.window import CUT, Window, trim
+from tests.consent import NobodyAsked
 
 CALL = {"name": "t", "args": {}, "id": "c1"}
 
@@ -59,7 +60,7 @@ def test_a_turn_larger_than_the_window_loses_its_older_tool_results() -> None:
 
 async def test_repair_replaces_the_whole_memory_only_when_a_call_dangles() -> None:
     asked = [HumanMessage("a"), AIMessage("", tool_calls=[CALL])]
-    runtime = SimpleNamespace(context=SimpleNamespace(consent=SimpleNamespace(awaited_calls=frozenset)))
+    runtime = SimpleNamespace(context=SimpleNamespace(consent=NobodyAsked()))
     changes = await Repair().abefore_agent({"messages": asked}, runtime)
     assert changes is not None
     assert changes["messages"][0] == RemoveMessage(id=REMOVE_ALL_MESSAGES)

@@ -37,6 +37,9 @@ class Recorded:
         self._earlier = earlier
         self._before = before
 
+    def idempotency_key(self, call_id: str) -> str:
+        return f"run:{call_id}"
+
     def calls_before(self, call_id: str) -> int:
         assert call_id == CALL["id"]
         return self._before
@@ -142,9 +145,15 @@ class Pool:
         self._progress = progress
 
     async def call(
-        self, tool: RemoteTool, arguments: dict[str, Any], *, user_id: str, on_progress: Callable[[Progress], None]
+        self,
+        tool: RemoteTool,
+        arguments: dict[str, Any],
+        *,
+        user_id: str,
+        on_progress: Callable[[Progress], None],
+        key: str,
     ) -> ToolResult:
-        assert user_id == Recorded.user_id
+        assert (user_id, key) == (Recorded.user_id, f"run:{CALL['id']}")
         self.calls.append((tool, arguments))
         if self._progress is not None:
             on_progress(self._progress)

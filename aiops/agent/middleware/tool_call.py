@@ -57,7 +57,8 @@ class ToolCall(AgentMiddleware[Any, Any]):
         begun, outcome, size = time.perf_counter(), "unknown", 0
         try:
             progress = partial(watcher.tool_progress, call["id"])
-            result = await self._tools.call(tool, call["args"], user_id=watcher.user_id, on_progress=progress)
+            key = watcher.idempotency_key(call["id"])
+            result = await self._tools.call(tool, call["args"], user_id=watcher.user_id, on_progress=progress, key=key)
             outcome, size = "error" if result.failed else "ok", len(result.text.encode(errors="replace"))
             return result
         except Exception:

@@ -97,6 +97,10 @@ class Recorder:
         digest = hashlib.sha256(f"{claim.run_id}:{claim.fence}:{self._calls}".encode()).digest()
         return base64.b32encode(digest)[:9].decode().lower()
 
+    def idempotency_key(self, call_id: str) -> str:
+        """Return the run's and the call's id, which are the same in each attempt."""
+        return f"{self._assignment.claim.run_id}:{call_id}"
+
     def spent(self, price: Price, used: Mapping[str, int]) -> None:
         """Count the tokens of one call of a model."""
         self.spending.add(price, used)

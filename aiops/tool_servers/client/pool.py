@@ -144,28 +144,33 @@ class ToolPool:
         *,
         user_id: str = "",
         on_progress: OnProgress = lambda progress: None,
+        key: str = "",
     ) -> ToolResult:
         """Call one tool in the name of a person; raises ServerDown or ToolTimeout.
+
+        ``key`` is the same for each repetition of one call; its server gets it.
 
         A call that only reads, or has not begun, is repeated once if its server was lost.
         """
         if any(spec.name == tool.server and spec.personal for spec in self._specs):
             async with self.personal.using(user_id, tool.server) as own:
-                return await _call(own, tool, arguments, on_progress)
+                return await _call(own, tool, arguments, on_progress, key)
         server = self.servers.get(tool.server)
         if server is None:
             raise ServerDown(f"There is no tool server {tool.server!r}.")
-        return await _call(server, tool, arguments, on_progress)
+        return await _call(server, tool, arguments, on_progress, key)
 
 
-async def _call(server: ToolServer, tool: RemoteTool, arguments: dict[str, Any], on_progress: OnProgress) -> ToolResult:
+async def _call(
+    server: ToolServer, tool: RemoteTool, arguments: dict[str, Any], on_progress: OnProgress, key: str
+) -> ToolResult:
     try:
-        return await server.call(tool, arguments, on_progress=on_progress)
+        return await server.call(tool, arguments, on_progress=on_progress, key=key)
     except ServerDown as down:
         repeats = (tool.read_only or down.unmade) and not isinstance(down, CircuitOpen)
         if not (repeats and await server.wait_connected(RECONNECT_S)):
             raise
-    return await server.call(tool, arguments, on_progress=on_progress)
+    return await server.call(tool, arguments, on_progress=on_progress, key=key)
 
 
 def _shared(specs: Iterable[ServerSpec]) -> dict[str, ServerSpec]:

@@ -23,10 +23,8 @@ PING_S, PERSONAL_PING_S = 5.0, 30.0
 """The second: of sessions of single people, of which there can be many."""
 TOOLS_TTL_S = 300.0
 """Lifetime of a server's list of tools."""
-FIRST_BACKOFF_S = 0.2
-STOP_S = 3.0
-STOP_TRIES = 3
-MAX_BACKOFF_S = 15.0
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.2, 15.0
+STOP_S, STOP_TRIES = 3.0, 3
 REFUSED_S = 120.0
 """Pause after a person's credential was refused: many refusals may lock their account."""
 logger = log.get(__name__)
@@ -103,7 +101,9 @@ class ToolServer:
         """Whether its tools can be called now."""
         return self._session is not None
 
-    async def call(self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: OnProgress) -> ToolResult:
+    async def call(
+        self, tool: RemoteTool, arguments: dict[str, Any], *, on_progress: OnProgress, key: str = ""
+    ) -> ToolResult:
         """Call a tool; raises ServerDown or ToolTimeout. An error of the tool itself is returned as a failed result.
 
         With every sign of progress the time begins again, up to the total limit. ``on_progress`` must not block.
@@ -114,10 +114,10 @@ class ToolServer:
         if not self._offers(tool):
             raise ServerDown(f"The tool server {self.spec.name!r} has no such tool {tool.remote_name!r} any more")
         with self.breaker.passing():
-            return self._mask.result(await self._call(session, tool, arguments, on_progress))
+            return self._mask.result(await self._call(session, tool, arguments, on_progress, key))
 
     async def _call(
-        self, session: Session, tool: RemoteTool, arguments: dict[str, Any], on_progress: OnProgress
+        self, session: Session, tool: RemoteTool, arguments: dict[str, Any], on_progress: OnProgress, key: str
     ) -> ToolResult:
         limits, loop = self._limits.of(tool), asyncio.get_running_loop()
         last = loop.time() + limits.total_s
@@ -129,7 +129,7 @@ class ToolServer:
 
         try:
             async with asyncio.timeout(limits.silent_s) as limit:
-                return await self._unless_lost(session.call(tool.remote_name, arguments, on_progress=extend))
+                return await self._unless_lost(session.call(tool.remote_name, arguments, on_progress=extend, key=key))
         except TimeoutError as error:
             all_of_it = loop.time() >= last and limits.total_s > limits.silent_s
             within = f"within {limits.total_s:g} s in all" if all_of_it else f"within {limits.silent_s:g} s"

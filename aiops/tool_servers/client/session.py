@@ -31,6 +31,9 @@ FORGOTTEN = (32_600, "Session terminated")
 
 OnProgress = Callable[[Progress], None]
 
+IDEMPOTENCY_KEY = "aiops/idempotency-key"
+"""In the ``_meta`` of a call: the same for each repetition of it, so that a server can refuse the second."""
+
 
 class _Result(BaseModel):
     """The result of a call, unvalidated."""
@@ -43,12 +46,13 @@ class _Result(BaseModel):
 class Session(ClientSession):
     """A session with one server."""
 
-    async def call(self, name: str, arguments: dict[str, Any], *, on_progress: OnProgress) -> ToolResult:
+    async def call(self, name: str, arguments: dict[str, Any], *, on_progress: OnProgress, key: str = "") -> ToolResult:
         """Call a tool; an error of the tool or of JSON-RPC is a failed result, for it is what the server answered.
 
         Raises McpError only when the session has ended, or the server has forgotten it. ``on_progress`` must not block.
         """
-        params = types.CallToolRequestParams(name=name, arguments=clean_json(arguments))
+        meta = types.RequestParams.Meta(**{IDEMPOTENCY_KEY: key}) if key else None
+        params = types.CallToolRequestParams(name=name, arguments=clean_json(arguments), _meta=meta)
         request = types.ClientRequest(types.CallToolRequest(params=params))
         number = self._request_id  # the one that send_request takes next
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.deciding import decide, waiting
 from tests.acceptance.system import System, eventually
 
 pytestmark = pytest.mark.usefixtures("asked_about", "thaw")
@@ -34,13 +35,13 @@ def test_a_decision_is_carried_out_after_every_worker_was_replaced_and_redis_flu
     system: System, marks: Path, key: str
 ) -> None:
     run_id = ask(system, key)
-    approval = system.waiting(run_id)
+    approval = waiting(system, run_id)
     system.signal(signal.SIGKILL)
     system.redis().flushall()
     for server in system.processes("valkey-server"):
         server.kill()
     assert system.run(run_id)["state"] == "waiting_approval"
-    system.decide(approval)
+    decide(system, approval)
     run = system.ended(run_id, within_s=40)
     assert (run["state"], made(marks, key)) == ("succeeded", 1)
     assert run["answer"].startswith("I change it.")
@@ -62,9 +63,9 @@ def test_a_worker_killed_before_the_run_has_parked_asks_once(system: System, mar
     run_id = accepted["run"]["id"]
     worker = system.until(run_id, "run.started")["worker"]
     system.signal(signal.SIGKILL, worker=worker)
-    approval = system.waiting(run_id)
+    approval = waiting(system, run_id)
     assert len(approval["items"]) == 1
-    system.decide(approval)
+    decide(system, approval)
     assert system.ended(run_id)["state"] == "succeeded"
     assert made(marks, key) == 1
 
@@ -73,9 +74,9 @@ def test_a_worker_killed_right_after_the_decision_leaves_the_call_to_another(
     system: System, marks: Path, key: str
 ) -> None:
     run_id = ask(system, key)
-    approval = system.waiting(run_id)
+    approval = waiting(system, run_id)
     system.signal(signal.SIGSTOP)
-    system.decide(approval)
+    decide(system, approval)
     system.signal(signal.SIGKILL)
     assert system.ended(run_id, within_s=40)["state"] == "succeeded"
     assert made(marks, key) == 1
@@ -85,13 +86,13 @@ def test_a_worker_killed_in_the_approved_call_has_a_person_say_whether_it_is_mad
     system: System, marks: Path, key: str
 ) -> None:
     run_id = ask(system, key, seconds=5)
-    system.decide(system.waiting(run_id))
+    decide(system, waiting(system, run_id))
     eventually(lambda: made(marks, key), what="the call")
     system.signal(signal.SIGKILL, worker=worker_of(system, run_id))
-    again = system.waiting(run_id)
+    again = waiting(system, run_id)
     assert again["items"][0]["facts"]["outcome_unknown"] is True
     assert made(marks, key) == 1
-    system.decide(again, "answer", text="It was changed.")
+    decide(system, again, "answer", text="It was changed.")
     run = system.ended(run_id)
     assert (run["state"], made(marks, key)) == ("succeeded", 1)
     assert "It was changed." in run["answer"]
@@ -110,7 +111,7 @@ def worker_of(system: System, run_id: str) -> str:
 
 def test_a_cancelled_run_asks_nobody_any_more(system: System, marks: Path, key: str) -> None:
     run_id = ask(system, key)
-    approval = system.waiting(run_id)
+    approval = waiting(system, run_id)
     with system.client() as client:
         assert client.post(f"/api/runs/{run_id}/cancel/").json()["state"] == "cancelled"
         closed = client.get(f"/api/approvals/{approval['id']}/").json()

@@ -10,6 +10,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from tests.acceptance.browser import Page
+from tests.acceptance.deciding import waiting
 from tests.acceptance.pages.asking import Open, do
 from tests.acceptance.system import System
 
@@ -73,7 +74,7 @@ def test_the_inbox_counts_what_waits_and_leads_to_the_decision(
     browse: Open, system: System, marks: Path, key: str
 ) -> None:
     run = system.ask("change it", {"call": "counting_change", "args": {"key": key}, "id": key})["run"]["id"]
-    system.waiting(run)
+    waiting(system, run)
     page = browse(width=380, dark=True)
     page.open("/approvals/")
     assert page.text("nav [href='/approvals/'] .count") or page.all(".count"), "the navigation counts it"
@@ -96,7 +97,7 @@ def test_the_chat_shows_what_waits_after_it_was_reloaded_and_events_were_lost(
     browse: Open, system: System, key: str
 ) -> None:
     asked = system.ask("change it", {"call": "counting_change", "args": {"key": key}, "id": key, "before": "Wait."})
-    system.waiting(asked["run"]["id"])
+    waiting(system, asked["run"]["id"])
     system.redis().delete(f"aiops:events:{asked['run']['id']}")
     page = browse()
     page.open(f"/c/{asked['conversation']}/")

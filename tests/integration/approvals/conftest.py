@@ -46,7 +46,7 @@ class Tools:
         self.offered: tuple[RemoteTool, ...] = (LOOK, RESTART, WIPE)
         self.fail: Callable[[], Any] = lambda: None
 
-    async def catalogue(self) -> Catalogue:
+    async def catalogue(self, **_: Any) -> Catalogue:
         return Catalogue(self.offered, ())
 
     async def call(self, tool: RemoteTool, arguments: dict[str, Any], **_: Any) -> ToolResult:

@@ -35,7 +35,7 @@ def models() -> dict[str, LLMModel]:
 
 def member(name: str) -> Call:
     user = grown(name)
-    user.groups.add(Group.objects.get())
+    user.groups.add(Group.objects.exclude(name="approvers").get())
     return calls(user)
 
 
@@ -87,7 +87,7 @@ def test_the_chat_offers_what_one_may_choose(models: dict[str, LLMModel]) -> Non
 
 def editor_user() -> Any:
     user = grown("ann")
-    user.groups.add(Group.objects.get())
+    user.groups.add(Group.objects.exclude(name="approvers").get())
     return user
 
 

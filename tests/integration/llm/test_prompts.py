@@ -14,6 +14,7 @@ from aiops.llm.values import ModelSpec, PromptSpec
 from aiops.system_prompts.models import PromptVersion, SystemPrompt
 from aiops.tool_servers.client.pool import Catalogue, ToolPool
 from aiops.tool_servers.client.values import CallLimits, RemoteTool, ToolClass
+from tests.consent import NobodyAsked
 from tests.integration.llm.rows import editor, model, provider
 from tests.integration.scripted_model import ScriptedModel, words
 from tests.integration.secrets.calls import Call, calls, grown
@@ -97,6 +98,7 @@ class Named:
 
     def __init__(self, user_name: str) -> None:
         self.user_name = user_name
+        self.consent = NobodyAsked()
 
     async def say(self, text: str) -> None:
         """Nobody watches."""
