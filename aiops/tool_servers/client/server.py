@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp import McpError
 
@@ -14,7 +14,7 @@ from aiops import log
 from aiops.tool_servers.client import listing, transport
 from aiops.tool_servers.client.errors import BROKEN, ServerDown, ToolTimeout
 from aiops.tool_servers.client.output import Output
-from aiops.tool_servers.client.session import OnProgress, Session, is_forgotten
+from aiops.tool_servers.client.session import OnProgress, Session, is_cut_off, is_forgotten
 from aiops.tool_servers.client.values import CallLimits, Offered, Progress, RemoteTool, ServerSpec, ToolResult
 
 PING_S = 5.0
@@ -24,6 +24,9 @@ FIRST_BACKOFF_S = 0.2
 STOP_S = 3.0
 STOP_TRIES = 3
 MAX_BACKOFF_S = 15.0
+ALIVE_S = 2.0
+"""For the sign of life of a server that has cut off an answer."""
+Found = TypeVar("Found")
 logger = log.get(__name__)
 
 
@@ -120,7 +123,8 @@ class ToolServer:
             within = f"within {limits.total_s:g} s in all" if all_of_it else f"within {limits.silent_s:g} s"
             raise ToolTimeout(f"The tool {tool.remote_name!r} did not answer {within}.") from error
         except (McpError, *BROKEN) as error:
-            self._lose(error)
+            if not (is_cut_off(error) and await self._is_alive(session)):
+                self._lose(error)
             why = f"The tool server {self.spec.name!r} was lost during the call."
             raise ServerDown(why, unmade=is_forgotten(error)) from error
 
@@ -129,7 +133,16 @@ class ToolServer:
         listed = self.tools.get(tool.remote_name)
         return listed is not None and listed.pin == tool.pin
 
-    async def _unless_lost(self, call: Coroutine[Any, Any, ToolResult]) -> ToolResult:
+    async def _is_alive(self, session: Session) -> bool:
+        """Return whether a session still works: a proxy may have ended one of its connections."""
+        try:
+            async with asyncio.timeout(ALIVE_S):
+                await self._unless_lost(_ping(session))
+        except (TimeoutError, McpError, *BROKEN):
+            return False
+        return True
+
+    async def _unless_lost(self, call: Coroutine[Any, Any, Found]) -> Found:
         """Await a call; raises ConnectionError when the session ends before its answer."""
         pending = asyncio.ensure_future(call)
         self._pending.add(pending)
@@ -227,5 +240,5 @@ async def _ping(session: Session) -> None:
     try:
         await session.send_ping()
     except McpError as error:
-        if session.has_ended or is_forgotten(error):
+        if session.has_ended or is_forgotten(error) or is_cut_off(error):
             raise
