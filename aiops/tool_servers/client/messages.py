@@ -14,6 +14,8 @@ from typing import Any
 from mcp.types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, RequestId
 from pydantic import ValidationError
 
+from aiops.untrusted import clean_json
+
 MAX_BYTES = 2_000_000
 """Of one message: if it has only small values, it holds up a worker's loop for about a quarter of a second."""
 EDGE_BYTES = 2_000
@@ -140,13 +142,23 @@ def parsed(message: bytes, *, request: RequestId | None) -> JSONRPCMessage:
 
 
 def _replaced(message: bytes, request: RequestId | None) -> bytes | None:
-    """Return the error of the call that an unreadable message answers; None when it answers none."""
+    """Return an unreadable message made readable, or the error of the call that it answers; None for neither."""
     value = _json_object(message)
     if "method" in value:  # a notification or a request: it answers no call
         return None
+    if "result" in value and (cleaned := _cleaned(value)):
+        return cleaned
     error = value.get("error")  # such as one without an id, or with a text as its code
     text = str(error.get("message") or INVALID) if isinstance(error, dict) else INVALID
     return _error(request if request is not None else _id(message, message), text)
+
+
+def _cleaned(value: dict[str, Any]) -> bytes | None:
+    """Return a result without halves of characters, as programs leave that cut a text; None when more is wrong."""
+    try:
+        return JSONRPCMessage.model_validate(clean_json(value)).model_dump_json(exclude_none=True).encode()
+    except (ValidationError, RecursionError):
+        return None
 
 
 def too_large(beginning: bytes, end: bytes, *, request: RequestId | None) -> bytes | None:
