@@ -103,6 +103,7 @@ def system(
             client.post(f"{PATH}check/")
             for name in (*COMMANDS, WEB):
                 accept(started, name)
+                started.let_call(name)
         yield started
     finally:
         assert started.stop() == 0, "".join(started.output)

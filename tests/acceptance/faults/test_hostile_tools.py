@@ -81,6 +81,7 @@ def beset(model: ModelServer, folder: Path, kept: dict[str, Kept]) -> Iterator[S
                 row |= {"protocol": "stdio", "command": sys.executable, "args": command, "cwd": str(storm.ROOT)}
             answer = client.post(PATH, json=row)
             assert answer.status_code == 201, answer.text
+            system.let_call(name)
         waiting = eventually(lambda: tools_of(system, WARY, "pending"), within_s=60, what="the list of the wary one")
         pins = [{"id": one["id"], "pin": one["offered_pin"]} for one in waiting if one["name"] in TOOLS]
         assert client.post("/api/tools/accept/", json=pins).status_code == 200
