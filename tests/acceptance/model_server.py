@@ -1,9 +1,10 @@
 """A language model's server that speaks OpenAI's chat API and does what the question tells it to.
 
 A question ends with ``DO {json}``: ``words`` and ``pause`` stream so many words; ``call`` and ``args`` call a tool
-first (``loop``: for ever; ``then``: again with each of these, under the same id, ``wait`` seconds later); ``answers``
-are said, one for each call; ``pieces`` are said as they are, with ``pause`` between; ``thinking`` is thought before;
-``finish`` is another finish reason; ``fail`` lists what goes wrong, one entry for each call (429, hang, cut …);
+first (``loop``: for ever; ``then``: again with each of these, under the same id, ``wait`` seconds later); ``calls`` has
+tools that are called one after another, each with its arguments; ``answers`` are said, one for each call; ``pieces``
+are said as they are, with ``pause`` between; ``thinking`` is thought before; ``finish`` is another finish reason;
+``fail`` lists what goes wrong, one entry for each call (429, hang, cut …);
 ``room`` is how many calls of its ``group`` are taken at once; ``gate`` holds the words but the first back until the
 test opens it. A question that asks for a corrected answer is the one before it, asked again.
 """
@@ -98,6 +99,9 @@ class ModelServer:
             return StreamingResponse(
                 _call({**do, "args": do["then"][len(results) - 1]}), media_type="text/event-stream"
             )
+        if len(results) < len(calls := do.get("calls", [])):
+            name, args = calls[len(results)]
+            return StreamingResponse(_call({**do, "call": name, "args": args}), media_type="text/event-stream")
         if do.get("call") and (do.get("loop") or not results):
             return StreamingResponse(_call(do), media_type="text/event-stream")
         text = " ".join(f"w{n}{'x' * do.get('longer', 0)}" for n in range(do.get("words", 5)))

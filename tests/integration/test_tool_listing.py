@@ -142,6 +142,16 @@ async def test_names_that_no_provider_takes_are_mapped_and_shown_as_they_are(
     assert [(one.name, one.problem) for one in seen.tools or ()] == [(name, "") for name in names]
 
 
+async def test_a_description_reaches_models_as_plain_text_and_people_as_it_was_sent(
+    raw: Raw, opened: Callable[..., ToolPool]
+) -> None:
+    sent = "Good.\x1b[2J\x07 ![x](https://evil.example/?q=) \ud83d"
+    spec = raw(pages=[[{**GOOD, "description": sent}]])
+    (tool,) = (await opened(spec).catalogue()).tools
+    assert tool.description == "Good. [image: x] \ufffd"
+    assert tool.definition["description"] == sent.replace("\ud83d", "\ufffd")
+
+
 async def test_a_busy_tool_server_lists_its_tools_again(
     raw: Raw, opened: Callable[..., ToolPool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tests.mutants.changes import Begin, Body, Call, Change, Entry, Expression, Keyword
 
 MATRIX = "tests/acceptance/matrix"
+WIRE = "tests/integration/tool_wire"
 PAIRED = "postgresql-rabbitmq"
 ONE_HOST = "sqlite-valkey"
 
@@ -258,5 +259,29 @@ MECHANISMS = (
         f"{MATRIX}/test_servers.py::test_a_server_that_is_away_for_a_while_loses_nothing",
         f"{PAIRED} and broker and unreachable",
         full=True,
+    ),
+    Mechanism(
+        "a tool server dies in its answer",
+        "an answer that is cut off ends its call",
+        "aiops/tool_servers/client/http.py",
+        "Events.__aiter__",
+        Call("cut_off", "b''"),
+        f"{WIRE}/test_rude_http.py::test_a_changing_call_whose_answer_is_cut_off_fails_at_once",
+    ),
+    Mechanism(
+        "a tool server sends without end",
+        "what is compressed is not read",
+        "aiops/tool_servers/client/http.py",
+        "Client.send",
+        Expression("response.headers.get('Content-Encoding', 'identity').lower() != 'identity'"),
+        f"{WIRE}/test_rude_http.py::test_an_answer_that_grows_when_it_is_unpacked_is_not_unpacked",
+    ),
+    Mechanism(
+        "a tool server sends without end",
+        "reading what is no message pauses",
+        "aiops/tool_servers/client/stdio.py",
+        "_read",
+        Expression("busy_s > BUSY_S"),
+        f"{WIRE}/test_rude_commands.py::test_a_command_that_writes_junk_without_end_holds_nobody_up",
     ),
 )

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from aiops.tool_servers.client import definitions, parameters
 from aiops.tool_servers.client.parameters import UnusableTool
 from aiops.tool_servers.client.values import MAX_TOOLS, Offered, RemoteTool
+from aiops.untrusted import plain
 
 MAX_PAGES = MAX_TOOLS
 """Of one list: a server may name a next page for ever."""
@@ -159,7 +160,7 @@ def _remote(server: str, tool: types.Tool) -> RemoteTool:
         name_for_models(server, tool.name),
         server,
         tool.name,
-        (tool.description or "")[:MAX_DESCRIPTION_CHARACTERS],
+        plain(tool.description or "")[:MAX_DESCRIPTION_CHARACTERS],
         schema,
         tool_class=definitions.proposed_class(tool.annotations),
         pin=definitions.pin(definition),

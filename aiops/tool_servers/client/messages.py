@@ -14,12 +14,20 @@ from typing import Any
 from mcp.types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, RequestId
 from pydantic import ValidationError
 
+from aiops.untrusted import clean_json
+
 MAX_BYTES = 2_000_000
 """Of one message: if it has only small values, it holds up a worker's loop for about a quarter of a second."""
 EDGE_BYTES = 2_000
 """Where the id of a message that is too large is looked for: at its beginning and its end."""
 TOO_LARGE = f"The tool server's answer has more than {MAX_BYTES:,} bytes: ask for less."
+OTHER_KIND = "The tool server answered with {!r}, which is not MCP."
 INVALID = "The tool server's answer is not valid JSON-RPC."
+CUT_OFF = (32_600, "The connection was closed before the answer was complete.")
+"""Code and message of the error in place of an answer that did not come; servers' own codes are negative."""
+MIN_RETRY_MS = 1_000
+MAX_RETRY_MS = 30_000
+"""Bounds of the pause that a server may ask for before a stream of events is opened again."""
 _ID = rb'"id"\s*:\s*(\d{1,15}|"[^"\\]{1,100}")'
 _ID_FIRST = re.compile(rb'\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?' + _ID)
 _ID_LAST = re.compile(_ID + rb'\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*\Z')
@@ -64,9 +72,13 @@ class Lines:
 
 
 class Events:
-    """Checks a stream of server-sent events: each event is passed on whole, or as an error of its call."""
+    """Checks a stream of server-sent events: each event is passed on whole, or as an error of its call.
+
+    ``last_id`` is the last id of an event: a stream with one can be resumed.
+    """
 
     def __init__(self, request: RequestId | None) -> None:
+        self.last_id = ""
         self._request = request
         self._lines = Lines()
         self._event = bytearray()
@@ -89,7 +101,9 @@ class Events:
         return ready
 
     def _checked(self) -> bytes:
-        lines = bytes(self._event).splitlines()
+        lines = [text for text in bytes(self._event).splitlines() if _is_patient(text)]
+        ids = [_value(text) for text in lines if text.startswith(b"id:")]
+        self.last_id = ids[-1].decode(errors="replace") if ids else self.last_id
         if self._size > MAX_BYTES:
             begun = next((text for text in lines if text.startswith(b"data:")), b"")
             error = too_large(_value(begun), self._tail, request=self._request)
@@ -128,18 +142,45 @@ def parsed(message: bytes, *, request: RequestId | None) -> JSONRPCMessage:
 
 
 def _replaced(message: bytes, request: RequestId | None) -> bytes | None:
-    """Return the error of the call that an unreadable message answers; None when it answers none."""
+    """Return an unreadable message made readable, or the error of the call that it answers; None for neither."""
     value = _json_object(message)
     if "method" in value:  # a notification or a request: it answers no call
         return None
+    if "result" in value and (cleaned := _cleaned(value)):
+        return cleaned
     error = value.get("error")  # such as one without an id, or with a text as its code
     text = str(error.get("message") or INVALID) if isinstance(error, dict) else INVALID
     return _error(request if request is not None else _id(message, message), text)
 
 
+def _cleaned(value: dict[str, Any]) -> bytes | None:
+    """Return a result without halves of characters, as programs leave that cut a text; None when more is wrong."""
+    try:
+        return JSONRPCMessage.model_validate(clean_json(value)).model_dump_json(exclude_none=True).encode()
+    except (ValidationError, RecursionError):
+        return None
+
+
 def too_large(beginning: bytes, end: bytes, *, request: RequestId | None) -> bytes | None:
     """Return the error of a call whose answer was not kept; None when its id is found at neither end."""
     return _error(request if request is not None else _id(beginning, end), TOO_LARGE)
+
+
+def cut_off(request: RequestId | None) -> bytes:
+    """Return the error that ends a call whose answer was cut off; None: who resumed the stream knows the request."""
+    code, text = CUT_OFF
+    error = JSONRPCError(jsonrpc="2.0", id="" if request is None else request, error=ErrorData(code=code, message=text))
+    return error.model_dump_json(exclude_none=True).encode()
+
+
+def of_kind(content_type: str, *, request: RequestId) -> bytes:
+    """Return the error of a call that was answered with something else than a message."""
+    return _error(request, OTHER_KIND.format(content_type[:60])) or b""
+
+
+def event(message: bytes) -> bytes:
+    """Return a message as a server-sent event."""
+    return b"data: %b\n\n" % message
 
 
 def request_of(body: bytes) -> RequestId | None:
@@ -166,6 +207,14 @@ def _json_object(message: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _is_patient(field: bytes) -> bool:
+    """Return whether a field may be passed on: a pause of no time would open a stream again without end."""
+    if not field.startswith(b"retry:"):
+        return True
+    value = _value(field)
+    return len(value) < 10 and value.isdigit() and MIN_RETRY_MS <= int(value) <= MAX_RETRY_MS
 
 
 def _value(field: bytes) -> bytes:

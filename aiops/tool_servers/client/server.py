@@ -1,4 +1,7 @@
-"""One MCP server: a single owner task opens its session, keeps it alive, reconnects and closes it."""
+"""One MCP server: a single owner task opens its session, keeps it alive, reconnects and closes it.
+
+More than 250 lines: whatever may end a session, or a call that waits for it, is read in one place.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp import McpError
 
@@ -16,7 +19,7 @@ from aiops.tool_servers.client.breaker import Breaker
 from aiops.tool_servers.client.errors import BROKEN, ServerDown, ToolTimeout
 from aiops.tool_servers.client.masking import Mask
 from aiops.tool_servers.client.output import Output
-from aiops.tool_servers.client.session import OnProgress, Session, is_forgotten
+from aiops.tool_servers.client.session import OnProgress, Session, is_cut_off, is_forgotten
 from aiops.tool_servers.client.values import CallLimits, Offered, Progress, RemoteTool, ServerSpec, ToolResult
 
 PING_S, PERSONAL_PING_S = 5.0, 30.0
@@ -27,6 +30,9 @@ FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.2, 15.0
 STOP_S, STOP_TRIES = 3.0, 3
 REFUSED_S = 120.0
 """Pause after a person's credential was refused: many refusals may lock their account."""
+ALIVE_S = 2.0
+"""For the sign of life of a server that has cut off an answer."""
+Found = TypeVar("Found")
 logger = log.get(__name__)
 
 
@@ -135,7 +141,8 @@ class ToolServer:
             within = f"within {limits.total_s:g} s in all" if all_of_it else f"within {limits.silent_s:g} s"
             raise ToolTimeout(f"The tool {tool.remote_name!r} did not answer {within}.") from error
         except (McpError, *BROKEN) as error:
-            self._lose(error)
+            if not (is_cut_off(error) and await self._is_alive(session)):
+                self._lose(error)
             why = f"The tool server {self.spec.name!r} was lost during the call."
             raise ServerDown(why, unmade=is_forgotten(error)) from error
 
@@ -144,7 +151,16 @@ class ToolServer:
         listed = self.tools.get(tool.remote_name)
         return listed is not None and listed.pin == tool.pin
 
-    async def _unless_lost(self, call: Coroutine[Any, Any, ToolResult]) -> ToolResult:
+    async def _is_alive(self, session: Session) -> bool:
+        """Return whether a session still works: a proxy may have ended one of its connections."""
+        try:
+            async with asyncio.timeout(ALIVE_S):
+                await self._unless_lost(_ping(session))
+        except (TimeoutError, McpError, *BROKEN):
+            return False
+        return True
+
+    async def _unless_lost(self, call: Coroutine[Any, Any, Found]) -> Found:
         """Await a call; raises ConnectionError when the session ends before its answer."""
         pending = asyncio.ensure_future(call)
         self._pending.add(pending)
@@ -246,5 +262,5 @@ async def _ping(session: Session) -> None:
     try:
         await session.send_ping()
     except McpError as error:
-        if session.has_ended or is_forgotten(error):
+        if session.has_ended or is_forgotten(error) or is_cut_off(error):
             raise

@@ -18,6 +18,7 @@ from mcp.shared.session import ProgressFnT
 from pydantic import BaseModel
 
 from aiops.tool_servers.client import content
+from aiops.tool_servers.client.messages import CUT_OFF
 from aiops.tool_servers.client.values import Progress, ToolResult
 from aiops.untrusted import clean_json, plain
 
@@ -49,7 +50,8 @@ class Session(ClientSession):
     async def call(self, name: str, arguments: dict[str, Any], *, on_progress: OnProgress, key: str = "") -> ToolResult:
         """Call a tool; an error of the tool or of JSON-RPC is a failed result, for it is what the server answered.
 
-        Raises McpError only when the session has ended, or the server has forgotten it. ``on_progress`` must not block.
+        Raises McpError only when the session has ended, the server has forgotten it, or the answer was cut off.
+        ``on_progress`` must not block.
         """
         meta = types.RequestParams.Meta(**{IDEMPOTENCY_KEY: key}) if key else None
         params = types.CallToolRequestParams(name=name, arguments=clean_json(arguments), _meta=meta)
@@ -58,7 +60,7 @@ class Session(ClientSession):
         try:
             result = await self.send_request(request, _Result, progress_callback=_reporting(on_progress))
         except McpError as error:
-            if self.has_ended or is_forgotten(error):
+            if self.has_ended or is_forgotten(error) or is_cut_off(error):
                 raise
             return ToolResult(plain(error.error.message) or SILENT.format(code=error.error.code), failed=True)
         except asyncio.CancelledError:
@@ -86,6 +88,11 @@ class Session(ClientSession):
 def is_forgotten(error: BaseException) -> bool:
     """Return whether a server no longer knows the session, as after its restart: it has done nothing of the request."""
     return isinstance(error, McpError) and (error.error.code, error.error.message) == FORGOTTEN
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """Return whether the connection was closed before the answer; the server may be well all the same."""
+    return isinstance(error, McpError) and (error.error.code, error.error.message) == CUT_OFF
 
 
 def _reporting(on_progress: OnProgress) -> ProgressFnT:

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import signal
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -30,6 +31,11 @@ END_S = 2.0
 """Time that a process gets to end after each step: its input closed, then SIGTERM."""
 KILLED_S = 1.0
 """Time to see the end of a process that was killed."""
+LOOK_S = 0.02
+"""Pause between two looks at whether a process has ended."""
+BUSY_S = 0.005
+REST = 9
+"""Time of reading what is no message at a stretch, and how many times as long others have the loop then."""
 OUTPUT_S = 0.2
 """Time for the rest of the output of a process that has ended; a child of it may keep the pipe open."""
 
@@ -69,21 +75,29 @@ async def connected(
                 task.cancel()
             for stream in (received, incoming, outgoing, to_send):
                 stream.close()
+            # Otherwise its pipes stay open while somebody else holds them, or while there is something to read.
+            process._transport.close()  # type: ignore[attr-defined]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _read(process: Process, received: MemoryObjectSendStream[Any], output: Output) -> None:
     """Hand on the messages of a process; when its output ends, so does the session."""
     assert process.stdout is not None
-    lines = messages.Lines()
+    lines, busy_s = messages.Lines(), 0.0
     with received:
         while chunk := await process.stdout.read(CHUNK_BYTES):
+            begun = time.perf_counter()
             for line in lines.feed(chunk):
                 message = _message(line, output)
                 if message is not None:
                     await received.send(SessionMessage(message))
-        with contextlib.suppress(TimeoutError):  # before the session ends, for then the exit code is looked at
-            await asyncio.wait_for(process.wait(), OUTPUT_S)
+                else:
+                    busy_s += time.perf_counter() - begun
+                    if busy_s > BUSY_S:
+                        await asyncio.sleep(REST * busy_s)
+                        busy_s = 0.0
+                begun = time.perf_counter()
+        await _has_ended(process, OUTPUT_S)  # before the session ends, for then the exit code is looked at
 
 
 def _message(line: messages.Line, output: Output) -> JSONRPCMessage | None:
@@ -119,16 +133,23 @@ async def _end(process: Process) -> None:
     process.stdin.close()
     try:
         for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), END_S)
+            if await _has_ended(process, END_S):
                 break
             _signal(process, number)
     except asyncio.CancelledError:  # there is no more time but to see its end, which is near
         _signal(process, signal.SIGKILL)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), KILLED_S)
+        await _has_ended(process, KILLED_S)
         raise
     _signal(process, signal.SIGTERM)  # children that it left behind
+
+
+async def _has_ended(process: Process, within_s: float) -> bool:
+    """Wait for the end of a process itself; asyncio's own wait goes on until its pipes are closed, too."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            while process.returncode is None:
+                await asyncio.sleep(LOOK_S)
+    return process.returncode is not None
 
 
 def _signal(process: Process, number: signal.Signals) -> None:

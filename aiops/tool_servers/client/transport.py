@@ -17,8 +17,9 @@ from mcp.types import ServerNotification, ToolListChangedNotification
 
 from aiops import certificates
 from aiops.tool_servers.client import http, stdio
+from aiops.tool_servers.client.messages import CUT_OFF
 from aiops.tool_servers.client.output import Output
-from aiops.tool_servers.client.session import Session, is_forgotten
+from aiops.tool_servers.client.session import Session, is_cut_off, is_forgotten
 from aiops.tool_servers.client.values import OWN_PYTHON, CallLimits, Protocol, ServerSpec
 
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "SSL_CERT_FILE")
@@ -114,6 +115,8 @@ def _reason(error: BaseException, within_s: float) -> str:
         return f"The command {str(error.filename)[:200]!r} may not be run: see its permissions."
     if is_forgotten(error):
         return "It answered 404: there is no MCP at this address; see the URL and its endpoint."
+    if is_cut_off(error):
+        return CUT_OFF[1]
     if isinstance(error, McpError):
         return f"It answered: {error.error.message}"
     return f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]

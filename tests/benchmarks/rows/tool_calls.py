@@ -1,4 +1,4 @@
-"""(g) What the pool adds to a tool call over a session that is held open."""
+"""(g) What the pool adds to a tool call over a session that is held open, alone and among fifty."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
+from itertools import chain
 
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
@@ -25,8 +27,10 @@ from tests.ports import free_port
 
 TITLE = "a tool call through the pool"
 COMMAND = (sys.executable, "-m", "tests.benchmarks.tool_server")
+ARGUMENTS = {"text": "hello"}
+AT_ONCE = (1, 50)
 ROUND = 25
-"""Calls of one side before the other side has its turn."""
+"""Calls of one side before the other side has its turn; as many as are made at once when that is more."""
 Call = Callable[[], Awaitable[object]]
 
 
@@ -51,46 +55,46 @@ async def _measure(port: int, *, rounds: int) -> list[Check]:
     env = {"PYTHONPATH": str(ROOT), "PATH": os.environ.get("PATH", "")}
     stdio = ServerSpec("stdio", command=COMMAND[0], args=COMMAND[1:], env=tuple(env.items()))
     pool = ToolPool([ServerSpec("http", protocol=Protocol.HTTP, url=url), stdio], limits=CallLimits(30, 30))
+    raw = {
+        "http": streamablehttp_client(url),
+        "stdio": stdio_client(StdioServerParameters(command=COMMAND[0], args=list(COMMAND[1:]), env=env)),
+    }
     pool.start()
     try:
         tools = {tool.server: tool for tool in (await pool.catalogue()).tools}
-        arguments = {"text": "hello"}
         checks = []
-        async with (
-            streamablehttp_client(url) as (reads, writes, _),
-            ClientSession(reads, writes) as session,
-        ):
-            await session.initialize()
-            pooled, raw = await _alternate(
-                lambda: pool.call(tools["http"], arguments), lambda: session.call_tool("repeat", arguments), rounds
-            )
-            checks.append(_check("HTTP", pooled, raw))
-        async with (
-            stdio_client(StdioServerParameters(command=COMMAND[0], args=list(COMMAND[1:]), env=env)) as (reads, writes),
-            ClientSession(reads, writes) as session,
-        ):
-            await session.initialize()
-            pooled, raw = await _alternate(
-                lambda: pool.call(tools["stdio"], arguments), lambda: session.call_tool("repeat", arguments), rounds
-            )
-            checks.append(_check("stdio", pooled, raw))
+        for name, opening in raw.items():
+            async with opening as (reads, writes, *_), ClientSession(reads, writes) as session:
+                await session.initialize()
+                pooled: Call = partial(pool.call, tools[name], ARGUMENTS)
+                held: Call = partial(session.call_tool, tools[name].remote_name, ARGUMENTS)
+                for at_once in AT_ONCE:
+                    checks.append(_check(name, at_once, *await _alternate(pooled, held, rounds, at_once)))
         return checks
     finally:
         await pool.stop()
 
 
-def _check(name: str, pooled: float, raw: float) -> Check:
-    return at_most_times(f"{name}, p50", pooled, "ms", 1.3, Other("raw held session", raw))
+def _check(name: str, at_once: int, pooled: float, held: float) -> Check:
+    what = f"{'HTTP' if name == 'http' else name}, {at_once} at once, p50"
+    return at_most_times(what, pooled, "ms", 1.3, Other("raw held session", held))
 
 
-async def _alternate(pooled: Call, raw: Call, rounds: int) -> tuple[float, float]:
+async def _alternate(pooled: Call, held: Call, rounds: int, at_once: int) -> tuple[float, float]:
     """Return the medians of both sides, milliseconds, called in turns so that the machine treats them alike."""
     took: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds + 1):
-        for call, seen in zip((pooled, raw), took, strict=True):
-            for _ in range(ROUND):
-                begun = time.perf_counter()
-                await call()
-                if number:  # the first round warms
-                    seen.append((time.perf_counter() - begun) * 1e3)
+        for call, seen in zip((pooled, held), took, strict=True):
+            made = await asyncio.gather(*(_calls(call, max(1, ROUND // at_once)) for _ in range(at_once)))
+            if number:  # the first round warms
+                seen += chain.from_iterable(made)
     return statistics.median(took[0]), statistics.median(took[1])
+
+
+async def _calls(call: Call, count: int) -> list[float]:
+    took = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        await call()
+        took.append((time.perf_counter() - begun) * 1e3)
+    return took

@@ -119,6 +119,18 @@ CASES = (
     # what is no JSON-RPC (IV.13), and what is too much (IV.19)
     raw("cut JSON", '{"jsonrpc":"2.0","id":ID,"result":{"content":[{"type":"te', messages.INVALID),
     raw("cut JSON in another order", '{"result":{"content":[}],"jsonrpc":"2.0","id":ID}', messages.INVALID),
+    raw(
+        "a text that was cut in a character",
+        '{"jsonrpc":"2.0","id":ID,"result":{"content":[{"type":"text","text":"eth0 is up \\ud83d"}]}}',
+        "eth0 is up \ufffd",
+        failed=False,
+    ),
+    raw(
+        "bytes of half a character",
+        '{"jsonrpc":"2.0","id":ID,"result":{"content":[{"type":"text","text":"eth0 is up \ud83d"}]}}',
+        "eth0 is up \ufffd",
+        failed=False,
+    ),
     raw("a result that is a list", '{"jsonrpc":"2.0","id":ID,"result":[1]}', messages.INVALID),
     raw(
         "an error whose code is a text",

@@ -11,7 +11,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,10 @@ class _Door(BaseHTTPRequestHandler):
             self._head(404)
             self._end()
             return
-        said = replies(request, self.server.said)
         self.server.requests.append(request)
+        if self.server.rude is not None and self.server.rude(self, request):
+            return
+        said = replies(request, self.server.said)
         if self.path == "/messages":
             self._head(202)
             self._end()
@@ -99,6 +101,9 @@ class _Door(BaseHTTPRequestHandler):
             self._end()
 
     def do_GET(self) -> None:
+        if self.server.resumed is not None and "Last-Event-ID" in self.headers:
+            self.server.resumed(self)
+            return
         if self.path != "/sse":
             self._head(405)
             self._end()
@@ -134,7 +139,8 @@ def _event(text: str) -> str:
 class WireServer(ThreadingHTTPServer):
     """The doors over HTTP; ``said`` may be changed between calls, ``requests`` are those that came.
 
-    ``forgets``: the method whose next request finds that its session is not known.
+    ``forgets``: the method whose next request finds that its session is not known. ``rude`` may answer a request in
+    its own way, and returns whether it did; ``resumed`` answers whoever wants to go on with a stream.
     """
 
     daemon_threads = True
@@ -144,6 +150,8 @@ class WireServer(ThreadingHTTPServer):
         self.said: dict[str, Any] = {}
         self.requests: list[dict[str, Any]] = []
         self.forgets = ""
+        self.rude: Callable[[Any, dict[str, Any]], bool] | None = None
+        self.resumed: Callable[[Any], None] | None = None
         self.older: queue.Queue[str] = queue.Queue()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
