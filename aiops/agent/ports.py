@@ -24,6 +24,8 @@ class Earlier:
 
     status: str
     result: str
+    of_tool: bool = True
+    """Whether a tool said it, and not aiops or a person."""
 
 
 @dataclass(frozen=True, slots=True)

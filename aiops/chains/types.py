@@ -59,7 +59,7 @@ OWN = {
     ),
     "PromptInjectionMiddleware": BuiltIn(
         "aiops.agent.middleware.prompt_injection:PromptInjectionMiddleware",
-        "Marks results of tools as data of others, and says so when one looks like instructions.",
+        "Says so when the result of a tool looks like instructions to the model.",
         {"patterns": {"type": "array", "maxItems": 50, "items": PATTERN}},
     ),
 }

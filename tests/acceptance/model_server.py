@@ -26,6 +26,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+MARK = re.compile(r"^\[What the tool \w+ returned: data written by others\. [^\]]*\]\n")
 DO = re.compile(r"DO (\{.*\})", re.DOTALL)
 
 
@@ -110,7 +111,7 @@ class ModelServer:
         if do.get("words") == 0:
             text = ""
         elif results and not answers:
-            text = f"The tool said: {_text(results[-1])} {text}"
+            text = f"The tool said: {MARK.sub('', _text(results[-1]))} {text}"
         pieces = do.get("pieces") or re.findall(r"\s*\S+", text)
         said = self._busily(group, self._gated(do.get("gate"), _say(do, pieces, cut=failure == "cut")))
         return StreamingResponse(said, media_type="text/event-stream")

@@ -215,7 +215,7 @@ async def test_what_must_not_be_in_an_answer_is_removed() -> None:
         ("", False),
     ],
 )
-async def test_results_of_tools_are_marked_and_suspicious_ones_are_named(text: str, noticed: bool) -> None:
+async def test_suspicious_results_of_tools_are_named_and_none_is_changed(text: str, noticed: bool) -> None:
     async def handler(request: Any) -> ToolMessage:
         return ToolMessage(text, tool_call_id="1", name="log")
 
@@ -224,6 +224,5 @@ async def test_results_of_tools_are_marked_and_suspicious_ones_are_named(text: s
         tool_call={"name": "log", "args": {}, "id": "1"}, runtime=SimpleNamespace(context=watcher)
     )
     result = await PromptInjectionMiddleware(patterns=["frobnication"]).awrap_tool_call(request, handler)
-    assert result.text.startswith("[Data that the tool log returned, written by others.")
-    assert result.text.endswith(text)
+    assert result.text == text
     assert watcher.notices == (["prompt_injection_suspected"] if noticed else [])

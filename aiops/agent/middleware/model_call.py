@@ -13,11 +13,12 @@ from langchain.agents.middleware import AgentMiddleware, ModelResponse
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from aiops import untrusted
+from aiops.agent import tool_data
 from aiops.agent.answer import REASONING, REASONS, Answer, Call, End, as_chunk
 from aiops.agent.ports import Watcher
 from aiops.errors import RunFailed
 from aiops.llm import failures
-from aiops.llm.providers import HANDLERS
+from aiops.llm.providers import HANDLERS, OFFLINE
 from aiops.llm.values import ModelSpec
 
 PROVIDER_IDS = "provider_call_ids"
@@ -87,6 +88,8 @@ class ModelCall(AgentMiddleware[Any, Any]):
         answer, loop = Answer(), asyncio.get_running_loop()
         system = [_as_text(request.system_message)] if request.system_message else []
         messages = on_wire([*system, *request.messages])
+        if self._spec.handler_name != OFFLINE:  # which only shows results
+            messages = tool_data.marked(messages)
         async with (
             asyncio.timeout(self._idle_s) as idle,
             contextlib.aclosing(self._model(request).astream(messages)) as chunks,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import ToolMessage
 
+from aiops.agent import tool_data
 from aiops.agent.ports import Earlier, Watcher
 from aiops.tool_servers.client.values import RemoteTool
 
@@ -45,6 +46,9 @@ class Steps(AgentMiddleware[Any, Any]):
 
 
 def earlier_result(earlier: Earlier, call_id: str, name: str) -> ToolMessage:
-    """Return the result, for the model, of a call that an earlier attempt made."""
-    status: Literal["success", "error"] = "success" if earlier.status == "ok" else "error"
+    """Return the result, for the model, of a call that an earlier attempt made, or that was refused then."""
+    failed = earlier.status != "ok"
+    if earlier.of_tool:
+        return tool_data.result(earlier.result, call_id=call_id, name=name, failed=failed)
+    status: Literal["success", "error"] = "error" if failed else "success"
     return ToolMessage(earlier.result, tool_call_id=call_id, name=name, status=status)

@@ -12,6 +12,7 @@ from langchain_core.messages import ToolMessage
 from langgraph.errors import GraphBubbleUp
 
 from aiops import log
+from aiops.agent import tool_data
 from aiops.agent.ports import MadeCall, Tools, Watcher
 from aiops.tool_servers.client.errors import ServerDown, ToolTimeout
 from aiops.tool_servers.client.values import RemoteTool, ToolResult
@@ -43,6 +44,7 @@ class ToolCall(AgentMiddleware[Any, Any]):
             result = ToolResult(self._absence(call["name"]), failed=True)
             if tool is not None:
                 result = await self._call(tool, call, watcher)
+                return tool_data.result(result.text, call_id=call["id"], name=call["name"], failed=result.failed)
         except GraphBubbleUp:
             raise
         except (ServerDown, ToolTimeout) as error:

@@ -48,8 +48,8 @@ def refused(call: PlannedCall, permit: Permit, redactor: Redactor) -> dict[str, 
 def earlier(step: dict[str, Any]) -> Earlier:
     """Return the outcome of a call of an earlier attempt, from the run's row."""
     if step["status"] in ("ok", "error"):
-        return Earlier(step["status"], step["result"])
-    return Earlier("unknown", UNKNOWN)
+        return Earlier(step["status"], step["result"], of_tool=not step.get("refused"))
+    return Earlier("unknown", UNKNOWN, of_tool=False)
 
 
 def progressed(call_id: str, progress: Progress) -> dict[str, Any]:

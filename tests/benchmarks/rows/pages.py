@@ -26,7 +26,8 @@ PATHS = (
     *("/status/", "/upkeep/", "/people/", "/webhooks/", "/profile/"),
 )
 TIMES, STREAMS = 5, 5
-TURNS, CONVERSATIONS = 1_000, 1_000
+TURNS, CONVERSATIONS, APPROVALS = 1_000, 1_000, 10_000
+INBOX = ("/approvals/", "/approvals/?show=asked", "/approvals/?show=all")
 PIECE, PAUSE_S = 40, 0.02
 CHARACTERS = 7_000
 LOADED = """
@@ -42,6 +43,22 @@ ASK = """
 const form = document.getElementById("composer");
 form.elements.message.value = arguments[0];
 form.requestSubmit();
+"""
+ASKED = """
+from datetime import timedelta
+from django.db.models.functions import Now
+from aiops.approvals.models import Approval, ApprovalItem
+from aiops.people.models import User
+from aiops.runs.models import Run
+from tests.benchmarks.filling import fill
+user = User.objects.get(username="admin")
+fill(user.pk, runs={count})
+runs = Run.objects.filter(user=user).order_by("pk").values_list("pk", flat=True)[:{count}]
+past = dict(state="decided", message={{}}, may_decide=["admin"], expires_at=Now() + timedelta(days=1))
+made = Approval.objects.bulk_create([Approval(run_id=pk, requester=user, **past) for pk in runs], batch_size=1_000)
+call = dict(number=0, call_id="c", server="net", tool="restart", name="net_restart", tool_class="write")
+call |= dict(arguments={{"host": "web-1"}}, arguments_hash="0" * 64, policy="standard", state="executed")
+ApprovalItem.objects.bulk_create([ApprovalItem(approval=one, **call) for one in made], batch_size=1_000)
 """
 LONG_TASKS = """
 window.longTasks = [];
@@ -61,7 +78,9 @@ def measure(options: Options) -> list[Check]:
         home = [_cold(page, "/")["loaded"] for _ in range(TIMES)]
         conversation = _talk(stack, options.some(TURNS))
         opened = [_cold(page, f"/c/{conversation}/")["loaded"] for _ in range(TIMES)]
-    return [*_of_pages(cold), *_of_streams(long_tasks), *_of_size(home, opened, options)]
+        _ask(stack, options.some(APPROVALS))
+        inbox = {path: [_cold(page, path)["loaded"] for _ in range(TIMES)] for path in INBOX}
+    return [*_of_pages(cold), *_of_streams(long_tasks), *_of_size(home, opened, options), _of_inbox(inbox, options)]
 
 
 def _of_pages(cold: dict[str, list[dict[str, float]]]) -> Iterator[Check]:
@@ -83,6 +102,13 @@ def _of_size(home: list[float], opened: list[float], options: Options) -> Iterat
     turns, conversations = options.some(TURNS), options.some(CONVERSATIONS)
     yield at_most(f"a conversation of {2 * turns:,} messages, loaded", statistics.median(opened), "ms", 500)
     yield at_most(f"home with {conversations:,} conversations, loaded", statistics.median(home), "ms", 300)
+
+
+def _of_inbox(inbox: dict[str, list[float]], options: Options) -> Check:
+    medians = {path: statistics.median(loads) for path, loads in inbox.items()}
+    slowest = max(medians, key=medians.__getitem__)
+    name = f"inbox with {options.some(APPROVALS):,} past approvals, loaded, slowest view ({slowest})"
+    return at_most(name, medians[slowest], "ms", 200)
 
 
 @contextmanager
@@ -123,6 +149,11 @@ def _streamed(page: Page) -> list[float]:
 
 def _client(stack: Stack) -> httpx.Client:
     return httpx.Client(base_url=stack.url, headers=bearer(stack), timeout=60)
+
+
+def _ask(stack: Stack, count: int) -> None:
+    """Make so many approvals that were decided long ago."""
+    stack.manage(ASKED.format(count=count))
 
 
 def _fill(stack: Stack, count: int) -> None:
