@@ -8,7 +8,7 @@ import redis
 from django.db.models import Count
 
 from aiops import dispatch, keyspace, log
-from aiops.batches.models import Item
+from aiops.batches.models import Batch, Item
 from aiops.runs.states import State
 from aiops.settings import Settings
 
@@ -22,6 +22,11 @@ def waiting_for_people() -> dict[UUID, int]:
     """Return how many items of each batch wait for a decision."""
     items = Item.objects.filter(state=Item.State.RUNNING, run__state=State.WAITING_APPROVAL)
     return dict(items.values_list("batch").annotate(n=Count("pk")).values_list("batch", "n"))
+
+
+def waiting_of(batch: Batch) -> int:
+    """Return how many items of one batch wait for a decision."""
+    return Item.objects.filter(batch=batch, state=Item.State.RUNNING, run__state=State.WAITING_APPROVAL).count()
 
 
 def of_workers(settings: Settings) -> int:

@@ -15,8 +15,8 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 from rest_framework.exceptions import ValidationError
 
+from aiops.batches import capacity, uploads
 from aiops.batches import preview as previews
-from aiops.batches import uploads
 from aiops.batches.lifecycle import Plan
 from aiops.batches.models import Batch, Item
 from aiops.batches.preview import Preview
@@ -115,6 +115,7 @@ def _context(request: HttpRequest, batch_id: UUID) -> dict[str, Any]:
         "batch": batch,
         "currency": SETTINGS.currency,
         "bad": batch.settled - batch.succeeded,
+        "waiting": capacity.waiting_of(batch),
         "items": found[:SHOWN],
         "next": found[SHOWN - 1].number if len(found) > SHOWN else None,
         "state": state if state in Item.State.values else "",

@@ -284,4 +284,29 @@ MECHANISMS = (
         Expression("busy_s > BUSY_S"),
         f"{WIRE}/test_rude_commands.py::test_a_command_that_writes_junk_without_end_holds_nobody_up",
     ),
+    Mechanism(
+        "a worker dies around a decision",
+        "an approved call begins once",
+        "aiops/approvals/permitting.py",
+        "begin",
+        Keyword("filter", "state__in"),
+        "tests/integration/approvals/test_state_machine.py",
+    ),
+    Mechanism(
+        "a worker dies around a decision",
+        "a call of unknown outcome is asked about again",
+        "aiops/runs/work/consent.py",
+        "Consent.unknown",
+        Body("return []"),
+        "tests/integration/approvals/test_surviving.py::test_after_a_death_in_mid_call_only_a_person_has_it_made_again",
+    ),
+    Mechanism(
+        "a stored step is changed",
+        "a call is compared with the one that was decided about",
+        "aiops/approvals/permitting.py",
+        "_said",
+        Expression("made != (call.name, call.number, hash_of_arguments(call.arguments))"),
+        "tests/integration/approvals/test_surviving.py"
+        "::test_a_call_that_differs_from_the_one_that_was_decided_about_is_refused",
+    ),
 )
