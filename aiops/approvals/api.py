@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import django_filters
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -131,6 +131,11 @@ class PolicyFilters(django_filters.FilterSet):
     tool_class = django_filters.ChoiceFilter(choices=TOOL_CLASSES)
     outcome = django_filters.ChoiceFilter(choices=OUTCOMES)
     server = django_filters.CharFilter(max_length=31)
+    search = django_filters.CharFilter(method="named", max_length=200)
+
+    def named(self, queryset: QuerySet[ApprovalPolicy], name: str, value: str) -> QuerySet[ApprovalPolicy]:
+        """Return those whose server, tool or group has these letters in its name."""
+        return queryset.filter(Q(server__icontains=value) | Q(tool__icontains=value) | Q(role__icontains=value))
 
 
 class ByPolicyPosition(ByChoice):

@@ -37,7 +37,7 @@ include-name-regex = "^(POST /api/(secrets|saved-prompts)/|(PUT|PATCH) /api/(sec
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]  # settings and parameters fit the schema of their handler, and rows refer to others
-include-name-regex = "^(POST|PUT|PATCH|DELETE) /api/(llm-[a-z]+|middleware-types|secrets|system-prompts)/"
+include-name-regex = "^(POST|PUT|PATCH|DELETE) /api/(llm-[a-z]+|middleware-types|secrets|system-prompts|approval-policies)/"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]  # a server's fields depend on its protocol, and the first one runs a command, which needs a right;
@@ -52,6 +52,10 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403",
 [[operations]]  # some times of the year 1 have none in UTC
 include-name-regex = "^GET /api/audit/$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "429"]
+
+[[operations]]  # decisions go with fields that no schema can tell, and a reason is not blank
+include-name-regex = "^POST /api/approvals/{id}/decide/$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "429"]
 
 [[operations]]  # no server gets people's own credentials
 include-name-regex = "^(POST|PATCH) /api/tool-credentials/"
@@ -84,7 +88,7 @@ MAKE = (
     "from django.contrib.auth.models import Permission\n"
     "u = User.objects.create_user('fuzzer', is_staff=True)\n"
     "what = ('mcpserver', 'tool', 'user', 'secret', 'llmprovider', 'llmmodel', 'systemprompt')\n"
-    "what += ('middlewaretype', 'llmmiddleware', 'auditrow')\n"
+    "what += ('middlewaretype', 'llmmiddleware', 'auditrow', 'approvalpolicy')\n"
     "rights = [f'{may}_{one}' for may in ('view', 'add', 'change', 'delete') for one in what]\n"
     "u.user_permissions.set(Permission.objects.filter(codename__in=rights))\n"
     "print(tokens.issue(u, name='spare')[0].pk, tokens.issue(u, name='used')[1])"
@@ -115,6 +119,8 @@ def _tidy(system: System, token: str) -> None:
     with system.client(token) as client:
         client.post("/api/runs/cancel/", json={"state": "queued"})
         client.post("/api/runs/cancel/", json={"state": "running"})
+        for policy in client.get("/api/approval-policies/", params={"limit": 200}).json()["results"]:
+            client.delete(f"/api/approval-policies/{policy['id']}/")
         for row in client.get("/api/mcp-servers/", params={"limit": 200}).json()["results"]:
             if row["name"] != "host":
                 client.delete(f"/api/mcp-servers/{row['id']}/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.acceptance.deciding import waiting
 from tests.acceptance.system import System, eventually
 
 
@@ -31,6 +32,11 @@ def make_paths(system: System) -> dict[str, str]:
         prompt = client.post("/api/system-prompts/", json=prompt).json()
         client.patch(f"/api/system-prompts/{prompt['id']}/", json={"prompt_text": "Today is {current_date}.\nBe kind."})
         client.post("/api/saved-prompts/", json={"name": "hosts", "text": "Which disks are full?", "is_shared": True})
+        asks = {"position": 1, "server": "counting", "tool": "change", "outcome": "ask_user"}
+        policy = client.post("/api/approval-policies/", json=asks).json()
+        change = {"call": "counting_change", "args": {"key": "web-1"}, "before": "I restart web-1."}
+        approval = waiting(system, system.ask("Restart web-1", change)["run"]["id"])
+        client.patch(f"/api/approval-policies/{policy['id']}/", json={"outcome": "auto"})
         shared = client.post(f"/api/conversations/{run['conversation']}/share/").json()
     return {
         "chat": "/",
@@ -39,6 +45,10 @@ def make_paths(system: System) -> dict[str, str]:
         "runs": "/runs/",
         "run": f"/runs/{run['run']['id']}/",
         "run-failed": f"/runs/{failed['run']['id']}/",
+        "approvals": "/approvals/",
+        "approval": f"/approvals/{approval['id']}/",
+        "policies": "/approvals/policies/",
+        "policy": f"/approvals/policies/{policy['id']}/",
         "batches": "/batches/",
         "batch": f"/batches/{batch['id']}/",
         "schedules": "/schedules/",
