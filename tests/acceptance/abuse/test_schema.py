@@ -37,7 +37,7 @@ include-name-regex = "^(POST /api/(secrets|saved-prompts)/|(PUT|PATCH) /api/(sec
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]  # settings and parameters fit the schema of their handler, and rows refer to others
-include-name-regex = "^(POST|PUT|PATCH|DELETE) /api/(llm-[a-z]+|middleware-types|secrets|system-prompts|approval-policies)/"
+include-name-regex = "^(POST|PUT|PATCH|DELETE) /api/(llm-[a-z]+|middleware-types|secrets|system-prompts)/"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]  # a server's fields depend on its protocol, and the first one runs a command, which needs a right;
@@ -52,6 +52,10 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403",
 [[operations]]  # some times of the year 1 have none in UTC
 include-name-regex = "^GET /api/audit/$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "429"]
+
+[[operations]]  # a group goes with one outcome, and is there; a tool has a server
+include-name-regex = "^(POST|PUT|PATCH|DELETE) /api/approval-policies/"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429"]
 
 [[operations]]  # decisions go with fields that no schema can tell, and a reason is not blank
 include-name-regex = "^POST /api/approvals/{id}/decide/$"
