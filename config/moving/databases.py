@@ -44,6 +44,7 @@ MADE_BY_ITSELF = (
 MADE_BY_MIGRATION: dict[str, dict[str, Any]] = {
     "tool_servers.mcpserver": {"name": "host"},
     "chains.middlewaretype": {"is_custom": False},
+    "auth.group": {"name": "approvers"},
 }
 """Tables in which some rows are made by nobody: which ones."""
 
