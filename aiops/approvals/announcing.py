@@ -11,10 +11,12 @@ from aiops.runs.states import Place, State
 
 
 def announce(approval: Approval, *, ttl_s: int) -> None:
-    """Publish what was decided, and send the run if nothing of it is left to decide; the reaper repairs a loss."""
-    run = Run.objects.only("queue", "fence", "state").filter(pk=approval.run_id).first()
-    if run is None:
-        return
+    """Publish what was decided, and send the run if nothing of it is left to decide; the reaper repairs a loss.
+
+    The event belongs to the claim that asked: ``approval.run`` is as it was when the decision was written. Under a
+    later one it would keep the next worker from writing.
+    """
+    run = approval.run
     states = [{"id": str(one.pk), "state": one.state} for one in approval.items.all()]
     decided = sum(one["state"] != ItemState.PENDING for one in states)
     event = types.system_event(
@@ -26,5 +28,5 @@ def announce(approval: Approval, *, ttl_s: int) -> None:
         items=states,
     )
     stream.append_now({str(run.pk): event}, ttl_s=ttl_s)
-    if run.state == State.QUEUED:
+    if Run.objects.filter(pk=run.pk, state=State.QUEUED, fence=run.fence).exists():
         send.send(run)

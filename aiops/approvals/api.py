@@ -148,7 +148,7 @@ class ByPolicyPosition(ByChoice):
     change=PolicyChange,
     row=PolicyOut,
     example=(
-        "nothing is changed in production",
+        "writing is forbidden in production",
         {"position": 10, "tool_class": "write", "environment": "PROD", "outcome": "never"},
     ),
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,34 +16,44 @@ from aiops.approvals import people, policies
 from aiops.approvals.models import Approval, ApprovalItem, Grant
 from aiops.approvals.values import Outcome, PlannedCall, Policies, Question, Subject, Verdict
 from aiops.approvals.values import people as names_of
+from aiops.events.redaction import Redactor
 from aiops.events.types import cut
 from aiops.people.models import User
 from aiops.tool_servers.client.canonical import hash_of_arguments
 from aiops.tool_servers.client.values import RemoteTool, ToolClass
 
 REASON_BYTES, DESCRIPTION_BYTES = 2_000, 500
-Redact = Callable[[str], str]
+MOST_CHARACTERS = 64_000
+"""Of the arguments of a call that people are asked about, as JSON."""
 HINTS = {"idempotentHint": "repeatable", "openWorldHint": "reaches_others"}
 """Annotations of MCP (2025-11-25) that help to decide, and how they are called here."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The run that wants calls made, and whose it is."""
+
+    user_id: str
+    user_name: str
+    conversation_id: str
+    asked_by_chain: frozenset[str] = frozenset()
+    """Names of tools that a middleware of the model wants people to be asked about."""
+    distrusted: frozenset[str] = frozenset()
+    """Names of tools that this run has called with unknown outcome: no grant of the conversation counts for them."""
+
+
 def questions(
-    calls: Iterable[PlannedCall],
-    subject_of: Callable[[RemoteTool], Subject],
-    *,
-    requester_id: str,
-    conversation_id: str,
-    asked_by_chain: frozenset[str],
+    calls: Iterable[PlannedCall], subject_of: Callable[[RemoteTool], Subject], asker: Asker
 ) -> list[Question]:
     """Return the calls that somebody must be asked about, and can be; by the policies as they are in the table now."""
-    rules = Policies(policies.read().rows, asked_by_chain)
+    rules = Policies(policies.read().rows, asker.asked_by_chain)
     found = []
     for call in calls:
         subject = subject_of(call.tool)
         verdict = rules.verdict(subject, name=call.name)
-        if not asks(verdict) or is_granted(subject, verdict, conversation_id=conversation_id):
+        if not asks(verdict) or is_too_large(call) or is_granted(call, subject, verdict, asker):
             continue
-        if people.deciders(verdict.role, requester_id=requester_id).exists():
+        if people.deciders(verdict.role, requester_id=asker.user_id).exists():
             found.append(Question(call, verdict))
     return found
 
@@ -51,12 +63,18 @@ def asks(verdict: Verdict) -> bool:
     return verdict.outcome in (Outcome.ASK_USER, Outcome.ASK_ROLE)
 
 
-def is_granted(subject: Subject, verdict: Verdict, *, conversation_id: str) -> bool:
-    """Return whether those who must be asked have allowed this tool for the whole conversation."""
-    if subject.unattended or subject.tool_class is ToolClass.DESTRUCTIVE:
+def is_too_large(call: PlannedCall) -> bool:
+    """Return whether nobody could read the arguments of a call."""
+    return len(json.dumps(call.arguments, ensure_ascii=False)) > MOST_CHARACTERS
+
+
+def is_granted(call: PlannedCall, subject: Subject, verdict: Verdict, asker: Asker) -> bool:
+    """Return whether somebody who may decide still has allowed this tool for the whole conversation."""
+    if subject.unattended or subject.tool_class is ToolClass.DESTRUCTIVE or call.name in asker.distrusted:
         return False
-    allowed = Grant.objects.filter(conversation=UUID(conversation_id), server=subject.server, tool=subject.tool)
-    return allowed.filter(role=verdict.role).exists()
+    here = {"conversation": UUID(asker.conversation_id), "server": subject.server, "tool": subject.tool}
+    allowed = Grant.objects.filter(**here, role=verdict.role, granted_by__is_active=True)
+    return (allowed.filter(granted_by__groups__name=verdict.role) if verdict.role else allowed).exists()
 
 
 def open_approval(
@@ -66,7 +84,7 @@ def open_approval(
     message: dict[str, Any],
     reason: str,
     asked: Sequence[Question],
-    redact: Redact,
+    redactor: Redactor,
     expires_s: int,
 ) -> Approval:
     """Write the approval of a run that now waits; must run in the transaction that lets it wait.
@@ -81,13 +99,13 @@ def open_approval(
         may_decide=names_of(asked, requester=requester.username),
         expires_at=Now() + timedelta(seconds=min(one.verdict.expires_s or expires_s for one in asked)),
     )
-    said = cut(redact(untrusted.plain(reason)), max_bytes=REASON_BYTES)
-    ApprovalItem.objects.bulk_create([_item(approval, one, said) for one in asked])
+    said = cut(redactor.redact(untrusted.plain(reason)), max_bytes=REASON_BYTES)
+    ApprovalItem.objects.bulk_create([_item(approval, one, said, redactor) for one in asked])
     approval.refresh_from_db()
     return approval
 
 
-def _item(approval: Approval, asked: Question, reason: str) -> ApprovalItem:
+def _item(approval: Approval, asked: Question, reason: str, redactor: Redactor) -> ApprovalItem:
     call = asked.call
     return ApprovalItem(
         approval=approval,
@@ -98,6 +116,7 @@ def _item(approval: Approval, asked: Question, reason: str) -> ApprovalItem:
         name=call.name,
         tool_class=call.tool.tool_class,
         arguments=call.arguments,
+        shown_arguments=redactor.redact_json(call.arguments),
         arguments_hash=hash_of_arguments(call.arguments),
         parameters=call.tool.schema,
         reason=reason,
@@ -106,6 +125,7 @@ def _item(approval: Approval, asked: Question, reason: str) -> ApprovalItem:
         role=asked.verdict.role,
         repeats_id=UUID(asked.repeats) if asked.repeats else None,
         edited=asked.edited,
+        shown_edited=redactor.redact_json(asked.edited) if asked.edited is not None else None,
     )
 
 

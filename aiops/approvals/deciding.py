@@ -19,6 +19,7 @@ from aiops.approvals.models import Approval, ApprovalItem, Grant
 from aiops.approvals.values import DECIDED, ApprovalState, Choice, ItemState, Outcome, Subject
 from aiops.audit.actions import Action
 from aiops.audit.recording import Entry, record_all
+from aiops.conversations.models import Conversation
 from aiops.errors import Conflict, Forbidden, Invalid, NotFound
 from aiops.locks import lock
 from aiops.people.models import User
@@ -53,7 +54,7 @@ def decide(user: User, approval_id: UUID, given: Sequence[Decided]) -> Approval:
     nothing is changed.
     """
     with transaction.atomic():
-        approval = _locked(user, approval_id)
+        approval = _locked(user, approval_id, with_conversation=any(one.remember for one in given))
         items = list(approval.items.select_related("approval"))
         mine = _mine(user, approval, items, given)
         errors: dict[str, list[str]] = {}
@@ -100,15 +101,19 @@ def settle(approval: Approval, state: ApprovalState) -> None:
     parking.resume(approval.run_id)
 
 
-def _locked(user: User, approval_id: UUID) -> Approval:
-    """Lock an approval behind its run, in the order of ``aiops.locks``."""
+def _locked(user: User, approval_id: UUID, *, with_conversation: bool) -> Approval:
+    """Lock an approval behind its run, and that behind its conversation, to which a grant refers (``aiops.locks``)."""
     found = people.visible_to(user).filter(pk=approval_id).first()
     if found is None:
         raise NotFound("There is no such approval.")
-    lock(Run.objects.filter(pk=found.run_id))
+    runs = Run.objects.filter(pk=found.run_id)
+    if with_conversation:
+        lock(Conversation.objects.filter(pk__in=runs.values("conversation")))
+    lock(runs)
     locked = Approval.objects.select_for_update(no_key=True).filter(pk=approval_id).first()
     if locked is None:
         raise NotFound("There is no such approval: its conversation was deleted.")
+    locked.run = runs.get()
     return locked
 
 
@@ -160,7 +165,8 @@ def _problems(user: User, item: ApprovalItem, given: Decided) -> dict[str, str]:
         found["remember"] = "Only an approved call can be remembered, and never one that destroys."
     if given.remember and item.approval.run.source in sources.UNATTENDED:
         found["remember"] = "Nobody attends this run: every call of it is asked about."
-    if given.arguments is not None and "arguments" not in found and (problems := _misfits(item, given.arguments)):
+    asked = _unmasked(given.arguments, item.shown_arguments, item.arguments)
+    if given.arguments is not None and "arguments" not in found and (problems := _misfits(item, asked)):
         found["arguments"] = " ".join(problems)
     if given.choice in REMEMBERS and (reason := _policy_problem(user, item)):
         found["decision"] = reason
@@ -173,6 +179,19 @@ def _misfits(item: ApprovalItem, arguments: dict[str, Any]) -> list[str]:
         return schemas.compiled(json.dumps(item.parameters)).problems(json.dumps(arguments))
     except schemas.BadSchema as error:
         return [f"The tool's own schema cannot be used ({error}): approve or reject it as it is."]
+
+
+def _unmasked(edited: Any, shown: Any, wanted: Any) -> Any:
+    """Return edited arguments with the secrets that were not shown in place of their masks."""
+    if edited == shown:
+        return wanted
+    if isinstance(edited, dict) and isinstance(shown, dict):
+        return {
+            name: _unmasked(one, shown[name], wanted[name]) if name in shown else one for name, one in edited.items()
+        }
+    if isinstance(edited, list) and isinstance(shown, list) and len(edited) == len(shown):
+        return [_unmasked(*three) for three in zip(edited, shown, wanted, strict=True)]
+    return edited
 
 
 def _policy_problem(user: User, item: ApprovalItem) -> str:
@@ -197,10 +216,12 @@ def _policy_problem(user: User, item: ApprovalItem) -> str:
 def _apply(user: User, item: ApprovalItem, given: Decided) -> None:
     item.state = DECIDED[given.choice]
     if given.choice is Choice.EDIT:
-        item.edited = given.arguments
+        item.edited = _unmasked(given.arguments, item.shown_arguments, item.arguments)
+        item.shown_edited = given.arguments
     ApprovalItem.objects.filter(pk=item.pk).update(
         state=item.state,
         edited=item.edited,
+        shown_edited=item.shown_edited,
         decided_by=user,
         decided_by_name=user.username,
         decided_at=Now(),

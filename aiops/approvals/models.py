@@ -103,6 +103,8 @@ class ApprovalItem(models.Model):
     """The tool's name with its server's prefix."""
     tool_class = models.CharField(max_length=12, choices=choices(ToolClass))
     arguments = models.JSONField()
+    shown_arguments = models.JSONField(default=dict)
+    """Those, without known secrets, for people."""
     arguments_hash = models.CharField(max_length=64)
     parameters = models.JSONField(default=dict)
     """JSON Schema of the arguments."""
@@ -120,6 +122,8 @@ class ApprovalItem(models.Model):
     state = models.CharField(max_length=15, choices=choices(ItemState), default=ItemState.PENDING.value)
     edited = models.JSONField(null=True)
     """The arguments that a person wants instead."""
+    shown_edited = models.JSONField(null=True)
+    """Those, as the person has seen and written them."""
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     decided_by_name = models.CharField(max_length=150, blank=True)
     decided_at = models.DateTimeField(null=True)
@@ -138,9 +142,15 @@ class ApprovalItem(models.Model):
         return arguments
 
     @property
-    def shown(self) -> str:
-        """Those arguments in one line."""
-        return json.dumps(self.called, ensure_ascii=False)
+    def read(self) -> dict[str, Any]:
+        """Those arguments as people read them."""
+        arguments: dict[str, Any] | None = self.shown_arguments if self.edited is None else self.shown_edited
+        return arguments or {}
+
+    @property
+    def line(self) -> str:
+        """Those in one line."""
+        return json.dumps(self.read, ensure_ascii=False)
 
     class Meta:
         ordering = ["number"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef
 
+from aiops import database
 from aiops.approvals.models import Approval, ApprovalItem
 from aiops.approvals.people import deciders
 from aiops.people import sessions
@@ -16,6 +17,8 @@ from aiops.webhooks.outbox import Notice
 
 MOST_MAILS = 20
 SHOWN_CALLS = 10
+MAIL_PAUSE_S = 600
+"""No second mail about approvals is written to a person for this long."""
 
 
 def notify(approval: Approval, settings: Settings) -> None:
@@ -28,7 +31,11 @@ def notify(approval: Approval, settings: Settings) -> None:
     if approval.run.webhook:
         outbox.notify(notice, user_id=approval.requester_id, form=Delivery.Form.WEBHOOK, to=approval.run.webhook)
     if mailing.is_configured(settings):
+        since = database.in_seconds(-MAIL_PAUSE_S)
         for user in _absent(approval, {one.role for one in items}):
+            mails = Delivery.objects.filter(user=user.pk, event=notice.event, form=Delivery.Form.MAIL)
+            if mails.filter(created_at__gt=since).exists():
+                continue  # a batch may ask hundreds of times: the inbox has them all
             outbox.notify(notice, user_id=user.pk, form=Delivery.Form.MAIL, to=user.email)
 
 

@@ -123,8 +123,8 @@ def card(approval: Approval, user: User) -> dict[str, Any]:
         items.append(
             {
                 "item": item,
-                "arguments": "\n".join(_lines(item.called)),
-                "difference": difference.marked(_lines(item.arguments), _lines(item.called)),
+                "arguments": "\n".join(_lines(item.read)),
+                "difference": difference.marked(_lines(item.shown_arguments), _lines(item.read)),
                 "is_mine": mine.includes(item),
                 "may_remember": attended and item.tool_class != ToolClass.DESTRUCTIVE,
                 "is_open": item.state == ItemState.PENDING,

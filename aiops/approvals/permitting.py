@@ -7,7 +7,7 @@ import json
 from django.db.models.functions import Now
 
 from aiops.approvals import people, policies
-from aiops.approvals.asking import asks, is_granted
+from aiops.approvals.asking import Asker, asks, is_granted, is_too_large
 from aiops.approvals.models import ApprovalItem
 from aiops.approvals.values import (
     GRANTED,
@@ -28,6 +28,7 @@ NOBODY = (
     "into the group {role!r}, or change {policy}."
 )
 NOT_ASKED = "This call needs a decision that nobody was asked for, so it was not made. Call the tool again to ask."
+TOO_LARGE = "The arguments of this call are too large for a person to decide about, so it was not made. Send less."
 DIFFERS = "This call is not the one that was decided about, so it was not made."
 STRICTER = (
     "{policy} has wanted another decision since this call was approved, so it was not made. Call it again to ask."
@@ -35,6 +36,9 @@ STRICTER = (
 REJECTED = "{who} rejected this call, so it was not made. Reason: {reason}"
 NOT_DONE = "{who} says that this call was not done. {reason}"
 EXPIRED = "Nobody decided about this call in time, so it was not made."
+STILL_UNKNOWN = (
+    "Whether this call took effect is not known, and nobody said so in time. It was not repeated: look first."
+)
 EDITED = "[{who} changed the arguments before the call was made: {arguments}]\n"
 ANSWERED = "[{who} answered instead of the tool, which was not called.]\n{text}"
 HAPPENED = "[Whether this call took effect was not known. {who} says what happened.]\n{text}"
@@ -46,25 +50,27 @@ def permit(
     subject: Subject,
     decision: Decision | None,
     *,
-    requester_id: str,
-    requester: str,
-    conversation_id: str,
-    asked_by_chain: frozenset[str],
+    asker: Asker,
 ) -> Permit:
     """Return whether the call may be made; the policies are read again, so that a stricter one counts at once."""
     said = _said(call, decision) if decision is not None else None
     if said is not None:
         return said
-    verdict = Policies(policies.read().rows, asked_by_chain).verdict(subject, name=call.name)
+    verdict = Policies(policies.read().rows, asker.asked_by_chain).verdict(subject, name=call.name)
     if verdict.outcome is Outcome.NEVER:
         return Permit(call.arguments, FORBIDDEN.format(policy=verdict.policy))
     if decision is not None:
         return _granted(decision, verdict)
-    if not asks(verdict) or is_granted(subject, verdict, conversation_id=conversation_id):
+    if not asks(verdict) or is_granted(call, subject, verdict, asker):
         return Permit(call.arguments)
-    if not people.deciders(verdict.role, requester_id=requester_id).exists():
-        return Permit(call.arguments, NOBODY.format(requester=requester, role=verdict.role, policy=verdict.policy))
-    return Permit(call.arguments, NOT_ASKED)
+    if not people.deciders(verdict.role, requester_id=asker.user_id).exists():
+        return Permit(call.arguments, nobody(verdict.role, asker.user_name, verdict.policy))
+    return Permit(call.arguments, TOO_LARGE if is_too_large(call) else NOT_ASKED)
+
+
+def nobody(role: str, requester: str, policy: str) -> str:
+    """Return what the model reads when nobody may decide: the cause and the cure."""
+    return NOBODY.format(requester=requester, role=role, policy=policy)
 
 
 def begin(permit: Permit) -> bool:
@@ -76,8 +82,8 @@ def begin(permit: Permit) -> bool:
 def end(item: str, *, status: str, preview: str) -> None:
     """Record how an approved call ended; ``status`` is ok, error or unknown."""
     state = ItemState.OUTCOME_UNKNOWN if status == "unknown" else ItemState.EXECUTED
-    mine = ApprovalItem.objects.filter(pk=item, state=ItemState.EXECUTING)
-    mine.update(state=state, ended_at=Now(), preview=preview)
+    begun = [ItemState.EXECUTING, ItemState.OUTCOME_UNKNOWN]  # a worker that lost the run may have said unknown
+    ApprovalItem.objects.filter(pk=item, state__in=begun).update(state=state, ended_at=Now(), preview=preview)
 
 
 def _said(call: PlannedCall, decision: Decision) -> Permit | None:
@@ -93,7 +99,7 @@ def _said(call: PlannedCall, decision: Decision) -> Permit | None:
             text = HAPPENED if decision.repeats else ANSWERED
             return Permit(call.arguments, answer=text.format(who=who, text=decision.text))
         case ItemState.EXPIRED:
-            return Permit(call.arguments, EXPIRED)
+            return Permit(call.arguments, reason or (STILL_UNKNOWN if decision.repeats else EXPIRED))
     made = (decision.name, decision.number, decision.requested_hash)
     if made != (call.name, call.number, hash_of_arguments(call.arguments)):
         return Permit(call.arguments, DIFFERS)

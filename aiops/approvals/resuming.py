@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists
 
 from aiops.approvals.models import Approval, ApprovalItem
 from aiops.approvals.values import Decision, ItemState, Step
+from aiops.runs.transitions import Claim, held
 from aiops.tool_servers.client.values import RemoteTool, ToolClass
 
 UNKNOWN = (ItemState.EXECUTING, ItemState.OUTCOME_UNKNOWN)
 
 
-def step_of(run_id: Any) -> Step | None:
+def step_of(claim: Claim) -> Step | None:
     """Return the last step that people were asked about, with the latest decision about each of its calls.
 
-    None when nobody was asked. A call that a worker had begun, and not ended, has an unknown outcome now.
+    None when nobody was asked. A call that a worker had begun, and not ended, has an unknown outcome now. What came
+    last is told by the database's clock: those of workers, from which ids are made, may differ.
     """
-    latest = Approval.objects.filter(run=run_id).order_by("-pk").first()
+    of_run = Approval.objects.filter(run=UUID(claim.run_id))
+    latest = of_run.order_by("-created_at", "-pk").first()
     if latest is None:
         return None
-    message_id = latest.message.get("data", {}).get("id")
-    rows = (
-        ApprovalItem.objects.filter(approval__run=run_id).select_related("approval").order_by("approval_id", "number")
-    )
-    items = [one for one in rows if one.approval.message.get("data", {}).get("id") == message_id]
-    lost = [one.pk for one in items if one.state == ItemState.EXECUTING]
-    if lost:
-        ApprovalItem.objects.filter(pk__in=lost).update(state=ItemState.OUTCOME_UNKNOWN)
+    same = of_run.filter(message__data__id=latest.message["data"]["id"])
+    items = list(ApprovalItem.objects.filter(approval__in=same).order_by("approval__created_at", "approval", "number"))
+    begun = ApprovalItem.objects.filter(pk__in=[one.pk for one in items], state=ItemState.EXECUTING)
+    if any(one.state == ItemState.EXECUTING for one in items):
+        # If this worker has lost the run meanwhile, the call is the next one's.
+        begun.filter(Exists(held(claim))).update(state=ItemState.OUTCOME_UNKNOWN)
     return Step(latest.message, tuple(map(_decision, items)))
 
 

@@ -11,12 +11,12 @@ from rest_framework import serializers
 from aiops.approvals import people, rules
 from aiops.approvals.deciding import Decided
 from aiops.approvals.models import AGENT_KINDS, ENVIRONMENTS, Approval, ApprovalItem, ApprovalPolicy, Grant, choices
-from aiops.approvals.values import ApprovalState, Choice, ItemState, Outcome
+from aiops.approvals.values import MOST_ASKED, ApprovalState, Choice, ItemState, Outcome
+from aiops.tool_servers.client.canonical import hash_of_arguments
 from aiops.tool_servers.client.values import ToolClass
 from aiops.web.api.parsing import IdField, NameField, ObjectField, Strict, TextField, TruthField, WholeNumberField
 
 MAX_REASON_BYTES, MAX_TEXT_BYTES = 2_000, 16_000
-MOST_ITEMS = 100
 TOOL_CLASSES, OUTCOMES = choices(ToolClass), choices(Outcome)
 APPROVAL_STATES, ITEM_STATES = choices(ApprovalState), choices(ItemState)
 
@@ -35,7 +35,7 @@ class DecisionIn(Strict):
 class DecideIn(Strict):
     """Decisions about each call that waits for the caller."""
 
-    items = serializers.ListField(child=DecisionIn(), min_length=1, max_length=MOST_ITEMS)
+    items = serializers.ListField(child=DecisionIn(), min_length=1, max_length=MOST_ASKED)
 
     def decisions(self) -> list[Decided]:
         """Return the validated decisions as values."""
@@ -57,6 +57,8 @@ class ApprovalItemOut(serializers.ModelSerializer[ApprovalItem]):
 
     tool_class = serializers.ChoiceField(TOOL_CLASSES)
     arguments = serializers.SerializerMethodField(help_text="with which it is, or would be, called")
+    arguments_hash = serializers.SerializerMethodField()
+    requested = serializers.SerializerMethodField(help_text="the arguments that the model gave")
     reason = serializers.CharField(help_text="why the model wants the call, in its own words")
     facts = ObjectField(help_text="what is known besides: class, target, reversible")
     state = serializers.ChoiceField(ITEM_STATES)
@@ -72,6 +74,7 @@ class ApprovalItemOut(serializers.ModelSerializer[ApprovalItem]):
             "tool_class",
             "arguments",
             "arguments_hash",
+            "requested",
             "parameters",
             "reason",
             "facts",
@@ -80,14 +83,25 @@ class ApprovalItemOut(serializers.ModelSerializer[ApprovalItem]):
             "decided_by",
             "decided_at",
             "decision_reason",
+            "text",
             "preview",
             "is_mine",
         ]
 
     @extend_schema_field({"type": "object", "additionalProperties": True})
     def get_arguments(self, item: ApprovalItem) -> dict[str, Any]:
-        """Return the arguments, with a person's changes."""
-        return item.called
+        """Return the arguments, with a person's changes and without known secrets."""
+        return item.read
+
+    def get_arguments_hash(self, item: ApprovalItem) -> str:
+        """Return the hash of the arguments with which it is, or would be, called."""
+        return hash_of_arguments(item.called)
+
+    @extend_schema_field({"type": "object", "additionalProperties": True})
+    def get_requested(self, item: ApprovalItem) -> dict[str, Any]:
+        """Return the arguments that the model gave."""
+        arguments: dict[str, Any] = item.shown_arguments
+        return arguments
 
     def get_is_mine(self, item: ApprovalItem) -> bool:
         """Return whether the caller may decide about it now."""

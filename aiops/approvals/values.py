@@ -49,6 +49,8 @@ class ItemState(StrEnum):
     """Its worker died, or was stopped, during the call."""
 
 
+MOST_ASKED = 100
+"""Calls of one step that people can be asked about."""
 DECIDED = {
     Choice.APPROVE: ItemState.APPROVED,
     Choice.EDIT: ItemState.EDITED,

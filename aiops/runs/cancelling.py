@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from aiops import background, dispatch
+from aiops.approvals.values import GRANTED
 from aiops.people.models import User
 from aiops.runs import send, states, transitions
 from aiops.runs.models import Run
@@ -27,9 +28,9 @@ def leave(user: User) -> None:
 
     Items of batches that wait for nobody wait for the account instead.
     """
-    waiting = Q(state=State.WAITING_APPROVAL)
-    mine = Run.objects.filter(Q(queue=dispatch.RUNS_QUEUE) | waiting, user=user.pk, state__in=states.UNFINISHED)
-    stopped = transitions.request_cancel(list(mine.values_list("pk", flat=True)))
+    asked = Q(state=State.WAITING_APPROVAL) | Q(approvals__items__state__in=GRANTED)
+    mine = Run.objects.filter(Q(queue=dispatch.RUNS_QUEUE) | asked, user=user.pk, state__in=states.UNFINISHED)
+    stopped = transitions.request_cancel(list(mine.values_list("pk", flat=True).distinct()))
     transaction.on_commit(lambda: announce(stopped))
 
 

@@ -184,9 +184,9 @@ def request_cancel(run_ids: Sequence[UUID | str]) -> dict[str, str]:
 
 
 def expire(run_ids: Sequence[UUID | str]) -> list[str]:
-    """Expire those of these runs that are still queued; return their ids."""
+    """Expire those of these runs that were never begun; return their ids."""
     with transaction.atomic():
-        ids = lock(Run.objects.filter(pk__in=run_ids, state=State.QUEUED))
+        ids = lock(Run.objects.filter(pk__in=run_ids, state=State.QUEUED, started_at=None))
         Run.objects.filter(pk__in=ids).update(state=State.EXPIRED, finished_at=Now())
     return [str(pk) for pk in ids]
 

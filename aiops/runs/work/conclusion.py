@@ -138,7 +138,8 @@ async def _finish(assignment: Assignment, ending: Ending, context: RunContext) -
     except (DataError, ValueError) as error:
         logger.exception("run.unwritable")
         detail = f"What came out of this run cannot be stored ({type(error).__name__})."
-        bare = Ending(State.FAILED, "", steps=[], error={"code": "internal_error", "detail": detail, "retry": True})
+        error_shown = {"code": "internal_error", "detail": detail, "retry": True}
+        bare = Ending(State.FAILED, "", steps=[], error=error_shown, asked_people=ending.asked_people)
         made = await context.in_thread(_write, assignment, bare)
     return made
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from aiops.agent import parking
 from aiops.agent.parking import Parked
 from aiops.approvals import asking, permitting
+from aiops.approvals.asking import Asker
 from aiops.approvals.values import (
+    MOST_ASKED,
     Decision,
     ItemState,
     Outcome,
@@ -21,20 +23,25 @@ from aiops.approvals.values import (
     Subject,
     Verdict,
 )
+from aiops.events import types
 from aiops.runs import sources
 from aiops.runs.work.context import Assignment, RunContext
 from aiops.tool_servers.client.values import RemoteTool
+
+NOTE_BYTES = 2_000
+"""Of what the model reads about changed arguments."""
 
 
 class Consent:
     """Knows the decisions of this run's last step; the policies of its claim tell which calls need no look at rows."""
 
-    def __init__(self, assignment: Assignment, context: RunContext) -> None:
+    def __init__(self, assignment: Assignment, context: RunContext, steps: Callable[[], list[dict[str, Any]]]) -> None:
         self._assignment = assignment
+        self._steps = steps
         self._context = context
         self._step = assignment.step
         self._permits: dict[str, Permit] = {}
-        self._made_before = {step["call_id"] for step in assignment.steps if not step["safe"]}
+        self._made_before = _made(assignment.steps)
         self._policies = assignment.policies
         self._taken_up = False
 
@@ -78,12 +85,14 @@ class Consent:
     def take_up_again(self) -> None:
         """Let the step be taken up again, by another model of this run, where memory has lost it."""
         self._taken_up = False
+        self._made_before = _made(self._steps())
 
     async def consider(self, said: AIMessage, results: Sequence[AnyMessage], calls: Sequence[PlannedCall]) -> None:
         """Raise Parked if people must decide about one of these calls."""
-        if all(self._is_free(one) for one in calls):
+        most = min(self._context.limits.tool_calls, MOST_ASKED)
+        if all(self._is_free(one) for one in calls) or len(calls) > most:  # so many are refused without asking
             return
-        asked = await self._context.in_thread(self._questions, calls)
+        asked = await self._context.in_thread(self._questions, [one for one in calls if not self._is_used_up(one)])
         if asked:
             used = cast(dict[str, int], said.usage_metadata or {})
             raise Parked(parking.stored(said, results), asked, reason=str(said.text), used=used)
@@ -93,7 +102,7 @@ class Consent:
         if call.call_id in self._made_before and not self.is_repeat(call.call_id):
             return Permit(call.arguments)
         decision = None if self._step is None else self._step.of(call.call_id)
-        if decision is None and self._is_free(call):
+        if decision is None and (self._is_free(call) or self._is_used_up(call)):
             permit = Permit(call.arguments)
         else:
             permit = await self._context.in_thread(self._permit, call, decision)
@@ -107,10 +116,18 @@ class Consent:
     def is_repeat(self, call_id: str) -> bool:
         """Return whether a person wants a call of unknown outcome made again, or says how it ended."""
         decision = None if self._step is None else self._step.of(call_id)
-        return decision is not None and decision.repeats
+        return decision is not None and decision.repeats and decision.state is not ItemState.EXECUTED
 
     def _is_free(self, call: PlannedCall) -> bool:
+        """Return whether a call asks nobody, by the policies of the claim: only reading ones, the others look again."""
+        if not call.tool.read_only:
+            return False
         return self._policies.verdict(self._subject(call.tool), name=call.name).outcome is Outcome.AUTO
+
+    def _is_used_up(self, call: PlannedCall) -> bool:
+        """Return whether ``CallsPerRun`` refuses the call: nobody is asked about it."""
+        most = call.tool.calls_per_run
+        return most is not None and sum(step["name"] == call.name for step in self._steps()) >= most
 
     def _subject(self, tool: RemoteTool) -> Subject:
         source = self._assignment.source
@@ -123,25 +140,28 @@ class Consent:
             unattended=source in sources.UNATTENDED,
         )
 
-    def _questions(self, calls: Sequence[PlannedCall]) -> list[Question]:
-        return asking.questions(
-            calls,
-            self._subject,
-            requester_id=self._assignment.user_id,
-            conversation_id=self._assignment.conversation_id,
-            asked_by_chain=self._policies.asked_by_chain,
+    def _asker(self) -> Asker:
+        unknown = {step["name"] for step in self._steps() if step["status"] == "unknown"}
+        return Asker(
+            self._assignment.user_id,
+            self._assignment.user_name,
+            self._assignment.conversation_id,
+            self._policies.asked_by_chain,
+            frozenset(unknown),
         )
 
+    def _questions(self, calls: Sequence[PlannedCall]) -> list[Question]:
+        return asking.questions(calls, self._subject, self._asker())
+
     def _permit(self, call: PlannedCall, decision: Decision | None) -> Permit:
-        return permitting.permit(
-            call,
-            self._subject(call.tool),
-            decision,
-            requester_id=self._assignment.user_id,
-            requester=self._assignment.user_name,
-            conversation_id=self._assignment.conversation_id,
-            asked_by_chain=self._policies.asked_by_chain,
-        )
+        permit = permitting.permit(call, self._subject(call.tool), decision, asker=self._asker())
+        note = types.cut(self._context.redactor.redact(permit.note), max_bytes=NOTE_BYTES)
+        return replace(permit, note=note) if permit.note else permit
+
+
+def _made(steps: Iterable[dict[str, Any]]) -> set[str]:
+    """Return the ids of the calls with effects that were begun."""
+    return {step["call_id"] for step in steps if not step["safe"]}
 
 
 def _ids(messages: Sequence[AnyMessage]) -> list[str]:

@@ -134,7 +134,7 @@ class Execution:
     async def _continued(self, given: dict[str, Any] | None) -> dict[str, Any] | None:
         """Return what another model gets in the middle of this run: what memory has not got of it."""
         self._memory.read_again()
-        self._recorder.consent.take_up_again()
+        self._recorder.take_up_again()
         remembered = await self._memory.aget_tuple(self._config)
         if remembered is not None and (remembered.metadata or {}).get("run") == self._assignment.claim.run_id:
             forgotten = self._missing_calls(remembering.known(remembered))

@@ -12,6 +12,7 @@ from aiops.agent.parking import Parked
 from aiops.approvals import asking, notifying
 from aiops.approvals.models import Approval
 from aiops.events import stream, types
+from aiops.events.redaction import Redactor
 from aiops.runs import parking
 from aiops.runs.transitions import Ending
 from aiops.runs.work.context import Assignment, RunContext
@@ -23,7 +24,7 @@ logger = log.get(__name__)
 
 async def park(assignment: Assignment, context: RunContext, recorder: Recorder, parked: Parked, so_far: Ending) -> bool:
     """Let the run wait; False, with nothing written, when it was stopped or its claim is lost."""
-    write = partial(_write, redact=context.redactor.redact, settings=context.settings)
+    write = partial(_write, redactor=context.redactor, settings=context.settings)
     approval = await context.in_thread(write, assignment, parked, so_far)
     if approval is None:
         return False
@@ -34,7 +35,7 @@ async def park(assignment: Assignment, context: RunContext, recorder: Recorder, 
 
 
 def _write(
-    assignment: Assignment, parked: Parked, so_far: Ending, *, redact: asking.Redact, settings: Settings
+    assignment: Assignment, parked: Parked, so_far: Ending, *, redactor: Redactor, settings: Settings
 ) -> Approval | None:
     with transaction.atomic():
         if not parking.park(assignment.claim, so_far):
@@ -45,7 +46,7 @@ def _write(
             message=parked.message,
             reason=parked.reason,
             asked=parked.asked,
-            redact=redact,
+            redactor=redactor,
             expires_s=settings.approval_s,
         )
         notifying.notify(approval, settings)

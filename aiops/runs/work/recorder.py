@@ -47,13 +47,18 @@ class Recorder:
         self.answers: list[str] = []
         self.notices: list[dict[str, str]] = list(assignment.notices)
         self.spending = Spending(assignment.usage)
-        self.consent = Consent(assignment, context)
+        self.consent = Consent(assignment, context, lambda: self.steps)
         self._calls = 0
         self._streamed_in_call = 0
         self._first_delta: float | None = None
         self._progress: dict[str, Progress] = {}
         self._made: dict[str, MadeCall] = {}
         self._showing: asyncio.Task[None] | None = None
+
+    def take_up_again(self) -> None:
+        """Let another model of this run go on where memory has lost what it did."""
+        self._made_before = {step["call_id"]: step for step in self.steps if not step["safe"]}
+        self.consent.take_up_again()
 
     @property
     def instructions(self) -> str:

@@ -50,7 +50,7 @@ def assignment(claimed: Claimed, schema_of: SchemaOf, models: Models) -> Assignm
         answer_schema=json.dumps(schema_of(run.pk)) if options.answer_schema else "",
         source=Source(run.source),
         policies=policies.current(),
-        step=resuming.step_of(run.pk) if run.fence > 1 else None,  # nobody was asked before the first claim
+        step=resuming.step_of(claimed.claim) if run.fence > 1 else None,  # nobody was asked before the first claim
         notices=tuple(run.notices),
         usage=run.usage,
         partial=run.answer,

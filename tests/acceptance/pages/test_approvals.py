@@ -62,7 +62,7 @@ def test_a_call_is_rejected_with_the_keyboard_alone(browse: Open, marks: Path, k
     keys = ActionChains(page.driver)
     keys.send_keys(Keys.SPACE, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.TAB).perform()
     page.until(
-        lambda: page.driver.switch_to.active_element.get_attribute("name") == "reason", "the field of the reason"
+        lambda: page.driver.switch_to.active_element.get_attribute("data-own") == "reason", "the field of the reason"
     )
     keys.send_keys("it serves customers", Keys.TAB, Keys.ENTER).perform()
     page.ended()
@@ -82,7 +82,7 @@ def test_the_inbox_counts_what_waits_and_leads_to_the_decision(
     page.one("table.list a").click()
     page.until(lambda: page.all("main form.approval [value=approve]"), "the approval")
     page.one("[value=approve]").click()
-    page.one("[name=remember]").click()
+    page.one("[data-own=remember]").click()
     page.one("main form.approval [type=submit]").click()
     page.until(lambda: page.text("h1") == "Approval", "that it is decided")
     assert system.ended(run)["state"] == "succeeded"

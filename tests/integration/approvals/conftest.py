@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.contrib.auth.models import Group
+from django.db import transaction
 
-from aiops import keyspace
+from aiops import dispatch, keyspace
 from aiops.agent import build
 from aiops.agent.memory.process import ProcessSaver
 from aiops.agent.values import Limits
@@ -17,6 +19,9 @@ from aiops.approvals.deciding import Decided, decide
 from aiops.approvals.models import Approval, ApprovalItem
 from aiops.approvals.values import Choice
 from aiops.batches import lifecycle as batches
+from aiops.batches import validation
+from aiops.batches.lifecycle import Plan
+from aiops.batches.models import Batch, Item
 from aiops.events import types
 from aiops.llm import clients
 from aiops.llm.environment import OFFLINE_MODEL
@@ -125,3 +130,32 @@ def approver(db: None) -> User:
     made = User.objects.create_user("bob", password="correct-horse-battery", email="bob@example.org")
     made.groups.add(Group.objects.get_or_create(name="approvers")[0])
     return made
+
+
+@pytest.fixture
+def batch(user: User, monkeypatch: pytest.MonkeyPatch, sent: list[str]) -> Callable[..., Batch]:
+    monkeypatch.setattr(dispatch, "validate", lambda _: True)
+
+    def make(*prompts: str, **options: Any) -> Batch:
+        lines = "".join(f'{{"custom_id": "{n}", "prompt": "{one}"}}\n' for n, one in enumerate(prompts))
+        plan = Plan(
+            name="b",
+            format="jsonl",
+            policy="all_or_nothing",
+            template="",
+            response_schema=None,
+            defaults={},
+            completion_window_s=3_600,
+            **{"max_concurrency": 1, **options},
+        )
+        with transaction.atomic():
+            made = batches.make(user, plan, [lines.encode()], most=10)
+        validation.validate(str(made.pk), django_settings.SETTINGS)
+        made.refresh_from_db()
+        return made
+
+    return make
+
+
+def run_of(batch: Batch, number: int) -> Run | None:
+    return Item.objects.select_related("run").get(batch=batch, number=number).run

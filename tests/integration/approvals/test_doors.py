@@ -51,6 +51,7 @@ def waiting(ask: Callable[..., Run], user: User, sent: list[str]) -> Waiting:
                 name=tool.name,
                 tool_class=tool.tool_class,
                 arguments={"host": "a"},
+                shown_arguments={"host": "a"},
                 arguments_hash="0" * 64,
                 parameters=SCHEMA,
                 policy="standard 2",

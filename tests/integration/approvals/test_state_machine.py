@@ -27,6 +27,7 @@ from aiops.approvals.values import (
     Verdict,
 )
 from aiops.errors import Conflict
+from aiops.events.redaction import Redactor
 from aiops.runs import parking, transitions
 from aiops.runs.models import Run
 from aiops.runs.states import State
@@ -66,7 +67,7 @@ class Approvals(Runs):
                     message=MESSAGE,
                     reason="",
                     asked=[question],
-                    redact=str,
+                    redactor=Redactor(),
                     expires_s=600,
                 )
         if parks:
@@ -96,7 +97,7 @@ class Approvals(Runs):
         pk = self.one(data)
         Approval.objects.filter(run=pk).update(expires_at=Now() - timedelta(seconds=1))
         expected = int(self.known[pk].state == "waiting_approval")
-        assert expiring.expire(SETTINGS) == {"expired": expected}
+        assert expiring.expire(SETTINGS)["expired"] == expected
         if expected:
             self.known[pk].state = "queued"
 
@@ -104,7 +105,7 @@ class Approvals(Runs):
     def call(self, held: tuple[str, Claim], dies: bool) -> None:
         """A worker makes what is approved and perhaps dies before it has said so; a later one finds that out."""
         pk, claim = held
-        step = resuming.step_of(pk) if self.holds(pk, claim) else None
+        step = resuming.step_of(claim) if self.holds(pk, claim) else None
         for decision in step.decisions if step is not None else ():
             if decision.state not in GRANTED:
                 continue

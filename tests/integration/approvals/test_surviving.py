@@ -56,10 +56,10 @@ async def test_an_approval_that_nobody_decides_about_expires_and_the_run_goes_on
     script(RESTART_A, words("Nobody answered."))
     await asker.work(run)
     approval, (item,) = await asker.pending(run)
-    assert await asker.of(expiring.expire, SETTINGS) == {"expired": 0}
+    assert await asker.of(expiring.expire, SETTINGS) == {"expired": 0, "without_deciders": 0}
     await asker.of(is_due, run)
     sent.clear()
-    assert await asker.of(expiring.expire, SETTINGS) == {"expired": 1}
+    assert await asker.of(expiring.expire, SETTINGS) == {"expired": 1, "without_deciders": 0}
     assert sent == [str(run.pk)]
     await asker.of(item.refresh_from_db)
     await asker.of(approval.refresh_from_db)

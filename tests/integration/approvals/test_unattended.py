@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import transaction
 from django.db.models.functions import Now
 
-from aiops import dispatch
 from aiops.approvals.models import Approval, ApprovalPolicy
-from aiops.batches import feeding, lifecycle, validation
-from aiops.batches.lifecycle import Plan
-from aiops.batches.models import Batch, Item
+from aiops.batches import feeding
+from aiops.batches.models import Batch
 from aiops.conversations import sharing
 from aiops.conversations.models import Conversation
 from aiops.people import accounts, administration
@@ -24,42 +21,13 @@ from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.schedules import firing
 from aiops.schedules.models import Schedule
-from tests.integration.approvals.conftest import Asker
+from tests.integration.approvals.conftest import Asker, run_of
 from tests.integration.scripted_model import calling, words
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETTINGS = django_settings.SETTINGS
 RESTART_A = calling("net_restart", '{"host": "a"}')
 Script = Callable[..., Any]
-
-
-@pytest.fixture
-def batch(user: User, monkeypatch: pytest.MonkeyPatch, sent: list[str]) -> Callable[..., Batch]:
-    monkeypatch.setattr(dispatch, "validate", lambda _: True)
-
-    def make(*prompts: str, **options: Any) -> Batch:
-        lines = "".join(f'{{"custom_id": "{n}", "prompt": "{one}"}}\n' for n, one in enumerate(prompts))
-        plan = Plan(
-            name="b",
-            format="jsonl",
-            policy="all_or_nothing",
-            template="",
-            response_schema=None,
-            defaults={},
-            completion_window_s=3_600,
-            **{"max_concurrency": 1, **options},
-        )
-        with transaction.atomic():
-            made = lifecycle.make(user, plan, [lines.encode()], most=10)
-        validation.validate(str(made.pk), SETTINGS)
-        made.refresh_from_db()
-        return made
-
-    return make
-
-
-def run_of(batch: Batch, number: int) -> Run | None:
-    return Item.objects.select_related("run").get(batch=batch, number=number).run
 
 
 async def test_items_of_a_batch_get_no_tool_that_writes_unless_the_batch_allows_changes(

@@ -1,10 +1,11 @@
 // The card of an approval: a decision about each call, all sent together.
 
 import { call, explain } from "../web/api.js";
-import { filled, inputs } from "../web/schema_form.js";
+import { filled, inputs, isRounded } from "../web/schema_form.js";
 import { showTimes } from "../web/times.js";
 
 const MINUTE_MS = 60_000;
+const ROUNDED = "A browser cannot hold numbers as large as these: use aiops approvals edit.";
 
 const schemas = (item) => [...item.querySelectorAll(".more[data-for=edit] script")].map((one) => JSON.parse(one.textContent));
 
@@ -14,7 +15,8 @@ function choose(item, choice) {
   const columns = item.querySelector(".more[data-for=edit] .columns");
   if (choice === "edit" && !columns.children.length) {
     const [schema, given] = schemas(item);
-    columns.replaceChildren(...inputs(schema, given));
+    if (isRounded(given)) columns.textContent = ROUNDED;
+    else columns.replaceChildren(...inputs(schema, given));
   }
   for (const field of columns.querySelectorAll("[name]")) field.disabled = choice !== "edit"; // else a hidden field could be required
 }
@@ -23,11 +25,12 @@ function choose(item, choice) {
 function decision(item) {
   const choice = item.querySelector("input[type=radio]:checked").value;
   const made = { id: item.dataset.item, decision: choice };
-  if (choice === "edit") made.arguments = filled(item.querySelector(".more[data-for=edit]"), schemas(item)[0]);
+  if (choice === "edit" && isRounded(schemas(item)[1])) throw new Error(ROUNDED);
+  if (choice === "edit") made.arguments = filled(item.querySelector(".more[data-for=edit] .columns"), ...schemas(item));
   const written = { reject: "reason", answer: "text" }[choice];
-  const text = written && item.querySelector(`[name=${written}]`).value.trim();
+  const text = written && item.querySelector(`[data-own=${written}]`).value.trim(); // no name: a tool may have it, too
   if (text) made[written] = text;
-  const remember = item.querySelector("[name=remember]");
+  const remember = item.querySelector("[data-own=remember]");
   if (remember?.checked && !remember.closest(".more").hidden) made.remember = true;
   return made;
 }
