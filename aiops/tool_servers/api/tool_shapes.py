@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from aiops.llm import own_tools
 from aiops.tool_servers.catalogue import saving
 from aiops.tool_servers.models import MAX_CALL_S, MAX_RESULT_BYTES, Tool
 from aiops.tool_servers.shapes import ArgumentsField
@@ -53,6 +54,15 @@ class FiguresOut(serializers.Serializer[Any]):
     failed = serializers.IntegerField(help_text="failed, stopped, or of unknown outcome")
     p50_ms = serializers.FloatField(allow_null=True)
     p95_ms = serializers.FloatField(allow_null=True)
+
+
+class OwnToolOut(serializers.Serializer[Any]):
+    """A tool that a model's provider runs itself."""
+
+    provider = serializers.CharField()
+    tool = serializers.CharField()
+    status = serializers.ChoiceField([own_tools.OFF])
+    note = serializers.CharField()
 
 
 class ToolRowOut(serializers.ModelSerializer[Tool]):
