@@ -98,6 +98,16 @@ class ToolRowOut(serializers.ModelSerializer[Tool]):
         return FiguresOut(self.context["lately"](row)).data
 
 
+class ToolInFile(serializers.ModelSerializer[Tool]):
+    """A tool in a CSV file: which one it is, and what people decide about it."""
+
+    server = serializers.CharField(source="server.name")
+
+    class Meta:
+        model = Tool
+        fields: ClassVar = ["server", "name", *ToolChange().fields]
+
+
 class WholeToolOut(ToolRowOut):
     """A tool with the definition that was accepted, the one in its server's last list, and how they differ."""
 

@@ -19,6 +19,7 @@ from aiops.tool_servers.api.tool_shapes import (
     AcceptOne,
     OwnToolOut,
     ToolChange,
+    ToolInFile,
     ToolRowOut,
     ToolTryIn,
     WholeToolOut,
@@ -51,7 +52,10 @@ class ToolFilters(django_filters.FilterSet):
 class Tools(KeptRows):
     """``/api/tools/``: the tools of all servers. Runs use those that are accepted and enabled."""
 
+    table = Tool
     queryset = Tool.objects.select_related("server")
+    key = ("server", "name")
+    file_class = ToolInFile
     rights = {
         **KeptRows.rights,
         **{"accept": "change", "accept_several": "change"},
