@@ -58,7 +58,16 @@ def test_prompts_and_resources_are_listed_by_the_health_job_and_shown_by_api_and
     assert (found["prompts"], found["resources"]) == ([SHOWN_PROMPT], [SHOWN_RESOURCE, two])
     assert found["lists_problem"] == ""
     page = reader.get(f"/tool-servers/{row.pk}/").content.decode()
-    for text in ("triage", "Triage an alert", "alert", "file:///runbook.md", "text/markdown", "1.2"):
+    for text in (
+        "<h2>Prompts</h2>",
+        "<h2>Resources</h2>",
+        "triage",
+        "Triage an alert",
+        "alert",
+        "file:///runbook.md",
+        "text/markdown",
+        "1.2",
+    ):
         assert text in page
 
 
@@ -69,7 +78,9 @@ def test_a_server_without_prompts_and_resources_is_not_asked_for_them(tmp_path: 
     found = reader.get(f"/api/mcp-servers/{row.pk}/").json()
     shown = [found[name] for name in ("status", "prompts", "resources", "lists_problem")]
     assert shown == ["healthy", None, None, ""]
-    assert "Prompts and resources" not in reader.get(f"/tool-servers/{row.pk}/").content.decode()
+    page = reader.get(f"/tool-servers/{row.pk}/").content.decode()
+    assert "<h2>Prompts</h2>" not in page
+    assert "<h2>Resources</h2>" not in page
 
 
 @pytest.mark.usefixtures("asked")
