@@ -18,7 +18,7 @@ from aiops.errors import RunFailed
 from aiops.llm import snapshot
 from aiops.llm.clients import Clients
 from aiops.settings import Settings
-from aiops.tool_servers import specs
+from aiops.tool_servers import lifecycle, specs
 from aiops.tool_servers.catalogue import rules
 from aiops.tool_servers.client.listing import as_offered
 from aiops.tool_servers.client.personal import PersonalSessions
@@ -48,7 +48,7 @@ class Control:
     ) -> None:
         limits = CallLimits(settings.tool_timeout_s, settings.tool_progress_s)
         personal = PersonalSessions(limits=limits, read=self._servers_of, report=self._note_tools)
-        self.tools = ToolPool((), limits=limits, personal=personal)
+        self.tools = ToolPool((), limits=limits, personal=personal, on_other_change=self.check_changed)
         self._settings = settings
         self._clients = clients
         self._in_thread = in_thread
@@ -138,6 +138,16 @@ class Control:
     def check_sessions(self, user_id: str) -> None:
         """Close a person's sessions with tool servers that they may no longer have."""
         self._start(self._check_sessions(user_id))
+
+    def check_changed(self, server: str) -> None:
+        """Have a server checked whose prompts or resources have changed."""
+        self._start(self._check_changed(server))
+
+    async def _check_changed(self, server: str) -> None:
+        try:
+            await self._in_thread(lifecycle.check_changed, server)
+        except (DatabaseError, InterfaceError) as error:  # the next check is due within a minute
+            logger.warning("tools.check_not_requested", server=server, error=str(error))
 
     async def _check_sessions(self, user_id: str) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiops import log, net
 from aiops.errors import RunFailed
+from aiops.llm import own_tools
 from aiops.llm.client import Client
 from aiops.llm.handler import BaseLLMProviderHandler
 from aiops.llm.providers import BROKEN, HANDLERS
@@ -109,6 +110,8 @@ async def make(spec: ModelSpec, settings: Settings, *, timeout_s: float) -> Clie
     if spec.max_tokens is not None:
         options["max_tokens"] = spec.max_tokens
     try:
+        if refused := own_tools.problems(spec.options, HANDLERS[name]):  # a row of before this was refused
+            raise ValueError(" ".join(refused))
         handler = HANDLERS[name](spec.settings)
         if spec.from_row:
             await _check_address(handler, settings)

@@ -74,6 +74,9 @@ class BaseLLMProviderHandler(ABC):
     """Whether its client cannot ask for a whole answer at once."""
     can_echo: ClassVar[bool] = False
     """Whether its client sends ``reasoning_content`` of earlier messages back."""
+    own_tools: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Tools that the provider runs itself, such as web search, each with the fields of a request that switch it on
+    (besides those of ``own_tools.SWITCHES``). They are listed for people as off: no approval stands before them."""
     out_of_quota: ClassVar[str] = ""
     """Quirk: error code of a 429 that a retry does not cure."""
 

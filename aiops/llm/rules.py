@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 
 from aiops import net, schemas
 from aiops.events.redaction import SECRET_NAMES
+from aiops.llm import own_tools
 from aiops.llm.handler import BaseLLMProviderHandler
 from aiops.llm.providers import BROKEN, HANDLERS
 from aiops.llm.values import ADDRESS_CURE, CAPABILITIES
@@ -113,6 +114,8 @@ def check_model(model: LLMModel) -> None:
 
 def _of_parameters(model: LLMModel, handler: type[BaseLLMProviderHandler], known: Mapping[str, Any]) -> dict[str, Any]:
     """Return what this provider's models of this name do not take."""
+    if isinstance(model.model_config, dict) and (found := own_tools.problems(model.model_config, handler)):
+        return _in("model_config", found)
     if found := _misfits(model.model_config, handler.model_schema):
         return _in("model_config", found)
     errors: dict[str, Any] = {}

@@ -1,14 +1,16 @@
-"""Tool servers in the administration."""
+"""Tool servers, and what people decide about their tools, in the administration."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Model
 from django.http import HttpRequest
 
+from aiops.tool_servers.api import tools
 from aiops.tool_servers.api.servers import TAG, ToolServers
-from aiops.tool_servers.models import RUN_COMMANDS, MCPServer
+from aiops.tool_servers.models import RUN_COMMANDS, MCPServer, Tool
 from aiops.web.administration.rows import RowAdmin
 
 
@@ -52,3 +54,28 @@ class MCPServerAdmin(RowAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: MCPServer | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or obj.may_be_changed_by(request.user))
+
+
+@admin.register(Tool)
+class ToolAdmin(RowAdmin):
+    """Rows come and go with what servers offer, and are accepted where one sees what has changed."""
+
+    rows, resource = tools.Tools, tools.TAG
+    list_display = (
+        *("__str__", "tool_class", "status", "is_enabled"),
+        *("timeout_s", "max_result_bytes", "calls_per_run", "updated_at"),
+    )
+    list_filter = ("status", "tool_class", "is_enabled", "server")
+    list_select_related = ("server",)
+    search_fields = ("name", "server__name")
+    readonly_fields = ("server", "name", "status", "problem", "description")
+    actions = ("bulk_edit",)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [*self.readonly_fields, *super().get_fields(request, obj)]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

@@ -37,7 +37,8 @@ class ToolServers(Feature):
     logged = {
         "aiops.tool_servers.models:MCPServer": Logged(
             left_out=(
-                *("problem", "output", "tools", "suspected", "confirmations"),
+                *("problem", "output", "tools", "prompts", "resources", "lists_problem"),
+                *("suspected", "confirmations"),
                 *("look_at", "checked_at", "status_since"),
             )
         ),

@@ -20,8 +20,10 @@ CONFIRM_S = 5
 CONFIRMATIONS = 2
 """Further checks that must agree before a changed status takes effect."""
 MAX_AT_ONCE = 8
-LEASE = timedelta(seconds=150)
-"""Longer than checking MAX_AT_ONCE servers, four at a time and each for MAX_HANDSHAKE_S, with a health path twice."""
+LEASE = timedelta(seconds=180)
+"""Longer than checking MAX_AT_ONCE servers, four at a time and each for MAX_HANDSHAKE_S, with a health path twice, and
+for the lists of prompts and resources.
+"""
 FAR = timedelta(minutes=10)
 Status = MCPServer.Status
 
@@ -66,6 +68,8 @@ def record(row: MCPServer, seen: Health) -> CheckOutcome:
     }
     if seen.tools is not None:
         changes["tools"] = [tool.shown() for tool in seen.tools]
+        others = seen.others
+        changes |= {"prompts": others.prompts, "resources": others.resources, "lists_problem": others.problem[:300]}
     if outcome == CheckOutcome.CHANGED:
         changes |= {"status": status, "status_since": Now()}
     # The row must be as it was read: a person may have changed it during the check.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
 import redis
@@ -21,6 +22,8 @@ WHERE = (
     *("credential", "credential_header"),
 )
 """Fields that determine which server is reached, and with which rights."""
+MIN_PAUSE = timedelta(seconds=15)
+"""Between a health check and one for which the server itself gives the reason."""
 
 logger = log.get(__name__)
 
@@ -44,8 +47,9 @@ def put(server: MCPServer, *, changed: Iterable[str]) -> None:
     if fields.intersection(("headers", "env")):
         fields.add("credential")  # which follows from them, unless it is each person's own
     if not server._state.adding and fields.intersection(WHERE):
-        server.tools = None
-        fields.add("tools")
+        server.tools = server.prompts = server.resources = None
+        server.lists_problem = ""
+        fields |= {"tools", "prompts", "resources", "lists_problem"}
         if "status" not in fields:
             server.status = MCPServer.Status.UNKNOWN
             fields.add("status")
@@ -86,6 +90,23 @@ def check_now() -> None:
     """Request a health check of every server; raises Unavailable."""
     health.watched().filter(suspected="").update(look_at=Now())  # a suspected one is due in seconds anyway
     dispatch.upkeep(health.JOB, request_id=str(uuid.uuid4()))
+
+
+def refresh() -> None:
+    """List again what servers offer: workers their tools, health checks that, prompts and resources."""
+    health.watched().filter(suspected="").update(look_at=Now())
+    announce()
+    request_check()
+
+
+def check_changed(name: str) -> None:
+    """Check a server soon that says that its prompts or resources have changed; every worker that hears it calls this.
+
+    One that was checked a moment ago waits for the next check, so that servers cannot cause many.
+    """
+    rows = health.watched().filter(name=name, suspected="", look_at__gt=Now(), checked_at__lt=Now() - MIN_PAUSE)
+    if rows.update(look_at=Now()):
+        request_check()
 
 
 def announce() -> int:

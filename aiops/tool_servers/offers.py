@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aiops.events.redaction import Redactor
-from aiops.tool_servers.client.values import Health
+from aiops.tool_servers.client.values import Health, OtherLists
 
 
 def cleaned(seen: Health, redactor: Redactor) -> Health:
@@ -21,4 +21,9 @@ def cleaned(seen: Health, redactor: Redactor) -> Health:
         )
         for tool in seen.tools
     )
-    return Health(redactor.redact(seen.problem), tools, redactor.redact(seen.output))
+    others = OtherLists(
+        seen.others.prompts and tuple(map(redactor.redact_json, seen.others.prompts)),
+        seen.others.resources and tuple(map(redactor.redact_json, seen.others.resources)),
+        redactor.redact(seen.others.problem),
+    )
+    return Health(redactor.redact(seen.problem), tools, redactor.redact(seen.output), others)

@@ -80,6 +80,31 @@ class ToolOut(serializers.Serializer[Any]):
     parameters = ParametersField(default=None, help_text="JSON Schema of its arguments; null when it is too large")
 
 
+class PromptArgumentOut(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    description = serializers.CharField()
+    required = serializers.BooleanField()  # type: ignore[assignment]
+
+
+class PromptOut(serializers.Serializer[Any]):
+    """A prompt that a server offers."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()
+    arguments = PromptArgumentOut(many=True)
+
+
+class ResourceOut(serializers.Serializer[Any]):
+    """A resource that a server offers; its contents are not read."""
+
+    uri = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    mime_type = serializers.CharField()
+    size = serializers.IntegerField(allow_null=True, help_text="bytes, as its server says; null: it does not say")
+
+
 class TrialOut(serializers.Serializer[Any]):
     """How the call ended: its result, or why there is none."""
 
@@ -97,8 +122,10 @@ class ServerTrialOut(serializers.Serializer[Any]):
 
 
 class ToolServerOut(serializers.ModelSerializer[MCPServer]):
-    """A tool server, its health, and its tools at the last handshake (null: not listed yet).
+    """A tool server, its health, and its tools, prompts and resources at the last handshake (null: not listed yet).
 
+    ``prompts`` and ``resources`` are null, too, for a server that declares none; ``lists_problem`` says why one of the
+    two lists is missing or not whole.
     ``output`` is the end, 8 kB, of what its command wrote when the last health check failed.
     """
 
@@ -106,6 +133,8 @@ class ToolServerOut(serializers.ModelSerializer[MCPServer]):
     env = PairsField(read_only=True)
     args = TextsField(read_only=True)
     tools = ToolOut(many=True, read_only=True, allow_null=True)
+    prompts = PromptOut(many=True, read_only=True, allow_null=True)
+    resources = ResourceOut(many=True, read_only=True, allow_null=True)
     tags = TagsField(read_only=True)
 
     class Meta:
@@ -134,6 +163,9 @@ class ToolServerOut(serializers.ModelSerializer[MCPServer]):
             "problem",
             "output",
             "tools",
+            "prompts",
+            "resources",
+            "lists_problem",
             "checked_at",
             "tags",
             "created_at",

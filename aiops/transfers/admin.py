@@ -134,6 +134,7 @@ def import_view(request: HttpRequest) -> HttpResponse:
         "form": form,
         "columns": list(of.columns),
         "key": of.key,
+        "adds": of.adds,
         "back": _back(of),
     }
     return TemplateResponse(request, "transfers/import.html", context)

@@ -25,7 +25,7 @@ logger = log.get(__name__)
 @transaction.atomic
 def ask(user: User, table: Table, *, direction: str, **fields: Any) -> Transfer:
     """Queue a transfer; raises Forbidden or TooMany. If the broker is away, the job finds it within a minute."""
-    verbs = ("view",) if direction == Transfer.Direction.EXPORT else ("add", "change")
+    verbs = ("view",) if direction == Transfer.Direction.EXPORT else table.needed
     if not table.may(user, *verbs):
         raise Forbidden(f"You may not {' and '.join(verbs)} these rows.")
     accounts.lock_active(user.pk)

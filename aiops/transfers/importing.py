@@ -26,6 +26,7 @@ from aiops.transfers.tables import Key, Table, values
 CHUNK = 100
 MAX_PROBLEMS = 200
 """Problems that are kept; a file with more is wrong as a whole."""
+NOT_THERE = "There is no such row, and no file adds one: aiops makes these itself."
 ADDED, CHANGED, UNCHANGED = "added", "changed", "unchanged"
 Progress = Callable[[str, int, int], None]
 
@@ -53,8 +54,8 @@ def import_(table: Table, data: bytes, user: User, reason: str, progress: Progre
     Then nothing was changed, unless ``outcome`` has counts: another change came between both passes.
     """
     result = Imported()
-    if not table.may(user, "add", "change"):
-        result.refuse(0, "You may not add and change these rows any more.")
+    if not table.may(user, *table.needed):
+        result.refuse(0, f"You may not {' and '.join(table.needed)} these rows any more.")
         return result
     try:
         found = lines(data, columns=table.columns.keys(), needed=table.key)
@@ -100,7 +101,7 @@ class _Work:
             if missing := [name for name in self.table.key if name not in line.cells]:
                 self.result.refuse(line.row, "It is blank, and says which row is meant.", missing[0])
                 continue
-            key = tuple(str(given.get(name, "")).strip() for name in self.table.key)
+            key = tuple(_trimmed(str(given.get(name, "")), columns[name]) for name in self.table.key)
             if key in seen:
                 self.result.refuse(line.row, f"Row {seen[key]} has the same {' and '.join(self.table.key)}.")
             seen.setdefault(key, line.row)
@@ -113,7 +114,7 @@ class _Work:
     def _shape(self, row: int, given: dict[str, Any]) -> None:
         """Note what else is wrong with a row that cannot be read as a whole."""
         try:
-            self.table.rows.change.read(given)
+            self.table.rows.change.read(self.table.changeable(given))
         except serializers.ValidationError as error:
             self._refuse(row, error)
 
@@ -167,7 +168,7 @@ class _Work:
         resource, problems = self.table.rows(), len(self.result.problems)
         try:
             if there is not None:
-                fields = self.table.rows.change.read(row.given)
+                fields = self.table.rows.change.read(self.table.changeable(row.given))
                 current, _ = values(self.table.cells(there), self.table.columns)
                 columns = self.table.columns
                 fields = {n: v for n, v in fields.items() if not _same(row.given[n], current.get(n), columns[n])}
@@ -175,6 +176,8 @@ class _Work:
                     locked = self.table.rows.queryset.select_for_update(of=("self",)).get(pk=there.pk)
                     self._save(resource, locked, fields)
                 kind = CHANGED if fields else UNCHANGED
+            elif not self.table.adds:
+                raise Invalid(NOT_THERE)
             else:
                 self._save(resource, self.table.model(), self.table.rows.shape.read(row.given))
                 kind = ADDED
@@ -220,6 +223,10 @@ def _same(given: Any, current: Any, field: Any) -> bool:
         with contextlib.suppress(InvalidOperation):
             return Decimal(str(given)) == Decimal(str(current))
     return bool(given == current)
+
+
+def _trimmed(text: str, field: Any) -> str:
+    return text.strip() if getattr(field, "trim_whitespace", True) else text
 
 
 def _words(reasons: Any) -> str:

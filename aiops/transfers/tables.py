@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import ForeignKey, Model, QuerySet
+from rest_framework import serializers
 
 from aiops.apps import features, load
 from aiops.errors import NotFound
@@ -18,19 +19,24 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A resource; ``rows`` is its class in the API (``web.api.rows.Rows``)."""
+    """A resource; ``rows`` is its class in the API (``web.api.rows.KeptRows``)."""
 
     path: str
     rows: Any
     columns: Mapping[str, Any]
     """The fields that a file can have, by name."""
+    fixed: frozenset[str] = frozenset()
+    """Those that only say which row is meant, and that no file changes."""
 
     @classmethod
     def of(cls, path: str, rows: Any) -> Table:
         """Return the table of a resource."""
         fields = dict(rows.change().fields)
+        fixed = [name for name in rows.key if name not in fields]
+        named = {name: serializers.CharField(trim_whitespace=False) for name in fixed}
         # What the API keeps no digest of is not kept in a file, either.
-        return cls(path, rows, fields if rows.keyed else {name: one for name, one in fields.items() if name != "value"})
+        known = fields if rows.keyed else {name: one for name, one in fields.items() if name != "value"}
+        return cls(path, rows, {**named, **known}, frozenset(fixed))
 
     @property
     def key(self) -> Key:
@@ -43,6 +49,16 @@ class Table:
         """The table."""
         model: type[Model] = self.rows.table
         return model
+
+    @property
+    def adds(self) -> bool:
+        """Whether a file can add rows: aiops makes those of some tables itself."""
+        return hasattr(self.rows, "shape")
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """What a person must be allowed to do with the rows to import a file."""
+        return ("add", "change") if self.adds else ("change",)
 
     def may(self, user: User, *verbs: str) -> bool:
         """Return whether a person may do this with its rows: view, add, change."""
@@ -60,8 +76,12 @@ class Table:
 
     def cells(self, row: Model) -> dict[str, str]:
         """Return a row as cells."""
-        shown = self.rows.serializer_class(row).data
+        shown = (self.rows.file_class or self.rows.serializer_class)(row).data
         return {name: cells.written(shown.get(name)) for name in self.columns}
+
+    def changeable(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a row that can be changed."""
+        return {name: value for name, value in given.items() if name not in self.fixed}
 
     def all(self, chosen: list[str]) -> QuerySet[Model]:
         """Return the rows of these ids, or all, in the order of their keys."""

@@ -51,6 +51,7 @@ class AnthropicHandler(BaseLLMProviderHandler):
     reports_finish = True
     one_call = {"parallel_tool_calls": False}
     can_echo = True
+    own_tools = {"web_search": (), "web_fetch": (), "code_execution": ("container",), "mcp_toolset": ()}
 
     async def get_chat_model(
         self, model_name: str, api_key: str | None = None, temperature: float | None = None, **kwargs: Any

@@ -38,6 +38,7 @@ class AzureHandler(BaseLLMProviderHandler):
     reports_finish = True
     one_call = {"parallel_tool_calls": False}
     can_echo = True
+    own_tools = {**openai.OWN_TOOLS, "data_sources": ("data_sources", "datasources")}
     out_of_quota = "insufficient_quota"
 
     def validate_config(self) -> None:

@@ -41,6 +41,17 @@ PARAMETERS: dict[str, Any] = {
     "extra_body": {"type": "object", "description": "what a compatible server wants beyond OpenAI's API"},
 }
 
+OWN_TOOLS: dict[str, tuple[str, ...]] = {
+    "web_search": ("web_search_options",),
+    "file_search": (),
+    "code_interpreter": (),
+    "image_generation": (),
+    "mcp": (),
+}
+"""OpenAI's, as of langchain-openai 1.x (2026-11); all but the first take the Responses API, which is not used."""
+OF_COMPATIBLE = ("plugins", "search_parameters", "enable_search", "search_options", "web_search")
+"""Fields by which compatible servers (OpenRouter, xAI, Alibaba and others) search the web (2026-11)."""
+
 
 class OpenAIHandler(BaseLLMProviderHandler):
     """OpenAI itself unless an address is given; servers of one's own need no key."""
@@ -61,6 +72,7 @@ class OpenAIHandler(BaseLLMProviderHandler):
     reports_finish = True
     one_call = {"parallel_tool_calls": False}
     can_echo = True
+    own_tools = {**OWN_TOOLS, "web_search": (*OWN_TOOLS["web_search"], *OF_COMPATIBLE)}
     out_of_quota = "insufficient_quota"
 
     async def get_chat_model(

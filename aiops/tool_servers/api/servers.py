@@ -155,9 +155,12 @@ class ToolServers(Rows):
     @extend_schema(request=None, responses={202: Asked}, tags=[TAG])
     @action(detail=False, methods=["post"])
     def refresh(self, request: Request) -> Response:
-        """Refresh the list of tools in every worker now; workers also do so every five minutes."""
+        """Refresh the list of tools in every worker now, and prompts and resources by a health check.
+
+        Workers also refresh every five minutes, and health checks are made every minute.
+        """
         no_fields(request.data)
-        lifecycle.announce()
+        lifecycle.refresh()
         return Response({"asked": "refresh"}, status=202)
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from aiops.llm import own_tools
 from aiops.tool_servers.catalogue import saving
 from aiops.tool_servers.models import MAX_CALL_S, MAX_RESULT_BYTES, Tool
 from aiops.tool_servers.shapes import ArgumentsField
@@ -55,6 +56,15 @@ class FiguresOut(serializers.Serializer[Any]):
     p95_ms = serializers.FloatField(allow_null=True)
 
 
+class OwnToolOut(serializers.Serializer[Any]):
+    """A tool that a model's provider runs itself."""
+
+    provider = serializers.CharField()
+    tool = serializers.CharField()
+    status = serializers.ChoiceField([own_tools.OFF])
+    note = serializers.CharField()
+
+
 class ToolRowOut(serializers.ModelSerializer[Tool]):
     """A tool in a list: ``pin`` is of the accepted definition, ``offered_pin`` of that in its server's last list."""
 
@@ -86,6 +96,16 @@ class ToolRowOut(serializers.ModelSerializer[Tool]):
     @extend_schema_field(FiguresOut)
     def get_lately(self, row: Any) -> Any:
         return FiguresOut(self.context["lately"](row)).data
+
+
+class ToolInFile(serializers.ModelSerializer[Tool]):
+    """A tool in a CSV file: which one it is, and what people decide about it."""
+
+    server = serializers.CharField(source="server.name")
+
+    class Meta:
+        model = Tool
+        fields: ClassVar = ["server", "name", *ToolChange().fields]
 
 
 class WholeToolOut(ToolRowOut):

@@ -12,8 +12,18 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from aiops.llm import own_tools
 from aiops.people.models import User
-from aiops.tool_servers.api.tool_shapes import AcceptIn, AcceptOne, ToolChange, ToolRowOut, ToolTryIn, WholeToolOut
+from aiops.tool_servers.api.tool_shapes import (
+    AcceptIn,
+    AcceptOne,
+    OwnToolOut,
+    ToolChange,
+    ToolInFile,
+    ToolRowOut,
+    ToolTryIn,
+    WholeToolOut,
+)
 from aiops.tool_servers.catalogue import figures, saving
 from aiops.tool_servers.models import Tool
 from aiops.tool_servers.shapes import TrialOut
@@ -42,8 +52,15 @@ class ToolFilters(django_filters.FilterSet):
 class Tools(KeptRows):
     """``/api/tools/``: the tools of all servers. Runs use those that are accepted and enabled."""
 
+    table = Tool
     queryset = Tool.objects.select_related("server")
-    rights = {**KeptRows.rights, "accept": "change", "accept_several": "change", "try_tool": "view"}
+    key = ("server", "name")
+    file_class = ToolInFile
+    rights = {
+        **KeptRows.rights,
+        **{"accept": "change", "accept_several": "change"},
+        **{"try_tool": "view", "providers": "view"},
+    }
     serializer_class = ToolRowOut
     filterset_class = ToolFilters
     change = ToolChange
@@ -106,6 +123,12 @@ class Tools(KeptRows):
 
         with self._by(request), transaction.atomic():
             return Response(self._each(rows_of(request.data), act))
+
+    @extend_schema(operation_id="tools_providers", responses=OwnToolOut(many=True), tags=[TAG])
+    @action(detail=False, methods=["get"], pagination_class=None, filter_backends=[])
+    def providers(self, request: Request) -> Response:
+        """Return the tools that providers of models run themselves: not under approval, so they are off."""
+        return Response(OwnToolOut(own_tools.listed(), many=True).data)
 
     @extend_schema(request=ToolTryIn, responses=TrialOut, tags=[TAG])
     @action(detail=True, methods=["post"], url_path="try")

@@ -62,7 +62,7 @@ def list_servers(client: Client, status: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True)
 @client_options
 def show_server(client: Client, name: str, as_json: bool) -> None:
-    """Show a tool server and its tools."""
+    """Show a tool server, its tools, prompts and resources."""
     row = _find(client, name)
     if as_json:
         listing.dump(row)
@@ -80,6 +80,7 @@ def show_server(client: Client, name: str, as_json: bool) -> None:
     for line in row["output"].splitlines():
         print(f"  | {printable(line)}")
     _print_tools(row["name"], row["tools"] or ())
+    _print_others(row)
 
 
 @click.command("add", cls=TakesCommand)
@@ -188,7 +189,7 @@ def check_servers(client: Client) -> None:
 @click.command("refresh")
 @client_options
 def refresh_tools(client: Client) -> None:
-    """Refresh the list of tools in every worker."""
+    """Refresh the list of tools in every worker, and what health checks list."""
     client.post(f"{PATH}refresh/")
     print("Requested.")
 
@@ -207,6 +208,22 @@ def _print_tools(server: str, tools: Iterable[Row]) -> None:
         first = printable((tool["description"].strip().splitlines() or [""])[0])
         changes = "" if tool["read_only"] else " (may change things)"
         print(f"  {server}_{printable(tool['name'])}{changes}: {first}")
+
+
+def _print_others(row: Row) -> None:
+    for prompt in row["prompts"] or ():
+        names = " ".join(one["name"] if one["required"] else f"[{one['name']}]" for one in prompt["arguments"])
+        print(f"  prompt {one_line(prompt['name'] + ' ' + names)}: {_first(prompt)}")
+    for resource in row["resources"] or ():
+        print(f"  resource {one_line(resource['uri'])}: {_first(resource)}")
+    if row["lists_problem"]:
+        print(f"  {one_line(row['lists_problem'])}")
+
+
+def _first(entry: Row) -> str:
+    """Return what a server says about a prompt or a resource, in one line."""
+    lines = entry["description"].strip().splitlines()
+    return printable(lines[0] if lines else entry.get("title") or entry["name"])
 
 
 def _counted(tools: list[Row]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -50,16 +50,22 @@ class ToolPool:
     """Runs the owner task of every server; a server that is down does not affect the others."""
 
     def __init__(
-        self, specs: Iterable[ServerSpec], *, limits: CallLimits, personal: PersonalSessions | None = None
+        self,
+        specs: Iterable[ServerSpec],
+        *,
+        limits: CallLimits,
+        personal: PersonalSessions | None = None,
+        on_other_change: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._limits = limits
+        self._on_other_change = on_other_change
         self._specs = tuple(specs)
         self._rules: Mapping[str, ServerRules] = {}
         self._governed: dict[str, tuple[Offers, Governed]] = {}
         self._passed: Mapping[str, datetime] = {}
         self._leaving: dict[asyncio.Task[None], ToolServer] = {}
         self.personal = personal or PersonalSessions(limits=limits)
-        self.servers = {name: ToolServer(spec, limits=limits) for name, spec in _shared(self._specs).items()}
+        self.servers = {name: self._server(spec) for name, spec in _shared(self._specs).items()}
 
     def start(self) -> None:
         """Connect to all servers in the background; needs a running loop."""
@@ -93,10 +99,13 @@ class ToolPool:
             leaving.add_done_callback(self._leaving.pop)
         for name, spec in wanted.items():
             if name not in self.servers:
-                self.servers[name] = ToolServer(spec, limits=self._limits)
+                self.servers[name] = self._server(spec)
                 self.servers[name].start()
             elif refresh:
                 self.servers[name].refresh()
+
+    def _server(self, spec: ServerSpec) -> ToolServer:
+        return ToolServer(spec, limits=self._limits, on_other_change=self._on_other_change)
 
     def _notice_checks(self, rules: Mapping[str, ServerRules]) -> None:
         """Let the circuits of servers whose health check has passed since the last update try again."""

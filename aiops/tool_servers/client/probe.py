@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from aiops import lookups
-from aiops.tool_servers.client import http, listing, transport
+from aiops.tool_servers.client import http, listing, other_lists, transport
 from aiops.tool_servers.client.output import Output
-from aiops.tool_servers.client.values import Health, ServerSpec, Tried
+from aiops.tool_servers.client.values import Health, OtherLists, ServerSpec, Tried
 
 MAX_AT_ONCE = 4
 CLOSE_S = 3.0
@@ -39,9 +39,10 @@ async def _check_one(spec: ServerSpec, places: asyncio.Semaphore) -> Health:
         return Health(spec.absent)
     output = transport.output_of(spec)
     async with places:
-        found = await _within(spec.handshake_s, _get(spec) if spec.health_url else _shake_hands(spec, output))
+        first = _within(spec.handshake_s, _get(spec)) if spec.health_url else _handshake(spec, output)
+        found = await first
         if spec.health_url and found == Health():  # the path decides about its health; its tools are listed, too
-            listed = await _within(spec.handshake_s, _shake_hands(spec, output))
+            listed = await _handshake(spec, output)
             found = listed if isinstance(listed, Health) else found
     if spec.personal:  # what is offered without a credential is not what people's sessions see
         found = Health() if isinstance(found, Health) and not found.problem else found
@@ -100,9 +101,21 @@ async def _get(spec: ServerSpec) -> Health:
         return Health("" if answer.is_success else f"Its health path answered {answer.status_code}.")
 
 
+async def _handshake(spec: ServerSpec, output: Output) -> Health | BaseException:
+    """Return what a server offers; prompts and resources have a time of their own, which is no part of its health."""
+    return await _within(spec.handshake_s + other_lists.BOTH_S, _shake_hands(spec, output))
+
+
 async def _shake_hands(spec: ServerSpec, output: Output) -> Health:
-    async with transport.session(spec, output=output) as session:
-        await session.initialize()
+    async with (
+        asyncio.timeout(spec.handshake_s) as opening,
+        transport.session(spec, output=output) as session,
+    ):
+        server = await session.initialize()
         found = await listing.listed(spec.name, session)
+        if opening.expired():  # its cancellation got lost on the way
+            raise TimeoutError
+        opening.reschedule(None)
+        others = OtherLists() if spec.personal else await other_lists.listed(session, server.capabilities)
     refused = [replace(tool, name=tool.name[:MAX_NAME_CHARACTERS]) for tool in found.refused]
-    return Health(tools=(*map(listing.as_offered, found.tools.values()), *refused))
+    return Health(tools=(*map(listing.as_offered, found.tools.values()), *refused), others=others)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from mcp import McpError
@@ -39,8 +39,13 @@ logger = log.get(__name__)
 class ToolServer:
     """A server and its owner task; ``call`` is safe from any task of the loop."""
 
-    def __init__(self, spec: ServerSpec, *, limits: CallLimits) -> None:
+    def __init__(
+        self, spec: ServerSpec, *, limits: CallLimits, on_other_change: Callable[[str], None] = lambda name: None
+    ) -> None:
+        """``on_other_change`` gets the name of a server whose prompts or resources have changed; it must not block."""
         self.spec = spec
+        self._on_other_change = on_other_change
+        self._others_changed = False
         self.tools: dict[str, RemoteTool] = {}
         self.failure = "not connected yet"
         self.breaker = Breaker(spec.name)
@@ -93,6 +98,10 @@ class ToolServer:
     def _outdate(self) -> None:
         """List the tools again at the next ping: however often a server announces changes, not more often."""
         self._listed_at = float("-inf")
+
+    def _note_other_change(self) -> None:
+        """Report it at the next ping, for the same reason."""
+        self._others_changed = True
 
     async def wait_connected(self, timeout_s: float) -> bool:
         """Wait until the server is connected; False when it is not in time."""
@@ -214,7 +223,13 @@ class ToolServer:
         """Hold one session until it breaks."""
         async with (
             asyncio.timeout(self.spec.handshake_s) as opening,
-            transport.session(self.spec, limits=self._limits, output=output, on_change=self._outdate) as session,
+            transport.session(
+                self.spec,
+                limits=self._limits,
+                output=output,
+                on_change=self._outdate,
+                on_other_change=self._note_other_change,
+            ) as session,
         ):
             try:
                 await session.initialize()
@@ -236,6 +251,9 @@ class ToolServer:
                 await asyncio.wait_for(self._woken.wait(), PERSONAL_PING_S if self.spec.personal else PING_S)
             if self._broken.is_set():
                 continue
+            if self._others_changed:
+                self._others_changed = False
+                self._on_other_change(self.spec.name)
             stale = time.monotonic() - self._listed_at > TOOLS_TTL_S
             if self._pending and not stale:
                 continue  # a server that a tool blocks cannot answer a ping; calls have their own timeout

@@ -13,7 +13,12 @@ import httpx
 from mcp import McpError
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import ServerNotification, ToolListChangedNotification
+from mcp.types import (
+    PromptListChangedNotification,
+    ResourceListChangedNotification,
+    ServerNotification,
+    ToolListChangedNotification,
+)
 
 from aiops import certificates
 from aiops.tool_servers.client import http, stdio
@@ -34,16 +39,22 @@ async def session(
     limits: CallLimits | None = None,
     output: Output | None = None,
     on_change: Callable[[], None] = lambda: None,
+    on_other_change: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Session]:
     """Open a session that is not initialised yet; it must be closed by the task that opened it.
 
     ``limits`` are those of calls; None: no tool is called. ``output`` receives what a command writes besides messages.
-    ``on_change`` is called when the server announces a change of its list of tools.
+    ``on_change`` is called when the server announces a change of its list of tools, ``on_other_change`` when it
+    announces one of its prompts or resources.
     """
 
     async def handle(message: Any) -> None:
-        if isinstance(message, ServerNotification) and isinstance(message.root, ToolListChangedNotification):
+        if not isinstance(message, ServerNotification):
+            return
+        if isinstance(message.root, ToolListChangedNotification):
             on_change()
+        elif isinstance(message.root, PromptListChangedNotification | ResourceListChangedNotification):
+            on_other_change()
 
     async with contextlib.AsyncExitStack() as stack:
         if spec.protocol is Protocol.STDIO:

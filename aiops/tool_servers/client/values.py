@@ -89,6 +89,19 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherLists:
+    """A server's prompts and resources, as its row shows them; None: it says that it has none, or has not listed them.
+
+    A prompt: {name, title, description, arguments: [{name, description, required}]}. A resource: {uri, name,
+    description, mime_type, size}. ``problem`` says why a list is missing or not whole.
+    """
+
+    prompts: tuple[dict[str, Any], ...] | None = field(default=None, hash=False)
+    resources: tuple[dict[str, Any], ...] | None = field(default=None, hash=False)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """Result of a health check: ``problem`` is empty when the server is well; ``tools`` is None when not listed."""
 
@@ -96,6 +109,7 @@ class Health:
     tools: tuple[Offered, ...] | None = None
     output: str = ""
     """The end of what a failing command wrote."""
+    others: OtherLists = OtherLists()
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,11 @@ class MCPServer(models.Model):
     """The end of what its command wrote when the last health check failed."""
     tools = models.JSONField(null=True, editable=False)
     """Tools at the last handshake: name, description, read_only, problem (why a tool is refused)."""
+    prompts = models.JSONField(null=True, editable=False)
+    """As it listed them last (``OtherLists``); null: none that it declares, or that could be listed."""
+    resources = models.JSONField(null=True, editable=False)
+    lists_problem = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
+    """Why one of these two lists is missing or not whole."""
     suspected = models.CharField(max_length=11, blank=True, editable=False)
     """The new status that health checks have seen and not yet confirmed."""
     confirmations = models.PositiveSmallIntegerField(default=0, editable=False)

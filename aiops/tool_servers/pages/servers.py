@@ -30,7 +30,7 @@ SHOWN_CHANGES = 20
 @ensure_csrf_cookie
 def list_(request: HttpRequest) -> HttpResponse:
     """Show every tool server and model provider with its health."""
-    servers: list[Any] = list(MCPServer.objects.all())
+    servers: list[Any] = list(MCPServer.objects.defer("prompts", "resources"))
     strips = uptime.strips([server.pk for server in servers])
     for server in servers:
         server.strip = strips[server.pk]

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
 
 from aiops.changes import recording
+from aiops.llm import own_tools
 from aiops.tool_servers.api.tools import ToolFilters
 from aiops.tool_servers.catalogue import figures, saving
 from aiops.tool_servers.models import MCPServer, Tool
@@ -55,6 +56,7 @@ def list_(request: HttpRequest) -> HttpResponse:
         "servers": MCPServer.objects.values_list("name", flat=True),
         "statuses": Tool.Status.choices,
         "classes": Tool.Class.choices,
+        "own_tools": own_tools.listed(),
     }
     return render(request, "tool_servers/tools.html", context)
 

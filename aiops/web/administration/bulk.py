@@ -13,7 +13,7 @@ from aiops.changes import recording
 from aiops.errors import AiopsError, Invalid
 from aiops.people.models import User
 from aiops.web.administration.forms import ReasonForm, checked
-from aiops.web.api.rows import MOST, Rows
+from aiops.web.api.rows import MOST, KeptRows, Rows
 
 EMPTY = "empty_"
 """Before a field's name: the choice to empty it."""
@@ -66,7 +66,7 @@ class BulkForm(ReasonForm):
         return self.cleaned_data.get(name) not in (None, "", [], {}, KEEP)
 
 
-def apply(rows: type[Rows], chosen: QuerySet[Model], form: BulkForm, user: User) -> int:
+def apply(rows: type[KeptRows], chosen: QuerySet[Model], form: BulkForm, user: User) -> int:
     """Change every row, or none; return how many. Raises AiopsError, whose message names the row."""
     fields, resource = checked(rows, form.given()), rows()
     count = 0

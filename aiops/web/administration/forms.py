@@ -15,7 +15,7 @@ from aiops import untrusted
 from aiops.changes import recording
 from aiops.errors import AiopsError, Conflict, Invalid
 from aiops.people.models import User
-from aiops.web.api.rows import Rows
+from aiops.web.api.rows import KeptRows
 
 CHANGED_MEANWHILE = "It was changed after you opened it: open it again."
 
@@ -103,7 +103,7 @@ def form_field(column: Field[Any, Any], made: Any, *, as_json: bool = False) -> 
     return ObjectsField(list if column.default is list else dict, required=False, **shown)
 
 
-def checked(rows: type[Rows], given: dict[str, Any]) -> dict[str, Any]:
+def checked(rows: type[KeptRows], given: dict[str, Any]) -> dict[str, Any]:
     """Return the values as the API takes them, such as tags without commas; raises Invalid."""
     known, read, errors = rows.change().fields, dict(given), {}
     for name, value in given.items():
@@ -142,7 +142,7 @@ class ReasonForm(forms.Form):
 class RowForm(forms.ModelForm[Any], ReasonForm):
     """Writes through the resource of the API; ``extra`` are fields that no column has."""
 
-    rows: type[Rows]
+    rows: type[KeptRows]
     user: User
     extra: ClassVar[tuple[str, ...]] = ()
     seen = forms.CharField(widget=forms.HiddenInput, required=False)

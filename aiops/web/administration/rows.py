@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import messages
@@ -22,7 +22,7 @@ from aiops.changes import recording
 from aiops.errors import AiopsError
 from aiops.web.administration import bulk
 from aiops.web.administration.forms import ReasonForm, RowForm, add_errors, form_field
-from aiops.web.api.rows import MOST, Rows
+from aiops.web.api.rows import MOST, KeptRows, Rows
 
 SHOWN_ROWS = 20
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -37,7 +37,7 @@ SCHEMA = (
 class RowAdmin(ModelAdmin):  # type: ignore[misc]
     """``rows`` is the resource of the API; ``resource`` its path below /api/, by which CSV files know it."""
 
-    rows: ClassVar[type[Rows]]
+    rows: ClassVar[type[KeptRows]]
     resource: ClassVar[str]
     form = RowForm
     warn_unsaved_form = True
@@ -77,6 +77,13 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
             for name, (title, dotted) in feature.row_actions.items():
                 found[name] = (load(dotted), name, title)
         return found
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Offer to import a file to those who may; no file adds rows that aiops makes itself."""
+        adds = issubclass(self.rows, Rows)
+        may = self.has_add_permission(request) if adds else self.has_change_permission(request)
+        answer: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "may_import": may})
+        return answer
 
     def changeform_view(
         self,
@@ -122,7 +129,7 @@ class RowAdmin(ModelAdmin):  # type: ignore[misc]
         user: Any = request.user
         return self._ask_or_do(
             *(request, queryset, form),
-            lambda chosen: bulk.remove(self.rows, chosen, form.cleaned_data["reason"].strip(), user),
+            lambda chosen: bulk.remove(cast(type[Rows], self.rows), chosen, form.cleaned_data["reason"].strip(), user),
             "delete_rows",
             title="Delete the selected",
             done="{} deleted.",

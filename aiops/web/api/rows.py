@@ -87,7 +87,16 @@ class KeptRows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
     pagination_class = ByChoice
     filter_backends = [StrictFilters]
     lookup_value_converter = "uuid"
+    table: ClassVar[type[Any]]
     change: ClassVar[type[Strict]]
+    key: ClassVar[tuple[str, ...]] = ()
+    """The fields that say, in a file, which row is meant; none: these rows have no files."""
+    later: ClassVar[tuple[str, ...]] = ()
+    """Fields that refer to other rows of the same table, which a file may add."""
+    keyed = True
+    """Whether an Idempotency-Key is taken; it keeps a digest of the body."""
+    file_class: ClassVar[type[serializers.BaseSerializer[Any]] | None] = None
+    """Shape of a row in a file, where that of the API shows more than the row."""
     orderings = ("name", "created_at", "updated_at")
     """What a list can be ordered by; - before it: descending."""
 
@@ -146,16 +155,10 @@ class KeptRows(ListModelMixin, RetrieveModelMixin, GenericViewSet[Any]):
 class Rows(KeptRows):
     """A resource of configuration rows that people make, by name; ``shape`` reads a new row."""
 
-    table: ClassVar[type[Any]]
     shape: ClassVar[type[Strict]]
     defaults: ClassVar[dict[str, Any]] = {}
     """What PUT sets where the body is silent."""
     key: ClassVar[tuple[str, ...]] = ("name",)
-    """The fields that say, in a file, which row is meant."""
-    later: ClassVar[tuple[str, ...]] = ()
-    """Fields that refer to other rows of the same table, which a file may add."""
-    keyed = True
-    """Whether an Idempotency-Key is taken; it keeps a digest of the body."""
 
     def remove_row(self, row: Any, user: User) -> None:
         """Delete a row; raises Conflict while it is in use."""

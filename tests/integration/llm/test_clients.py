@@ -146,3 +146,10 @@ async def test_a_name_that_leads_into_a_private_network_is_refused_when_the_clie
     await clients.make(spec, Settings(), timeout_s=5)
     await clients.make(replace(spec, config='{"base_url": "https://no-such-host.invalid"}'), Settings(), timeout_s=5)
     await clients.make(replace(spec, from_row=False), Settings(llm_networks=""), timeout_s=5)
+
+
+async def test_a_row_that_would_switch_on_tools_of_the_provider_is_not_used(recording: type[Recording]) -> None:
+    switching = replace(SPEC, parameters='{"extra_body": {"tools": [{"type": "web_search"}]}}')
+    with pytest.raises(RunFailed, match="not under approval") as caught:
+        await clients.make(switching, Settings(), timeout_s=5)
+    assert (caught.value.code, recording.made) == ("bad_model", [])
