@@ -18,7 +18,7 @@ def step_of(claim: Claim) -> Step | None:
     """Return the last step that people were asked about, with the latest decision about each of its calls.
 
     None when nobody was asked. A call that a worker had begun, and not ended, has an unknown outcome now. What came
-    last is told by the database's clock: those of workers, from which ids are made, may differ.
+    last is what the database's clock says: those of workers, from which ids are made, may differ.
     """
     of_run = Approval.objects.filter(run=UUID(claim.run_id))
     latest = of_run.order_by("-created_at", "-pk").first()

@@ -20,7 +20,6 @@ from aiops.approvals.values import Choice
 from aiops.batches import lifecycle as batches
 from aiops.events import types
 from aiops.events.redaction import learn
-from aiops.llm.environment import OFFLINE_MODEL
 from aiops.llm.values import Models
 from aiops.people.models import User
 from aiops.runs import recovery, transitions
@@ -30,7 +29,7 @@ from aiops.runs.work import rows, story
 from aiops.runs.work.stopping import Stop
 from tests.integration.approvals.conftest import Asker
 from tests.integration.scripted_model import calling, words
-from tests.models import STUB, only
+from tests.models import STUB
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETTINGS = django_settings.SETTINGS
@@ -70,57 +69,6 @@ async def test_a_policy_that_becomes_stricter_while_a_run_works_counts_at_once(
     asker.tools.fail = forbid  # in the middle of the first, reading call
     await asker.work(run)
     assert asker.tools.made == [("look", {})]
-
-
-async def test_a_worker_that_has_lost_its_claim_does_not_mark_the_call_of_the_next_one_as_unknown(
-    run: Run, user: User, asker: Asker, script: Script
-) -> None:
-    script(RESTART_A, words("Done."))
-    await asker.work(run)
-    await asker.decide(user, run, "approve")
-    slow = await asker.of(transitions.claim, str(run.pk), worker="slow", lease_s=60)
-    await asker.of(_lose_lease, run)
-
-    async def wakes_up() -> None:
-        await asker.of(rows.assignment, slow, batches.schema_of, only(OFFLINE_MODEL))
-
-    asker.tools.fail = wakes_up
-    ended = await asker.work(run)
-    assert ended.state == State.SUCCEEDED
-    item = await asker.of(ApprovalItem.objects.get)
-    assert item.state == "executed"
-
-
-async def test_a_repeat_that_was_made_is_not_lost_with_memory(
-    run: Run, user: User, asker: Asker, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script(RESTART_A, words("Done."))
-    await asker.work(run)
-    await asker.decide(user, run, "approve")
-    asker.tools.fail = die
-    with pytest.raises(Died):
-        await asker.work(run)
-    asker.tools.fail = lambda: None
-    await asker.of(_lose_lease, run)
-    assert (await asker.work(run)).state == State.WAITING_APPROVAL
-    await asker.decide(user, run, "approve")
-    with monkeypatch.context() as patch:  # dies right after the row has the result
-        from aiops.runs.work.recorder import Recorder
-
-        finished = Recorder.tool_finished
-
-        async def then_die(self: Any, *args: Any, **options: Any) -> None:
-            await finished(self, *args, **options)
-            raise Died
-
-        patch.setattr(Recorder, "tool_finished", then_die)
-        with pytest.raises(Died):
-            await asker.work(run)
-    assert len(asker.tools.made) == 2
-    await asker.of(_lose_lease, run)
-    ended = await asker.work(run)
-    assert len(asker.tools.made) == 2
-    assert ended.state == State.SUCCEEDED
 
 
 async def test_a_fallback_without_memory_goes_on_after_an_approved_call(
@@ -245,25 +193,6 @@ async def test_arguments_are_shown_without_known_secrets_as_in_the_steps_of_the_
     assert "swordfish" not in json.dumps(ApprovalItemOut(item).data["arguments"])
 
 
-async def test_when_nobody_says_what_happened_the_model_is_not_told_that_the_call_was_not_made(
-    run: Run, user: User, asker: Asker, script: Script
-) -> None:
-    script(RESTART_A, words("Hm."))
-    await asker.work(run)
-    await asker.decide(user, run, "approve")
-    asker.tools.fail = die
-    with pytest.raises(Died):
-        await asker.work(run)
-    asker.tools.fail = lambda: None
-    await asker.of(_lose_lease, run)
-    assert (await asker.work(run)).state == State.WAITING_APPROVAL
-    assert len(asker.tools.made) == 1, "it was begun, and perhaps has taken effect"
-    await asker.of(Approval.objects.filter(run=run, state="pending").update, expires_at=Now() - timedelta(seconds=1))
-    await asker.of(expiring.expire, SETTINGS)
-    ended = await asker.work(run)
-    assert "was not made" not in ended.steps[0]["preview"]
-
-
 async def test_an_approved_call_that_a_limit_refuses_is_not_recorded_as_executed(
     run: Run, user: User, asker: Asker, script: Script
 ) -> None:
@@ -301,52 +230,6 @@ async def test_an_end_that_cannot_be_stored_closes_what_was_approved(
     assert ended.state == State.FAILED
     item = await asker.of(ApprovalItem.objects.get)
     assert item.state == "closed"
-
-
-async def test_a_repeat_that_was_made_is_used_after_another_death_and_a_flushed_redis(
-    run: Run, user: User, asker: Asker, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Like t3, but memory is only flushed while the model answers after the repeat, as by a restart of Redis."""
-    script(RESTART_A, words("Done."), words("Done."))
-    await asker.work(run)
-    await asker.decide(user, run, "approve")
-    asker.tools.fail = die
-    with pytest.raises(Died):
-        await asker.work(run)
-    asker.tools.fail = lambda: None
-    await asker.of(_lose_lease, run)
-    await asker.work(run)
-    await asker.decide(user, run, "approve")
-    with monkeypatch.context() as patch:
-        from aiops.runs.work.recorder import Recorder
-
-        patch.setattr(Recorder, "model_answered", lambda *_, **__: die())
-        with pytest.raises(Died):
-            await asker.work(run)
-    asker.forget()
-    for _ in range(3):
-        await asker.of(_lose_lease, run)
-        now = await asker.work(run)
-        if now.state != State.RUNNING:
-            break
-    assert now.state == State.SUCCEEDED
-
-
-async def test_a_granted_call_that_a_worker_died_in_is_not_called_again_without_a_person(
-    run: Run, user: User, asker: Asker, script: Script, ask: Callable[..., Run]
-) -> None:
-    script(RESTART_A, words("One."), RESTART_A, RESTART_A, words("Two."))
-    await asker.work(run)
-    await asker.decide(user, run, {"choice": Choice.APPROVE, "remember": True})
-    await asker.work(run)
-    second = await asker.of(ask, "again", run.conversation_id)
-    asker.tools.fail = die
-    with pytest.raises(Died):
-        await asker.work(second)
-    asker.tools.fail = lambda: None
-    await asker.of(_lose_lease, second)
-    await asker.work(second)
-    assert len(asker.tools.made) == 2, "the call of unknown outcome was made again, and nobody was asked"
 
 
 async def test_the_last_member_that_leaves_the_group_does_not_leave_the_run_waiting(

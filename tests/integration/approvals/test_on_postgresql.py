@@ -17,7 +17,7 @@ HERE = "tests/integration/approvals"
 
 @pytest.mark.skipif("AIOPS_TEST_DATABASE_URL" in os.environ, reason="they run on PostgreSQL already")
 def test_races_and_lost_workers_end_in_the_same_way_on_postgresql(postgresql: PostgreSQL) -> None:
-    files = [f"{HERE}/test_{name}.py" for name in ("races", "surviving", "consent", "locks")]
+    files = [f"{HERE}/test_{name}.py" for name in ("races", "surviving", "consent", "repeats", "locks")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     env = {**os.environ, "AIOPS_TEST_DATABASE_URL": postgresql.url}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
