@@ -7,7 +7,8 @@ ARGS ?=
 PAGES := tests/acceptance/pages $(addprefix tests/acceptance/test_,monitoring.py webhooks.py)
 FIRST_HALF := $(wildcard tests/integration/test_[a-l]*.py)
 HOSTILE := tests/acceptance/abuse tests/integration/test_untrusted_input.py
-OPERATIONS := tests/acceptance/operations $(addprefix tests/integration/test_,move.py move_refusals.py upgrade.py)
+SLOW_APPROVALS := $(addprefix tests/integration/approvals/test_,state_machine.py on_postgresql.py)
+OPERATIONS := $(SLOW_APPROVALS) tests/acceptance/operations $(addprefix tests/integration/test_,move.py move_refusals.py upgrade.py)
 SLOW := $(addprefix tests/acceptance/,faults matrix samples) $(HOSTILE) $(OPERATIONS)
 PAIRS ?= 5
 

@@ -19,6 +19,7 @@ class Approvals(Feature):
             "approvals",
             "Ends approvals that nobody has decided about in time.",
             run="aiops.approvals.expiring:expire",
+            every_s=10,
             outbound=False,
         ),
     )

@@ -78,7 +78,7 @@ def test_a_missing_tool_server_is_named_and_the_others_serve(system: System, mod
     run = system.ended(accepted["run"]["id"])
     assert [(s["server"], s["tool"], s["status"]) for s in run["steps"]] == [("host", "uptime", "ok")]
     assert [(n["code"], "'absent'" in n["text"]) for n in run["notices"]] == [("tool_server_down", True)]
-    assert "down now: absent" in model.asked[-1]["messages"][0]["content"]
+    assert "not available now: absent" in model.asked[-1]["messages"][0]["content"]
 
 
 def test_a_failing_tool_is_reported_to_the_model_and_the_reader(system: System) -> None:

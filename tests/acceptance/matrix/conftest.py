@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.acceptance.conftest import SHORT
+from tests.acceptance.deciding import let_call
 from tests.acceptance.matrix.asking import Asker
 from tests.acceptance.matrix.checker import check
 from tests.acceptance.model_server import ModelServer
@@ -127,6 +128,7 @@ def pairing(
             env |= {"DATABASE_URL": database.url, "CELERY_BROKER_URL": broker.url}
         system = System(folder / "home", **env).start()
         ending.callback(system.stop)
+        let_call(system, "effects")
         yield Pairing(system, redis, database, broker, effects[1], disk)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.deciding import let_call
 from tests.acceptance.matrix.asking import Asker
 from tests.acceptance.matrix.checker import check
 from tests.acceptance.matrix.scale import in_full
@@ -50,6 +51,7 @@ def system(clock: Clock, matrix_environment: dict[str, str], tmp_path: Path) -> 
     redis.start()
     env = {**matrix_environment, **clock.environment(), "REDIS_URL": redis.url}
     made = System(tmp_path / "home", **env).start()
+    let_call(made, "effects")
     yield made
     made.stop()
     redis.end()
