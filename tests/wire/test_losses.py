@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.acceptance.deciding import let_call
 from tests.acceptance.migrated import migrated
 from tests.acceptance.model_server import ModelServer
 from tests.acceptance.system import System, eventually
@@ -103,7 +104,7 @@ def system(
             client.post(f"{PATH}check/")
             for name in (*COMMANDS, WEB):
                 accept(started, name)
-                started.let_call(name)
+                let_call(started, name)
         yield started
     finally:
         assert started.stop() == 0, "".join(started.output)
