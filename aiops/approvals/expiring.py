@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.functions import Now
 
 from aiops import log
@@ -32,12 +32,12 @@ def expire(settings: Settings) -> dict[str, int]:
     """
     pending = Approval.objects.filter(state=ApprovalState.PENDING)
     due = pending.filter(expires_at__lt=Now()).order_by("expires_at").values_list("pk", "run_id")
-    count = sum(_settle(pk, run_id, settings) for pk, run_id in list(due[:MOST_AT_ONCE]))
+    count = sum(_try(pk, run_id, settings) for pk, run_id in list(due[:MOST_AT_ONCE]))
     left = 0
     for role, requester in _undecidable():
         items = ApprovalItem.objects.filter(state=ItemState.PENDING, role=role, approval__requester=requester)
         waiting = pending.filter(items__in=items).distinct().values_list("pk", "run_id")
-        left += sum(_settle(pk, run_id, settings, role=role) for pk, run_id in list(waiting[:MOST_AT_ONCE]))
+        left += sum(_try(pk, run_id, settings, role=role) for pk, run_id in list(waiting[:MOST_AT_ONCE]))
     return {"expired": count, "without_deciders": left}
 
 
@@ -46,6 +46,16 @@ def _undecidable() -> list[tuple[str, Any]]:
     asked = ApprovalItem.objects.filter(state=ItemState.PENDING, approval__state=ApprovalState.PENDING).exclude(role="")
     pairs = asked.order_by().values_list("role", "approval__requester").distinct()
     return [(role, user) for role, user in pairs if not deciders(role, requester_id=user).exists()]
+
+
+def _try(approval_id: Any, run_id: Any, settings: Settings, *, role: str | None = None) -> bool:
+    try:
+        return _settle(approval_id, run_id, settings, role=role)
+    except (OperationalError, InterfaceError):  # the database failed, not this approval
+        raise
+    except Exception:  # one broken approval must not block the others; the next look tries it again
+        logger.exception("approval.not_expired", approval=str(approval_id), run=str(run_id))
+        return False
 
 
 def _settle(approval_id: Any, run_id: Any, settings: Settings, *, role: str | None = None) -> bool:

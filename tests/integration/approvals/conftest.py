@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models.functions import Now
 
 from aiops import dispatch, keyspace
 from aiops.agent import build
@@ -26,21 +28,37 @@ from aiops.events import types
 from aiops.llm import clients
 from aiops.llm.environment import OFFLINE_MODEL
 from aiops.people.models import User
-from aiops.runs import transitions
+from aiops.runs import recovery, transitions
 from aiops.runs.models import Run
 from aiops.runs.work import rows, story
 from aiops.runs.work.stopping import Stop
 from aiops.tool_servers.client.pool import Catalogue
 from aiops.tool_servers.client.values import RemoteTool, ToolClass, ToolResult
 from tests.integration.run_context import run_context
-from tests.integration.scripted_model import ScriptedModel, Turn
+from tests.integration.scripted_model import ScriptedModel, Turn, calling
 from tests.models import gives, only
 
+RESTART_A = calling("net_restart", '{"host": "a"}')
 LIMITS = Limits(10, 10, 10, 1, 10, 10_000, 10_000)
 SCHEMA = {"type": "object", "properties": {"host": {"type": "string"}}, "required": ["host"]}
 LOOK = RemoteTool("net_look", "net", "look", "Look.", {"type": "object"}, tool_class=ToolClass.READ)
 RESTART = RemoteTool("net_restart", "net", "restart", "Restart a host.", SCHEMA, tool_class=ToolClass.WRITE)
 WIPE = RemoteTool("net_wipe", "net", "wipe", "Wipe a host.", SCHEMA, tool_class=ToolClass.DESTRUCTIVE)
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+def die() -> None:
+    raise Died
+
+
+def lose_lease(run: Run) -> None:
+    """Let the run be taken back from a worker that is silent."""
+    Run.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=1))
+    fence = Run.objects.values_list("fence", flat=True).get(pk=run.pk)
+    assert recovery.take_back(str(run.pk), fence=fence, max_attempts=5) is not None
 
 
 class Tools:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group
-from django.db.models.functions import Now
 
 from aiops.agent.memory.process import ProcessSaver
 from aiops.approvals import expiring
@@ -22,38 +20,23 @@ from aiops.events import types
 from aiops.events.redaction import learn
 from aiops.llm.values import Models
 from aiops.people.models import User
-from aiops.runs import recovery, transitions
+from aiops.runs import transitions
 from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.runs.work import rows, story
 from aiops.runs.work.stopping import Stop
-from tests.integration.approvals.conftest import Asker
+from tests.integration.approvals.conftest import RESTART_A, Asker
 from tests.integration.scripted_model import calling, words
 from tests.models import STUB
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETTINGS = django_settings.SETTINGS
-RESTART_A = calling("net_restart", '{"host": "a"}')
 Script = Callable[..., Any]
-
-
-class Died(BaseException):
-    pass
-
-
-def die() -> None:
-    raise Died
 
 
 @pytest.fixture
 def run(ask: Callable[..., Run], sent: list[str]) -> Run:
     return ask("restart a")
-
-
-def _lose_lease(run: Run) -> None:
-    Run.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=1))
-    fence = Run.objects.values_list("fence", flat=True).get(pk=run.pk)
-    assert recovery.take_back(str(run.pk), fence=fence, max_attempts=5) is not None
 
 
 async def test_a_policy_that_becomes_stricter_while_a_run_works_counts_at_once(

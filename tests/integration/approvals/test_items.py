@@ -18,12 +18,11 @@ from aiops.people.models import User
 from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.webhooks.models import Delivery
-from tests.integration.approvals.conftest import Asker, run_of
+from tests.integration.approvals.conftest import RESTART_A, Asker, run_of
 from tests.integration.scripted_model import calling, words
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETTINGS = django_settings.SETTINGS
-RESTART_A = calling("net_restart", '{"host": "a"}')
 Script = Callable[..., Any]
 
 

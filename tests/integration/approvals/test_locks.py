@@ -16,11 +16,10 @@ from aiops.conversations import deletion
 from aiops.conversations.models import Conversation
 from aiops.people.models import User
 from aiops.runs.models import Run
-from tests.integration.approvals.conftest import Asker
-from tests.integration.scripted_model import calling, words
+from tests.integration.approvals.conftest import RESTART_A, Asker
+from tests.integration.scripted_model import words
 
 pytestmark = pytest.mark.django_db(transaction=True)
-RESTART_A = calling("net_restart", '{"host": "a"}')
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="only there")

@@ -22,12 +22,11 @@ from aiops.people.models import User
 from aiops.runs import transitions
 from aiops.runs.models import Run
 from aiops.runs.states import State
-from tests.integration.approvals.conftest import Asker
-from tests.integration.scripted_model import calling, words
+from tests.integration.approvals.conftest import RESTART_A, Asker
+from tests.integration.scripted_model import words
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETTINGS = django_settings.SETTINGS
-RESTART_A = calling("net_restart", '{"host": "a"}')
 Script = Callable[..., Any]
 
 

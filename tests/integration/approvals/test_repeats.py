@@ -16,37 +16,22 @@ from aiops.approvals.values import Choice
 from aiops.batches import lifecycle as batches
 from aiops.llm.environment import OFFLINE_MODEL
 from aiops.people.models import User
-from aiops.runs import recovery, transitions
+from aiops.runs import transitions
 from aiops.runs.models import Run
 from aiops.runs.states import State
 from aiops.runs.work import rows
-from tests.integration.approvals.conftest import Asker
-from tests.integration.scripted_model import calling, words
+from tests.integration.approvals.conftest import RESTART_A, Asker, Died, die, lose_lease
+from tests.integration.scripted_model import words
 from tests.models import only
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETTINGS = django_settings.SETTINGS
-RESTART_A = calling("net_restart", '{"host": "a"}')
 Script = Callable[..., Any]
-
-
-class Died(BaseException):
-    pass
-
-
-def die() -> None:
-    raise Died
 
 
 @pytest.fixture
 def run(ask: Callable[..., Run], sent: list[str]) -> Run:
     return ask("restart a")
-
-
-def _lose_lease(run: Run) -> None:
-    Run.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=1))
-    fence = Run.objects.values_list("fence", flat=True).get(pk=run.pk)
-    assert recovery.take_back(str(run.pk), fence=fence, max_attempts=5) is not None
 
 
 async def test_a_worker_that_has_lost_its_claim_does_not_mark_the_call_of_the_next_one_as_unknown(
@@ -56,7 +41,7 @@ async def test_a_worker_that_has_lost_its_claim_does_not_mark_the_call_of_the_ne
     await asker.work(run)
     await asker.decide(user, run, "approve")
     slow = await asker.of(transitions.claim, str(run.pk), worker="slow", lease_s=60)
-    await asker.of(_lose_lease, run)
+    await asker.of(lose_lease, run)
 
     async def wakes_up() -> None:
         await asker.of(rows.assignment, slow, batches.schema_of, only(OFFLINE_MODEL))
@@ -78,7 +63,7 @@ async def test_a_repeat_that_was_made_is_not_lost_with_memory(
     with pytest.raises(Died):
         await asker.work(run)
     asker.tools.fail = lambda: None
-    await asker.of(_lose_lease, run)
+    await asker.of(lose_lease, run)
     assert (await asker.work(run)).state == State.WAITING_APPROVAL
     await asker.decide(user, run, "approve")
     with monkeypatch.context() as patch:  # dies right after the row has the result
@@ -94,7 +79,7 @@ async def test_a_repeat_that_was_made_is_not_lost_with_memory(
         with pytest.raises(Died):
             await asker.work(run)
     assert len(asker.tools.made) == 2
-    await asker.of(_lose_lease, run)
+    await asker.of(lose_lease, run)
     ended = await asker.work(run)
     assert len(asker.tools.made) == 2
     assert ended.state == State.SUCCEEDED
@@ -110,7 +95,7 @@ async def test_when_nobody_says_what_happened_the_model_is_not_told_that_the_cal
     with pytest.raises(Died):
         await asker.work(run)
     asker.tools.fail = lambda: None
-    await asker.of(_lose_lease, run)
+    await asker.of(lose_lease, run)
     assert (await asker.work(run)).state == State.WAITING_APPROVAL
     assert len(asker.tools.made) == 1, "it was begun, and perhaps has taken effect"
     await asker.of(Approval.objects.filter(run=run, state="pending").update, expires_at=Now() - timedelta(seconds=1))
@@ -130,7 +115,7 @@ async def test_a_repeat_that_was_made_is_used_after_another_death_and_a_flushed_
     with pytest.raises(Died):
         await asker.work(run)
     asker.tools.fail = lambda: None
-    await asker.of(_lose_lease, run)
+    await asker.of(lose_lease, run)
     await asker.work(run)
     await asker.decide(user, run, "approve")
     with monkeypatch.context() as patch:
@@ -141,7 +126,7 @@ async def test_a_repeat_that_was_made_is_used_after_another_death_and_a_flushed_
             await asker.work(run)
     asker.forget()
     for _ in range(3):
-        await asker.of(_lose_lease, run)
+        await asker.of(lose_lease, run)
         now = await asker.work(run)
         if now.state != State.RUNNING:
             break
@@ -160,6 +145,6 @@ async def test_a_granted_call_that_a_worker_died_in_is_not_called_again_without_
     with pytest.raises(Died):
         await asker.work(second)
     asker.tools.fail = lambda: None
-    await asker.of(_lose_lease, second)
+    await asker.of(lose_lease, second)
     await asker.work(second)
     assert len(asker.tools.made) == 2, "the call of unknown outcome was made again, and nobody was asked"

@@ -18,27 +18,17 @@ from aiops.approvals.models import Approval, ApprovalItem, ApprovalPolicy, Grant
 from aiops.approvals.values import Choice
 from aiops.errors import AiopsError
 from aiops.people.models import User
-from aiops.runs import recovery
 from aiops.runs.accept import NewMessage, accept
 from aiops.runs.models import Run
 from aiops.runs.options import RunOptions
 from aiops.runs.states import State
 from aiops.runs.work.stopping import Stop, Why
-from tests.integration.approvals.conftest import Asker
-from tests.integration.scripted_model import calling, words
+from tests.integration.approvals.conftest import RESTART_A, Asker, Died, die, lose_lease
+from tests.integration.scripted_model import words
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETTINGS = django_settings.SETTINGS
-RESTART_A = calling("net_restart", '{"host": "a"}')
 Script = Callable[..., Any]
-
-
-class Died(BaseException):
-    """The process ends here."""
-
-
-def die() -> None:
-    raise Died
 
 
 @pytest.fixture
@@ -69,6 +59,30 @@ async def test_an_approval_that_nobody_decides_about_expires_and_the_run_goes_on
     assert "in time" in ended.steps[0]["preview"]
 
 
+async def test_an_approval_that_cannot_be_expired_does_not_keep_the_others_from_expiring(
+    run: Run, ask: Callable[..., Run], asker: Asker, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await asker.of(ask, "restart a, too")
+    script(RESTART_A, RESTART_A)
+    for one in (run, other):
+        await asker.work(one)
+        await asker.of(is_due, one)
+    broken, _ = await asker.pending(run)
+    await asker.of(Approval.objects.filter(run=run).update, expires_at=Now() - timedelta(minutes=1))  # the first
+    settle = expiring.settle
+
+    def fail_once(approval: Approval, *args: Any) -> None:
+        if approval.pk == broken.pk:
+            raise ValueError("broken")
+        settle(approval, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(expiring, "settle", fail_once)
+        assert await asker.of(expiring.expire, SETTINGS) == {"expired": 1, "without_deciders": 0}
+    assert (await asker.pending(run))[0].pk == broken.pk, "nothing of it was written"
+    assert await asker.of(expiring.expire, SETTINGS) == {"expired": 1, "without_deciders": 0}
+
+
 async def test_a_policy_that_has_become_stricter_since_the_decision_keeps_the_call_from_being_made(
     run: Run, user: User, asker: Asker, script: Script
 ) -> None:
@@ -90,17 +104,11 @@ async def test_a_worker_that_dies_before_it_parks_asks_once(
         with pytest.raises(Died):
             await asker.work(run)
     assert not await asker.of(Approval.objects.exists)
-    await asker.of(_lose_lease, run)
+    await asker.of(lose_lease, run)
     assert (await asker.work(run)).state == State.WAITING_APPROVAL
     await asker.decide(user, run, "approve")
     assert (await asker.work(run)).state == State.SUCCEEDED
     assert asker.tools.made == [("restart", {"host": "a"})]
-
-
-def _lose_lease(run: Run) -> None:
-    Run.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=1))
-    fence = Run.objects.values_list("fence", flat=True).get(pk=run.pk)
-    assert recovery.take_back(str(run.pk), fence=fence, max_attempts=5) is not None
 
 
 @pytest.mark.parametrize("memory", ["kept", "lost"])
@@ -116,7 +124,7 @@ async def test_a_worker_that_dies_after_the_decision_leaves_it_to_the_next_one(
             await asker.work(run)
     if memory == "lost":
         asker.forget()
-    await asker.of(_lose_lease, run)
+    await asker.of(lose_lease, run)
     assert (await asker.work(run)).state == State.SUCCEEDED
     assert asker.tools.made == [("restart", {"host": "a"})]
 
@@ -135,7 +143,7 @@ async def test_after_a_death_in_mid_call_only_a_person_has_it_made_again(
     asker.tools.fail = lambda: None
     if memory == "lost":
         asker.forget()
-    await asker.of(_lose_lease, run)
+    await asker.of(lose_lease, run)
     assert (await asker.work(run)).state == State.WAITING_APPROVAL
     states = await asker.of(lambda: list(ApprovalItem.objects.order_by("pk").values_list("state", flat=True)))
     assert states == ["outcome_unknown", "pending"]
